@@ -1,0 +1,2 @@
+//! Wire types shared by the kernel programs and userspace.
+#![no_std]
