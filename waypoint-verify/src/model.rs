@@ -1,1 +1,22 @@
-//! Vocabulary.
+//! The vocabulary that every other module speaks; plain values, no behaviour that needs I/O or a clock.
+//!
+//! A request is walked in this order: record -> segment -> stream -> message -> link -> evidence -> verdict -> report.
+//! Each module imports only those before it, and this one.
+
+mod conn;
+mod head;
+mod owner;
+mod verdict;
+mod watch;
+
+pub use conn::{ConnKey, MessageKey, Side};
+pub use head::{Head, HeadBuilder, HeadTooLarge, Version};
+pub use owner::{ContainerRef, Owner, PodRef, Process};
+pub use verdict::{Bypass, Class, Reason, Verdict};
+pub use watch::{
+    Appends, CompiledPolicy, Exemption, ExemptFrom, ForwardedFor, GatewayRef, Guards, HeaderGuard, Listener, NamespacedName,
+    ProxyKind, ProxySpec, Touch, WatchList,
+};
+
+/// Nanoseconds of `CLOCK_BOOTTIME` on the node that observed something. Never compared across nodes.
+pub type BootNs = u64;
