@@ -3,3 +3,4 @@ pub mod link;
 pub mod model;
 pub mod manifest;
 pub mod policy;
+pub mod wire;

@@ -10,12 +10,12 @@ mod verdict;
 mod watch;
 
 pub use conn::{ConnKey, MessageKey, Side};
-pub use head::{Head, HeadBuilder, HeadTooLarge, Version};
+pub use head::{FieldSpans, Head, HeadBuilder, HeadParts, HeadTooLarge, Span, Version};
 pub use owner::{ContainerRef, Owner, PodRef, Process};
 pub use verdict::{Bypass, Class, Reason, Verdict};
 pub use watch::{
-    Appends, CompiledPolicy, Exemption, ExemptFrom, ForwardedFor, GatewayRef, Guards, HeaderGuard, Listener, NamespacedName,
-    ProxyKind, ProxySpec, Touch, WatchList,
+    Appends, CompiledPolicy, ExemptFrom, Exemption, ForwardedFor, GatewayRef, Guards, HeaderGuard, Listener,
+    NamespacedName, ProxyKind, ProxySpec, Touch, WatchList,
 };
 
 /// Nanoseconds of `CLOCK_BOOTTIME` on the node that observed something. Never compared across nodes.

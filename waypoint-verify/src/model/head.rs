@@ -10,10 +10,41 @@ pub enum Version {
     Http2,
 }
 
+/// A piece of a head, by where it lies in the head's octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Span {
+pub struct Span {
     at: u32,
     len: u32,
+}
+
+impl Span {
+    /// Octets `start..end`; heads are far smaller than 4 GiB, what is larger saturates and fails [`Head::from_raw`].
+    pub fn new(start: usize, end: usize) -> Self {
+        let at = u32::try_from(start).unwrap_or(u32::MAX);
+        Self { at, len: u32::try_from(end.saturating_sub(start)).unwrap_or(u32::MAX) }
+    }
+
+    /// The piece itself, if it lies inside `raw`.
+    pub fn of(self, raw: &[u8]) -> Option<&[u8]> {
+        let start = self.at as usize;
+        raw.get(start..start.checked_add(self.len as usize)?)
+    }
+
+    fn fits(self, len: usize) -> bool {
+        u64::from(self.at) + u64::from(self.len) <= len as u64
+    }
+}
+
+/// Name and value of each field line.
+pub type FieldSpans = SmallVec<[(Span, Span); 12]>;
+
+/// Where the pieces of a head lie in its raw octets.
+#[derive(Clone, Debug)]
+pub struct HeadParts {
+    pub method: Span,
+    pub target: Span,
+    pub authority: Option<Span>,
+    pub fields: FieldSpans,
 }
 
 /// A request head: method, target, authority and fields, in one allocation.
@@ -28,10 +59,21 @@ pub struct Head {
     method: Span,
     target: Span,
     authority: Option<Span>,
-    fields: SmallVec<[(Span, Span); 12]>,
+    fields: FieldSpans,
 }
 
 impl Head {
+    /// Keeps one copy of `raw` and looks the pieces up in it; `None` if one of them lies outside.
+    pub fn from_raw(version: Version, raw: &[u8], parts: HeadParts) -> Option<Self> {
+        let HeadParts { method, target, authority, fields } = parts;
+        let fits = |span: Span| span.fits(raw.len());
+        let inside = fits(method)
+            && fits(target)
+            && authority.is_none_or(fits)
+            && fields.iter().all(|(name, value)| fits(*name) && fits(*value));
+        inside.then(|| Self { version, bytes: raw.into(), method, target, authority, fields })
+    }
+
     pub fn version(&self) -> Version {
         self.version
     }
@@ -78,7 +120,7 @@ pub struct HeadBuilder {
     method: Span,
     target: Span,
     authority: Option<Span>,
-    fields: SmallVec<[(Span, Span); 12]>,
+    fields: FieldSpans,
 }
 
 impl HeadBuilder {

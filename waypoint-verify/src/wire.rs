@@ -1,0 +1,32 @@
+//! Octets that the probes saw -> streams -> messages. Pure: no I/O, no clock.
+//!
+//! [`RequestStream`] follows the client-to-server direction of one connection at one of its sockets: it puts
+//! segments in order, checks what it can check of octets that come twice, and reads HTTP/1.1 strictly
+//! (RFC 9112), in place where a segment holds whole messages. A message starts only where the one before it ended.
+//! Whatever could be read in two ways poisons the stream from there on: [`Event::Poisoned`], never a guess.
+//!
+//! What is compared when octets come twice: out-of-order octets that are still held, octets of a head that is not
+//! complete yet, and the whole head of the last few messages that no ACK covers yet (by digest). Not compared: octets
+//! of bodies (no copy of a body is ever kept), parts of a complete head, and everything that an ACK covers, because
+//! TCP discards it. What slips through there differs from what the other end of the connection saw, whose head
+//! digests and lengths must agree (rule 4).
+//!
+//! [`ResponseStream`] follows the other direction, of which only the first octets of each packet are copied, just far
+//! enough to know when an exchange is over. It never says so too early; what it cannot follow it calls unknown.
+
+mod event;
+mod http1;
+mod overlap;
+mod pieces;
+mod poison;
+mod request;
+mod response;
+mod segment;
+mod settings;
+
+pub use event::{Body, Event, ResponseEvent};
+pub use poison::{Bound, Conflict, Gap, Malformed, Opaque, Poison, Protocol};
+pub use request::RequestStream;
+pub use response::{Asked, ResponseStream};
+pub use segment::Segment;
+pub use settings::Settings;

@@ -1,0 +1,31 @@
+//! HTTP/1.1, read strictly (RFC 9112). Own tokeniser instead of `httparse`: that one takes bare LF and leading LF for
+//! line ends and does not say which rule was broken, so a second pass over the same octets would be needed anyway.
+
+mod chars;
+mod chunked;
+mod fields;
+mod framing;
+mod gather;
+mod requests;
+mod sniff;
+mod start;
+mod status;
+mod target;
+
+pub(super) use chunked::Chunked;
+pub(super) use framing::Framing;
+pub(super) use gather::{Gather, Gathered};
+pub(super) use requests::Requests;
+pub(super) use status::{StatusHead, response_head};
+
+use crate::wire::{Poison, Settings};
+
+/// `Ok(None)`: the octets so far are right, the rest is missing.
+type Parsed<T> = Result<Option<T>, Poison>;
+
+/// Octets of a head in front of the next line, and the bounds that apply to it.
+struct Cursor<'a> {
+    raw: &'a [u8],
+    at: usize,
+    settings: &'a Settings,
+}

@@ -1,0 +1,225 @@
+//! The requests of one stream, one after the other, from octets in order.
+
+use std::sync::Arc;
+
+use super::start::{RequestHead, request_head};
+use super::{Chunked, Gather, Gathered, sniff};
+use crate::wire::overlap::{Recent, digest};
+use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Settings};
+
+/// Octets of empty lines before a request that are passed over. RFC 9112 section 2.2 asks for at least one line.
+const MAX_EMPTY: u8 = 8;
+
+#[derive(Debug)]
+enum State {
+    /// Before a message, after so many octets of empty lines.
+    Between { empty: u8 },
+    Head(Gather),
+    Length { left: u64, total: u64 },
+    Chunked(Chunked),
+    /// After a message whose sender asked for another protocol.
+    Switching,
+}
+
+/// A parser of request streams: the seam for HTTP/2. It takes octets strictly in order and says which ones it need not see.
+#[derive(Debug)]
+pub(in crate::wire) struct Requests {
+    settings: Arc<Settings>,
+    pos: u64,
+    /// Start of the message that is not complete; between messages, the end of the last one.
+    message: u64,
+    started_at: u64,
+    /// Start of the last message that asked for a switch, until that is ruled out.
+    switch: Option<u64>,
+    state: State,
+    recent: Recent,
+}
+
+impl Requests {
+    pub fn new(settings: Arc<Settings>) -> Self {
+        let (state, recent) = (State::Between { empty: 0 }, Recent::default());
+        Self { settings, pos: 0, message: 0, started_at: 0, switch: None, state, recent }
+    }
+
+    /// Offset after the last octet that was taken or skipped.
+    pub fn pos(&self) -> u64 {
+        self.pos
+    }
+
+    /// Nothing at or after this is a complete message.
+    pub fn boundary(&self) -> u64 {
+        self.message
+    }
+
+    pub fn inside_message(&self) -> bool {
+        !matches!(self.state, State::Between { .. } | State::Switching)
+    }
+
+    /// Octets from here on that belong to a body of known length: they may be skipped.
+    pub fn indifferent(&self) -> u64 {
+        match &self.state {
+            State::Length { left, .. } => *left,
+            State::Chunked(chunked) => chunked.indifferent(),
+            State::Between { .. } | State::Head(_) | State::Switching => 0,
+        }
+    }
+
+    /// At most [`Self::indifferent`] octets that are not shown.
+    pub fn skip(&mut self, n: u64, out: &mut Vec<Event>) {
+        self.pos += n;
+        match &mut self.state {
+            State::Length { left, total } => {
+                *left -= n;
+                if *left == 0 {
+                    let total = *total;
+                    self.end(total, out);
+                }
+            }
+            State::Chunked(chunked) => chunked.skip(n),
+            State::Between { .. } | State::Head(_) | State::Switching => {}
+        }
+    }
+
+    /// The next octets. `seen`: the record that they came in; `now`: the record that made them contiguous.
+    pub fn take(&mut self, mut bytes: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
+        while !bytes.is_empty() {
+            let taken = match &mut self.state {
+                State::Between { .. } => self.between(bytes, seen, now, out)?,
+                State::Head(_) => self.gather(bytes, now, out)?,
+                State::Length { left, .. } => {
+                    let n = (*left).min(bytes.len() as u64);
+                    self.skip(n, out);
+                    usize::try_from(n).unwrap_or(usize::MAX)
+                }
+                State::Chunked(chunked) => {
+                    let (n, ended) = chunked.take(bytes, &self.settings)?;
+                    let content = chunked.content;
+                    self.pos += n as u64;
+                    if ended {
+                        self.end(content, out);
+                    }
+                    n
+                }
+                State::Switching => return Err(Opaque::AfterSwitch.into()),
+            };
+            bytes = &bytes[taken..];
+        }
+        Ok(())
+    }
+
+    /// The message at `offset` did not switch protocols: what follows it is a request again.
+    pub fn no_switch(&mut self, offset: u64) {
+        if self.switch == Some(offset) {
+            self.switch = None;
+            if matches!(self.state, State::Switching) {
+                self.state = State::Between { empty: 0 };
+            }
+        }
+    }
+
+    /// Octets that came once more: the start of a message that they contradict. See `wire` for what is compared.
+    pub fn contradicted(&self, at: u64, bytes: &[u8], acked: u64) -> Option<u64> {
+        if let State::Head(gather) = &self.state {
+            let held = gather.bytes();
+            let (from, to) = (at.max(self.message).max(acked), (at + bytes.len() as u64).min(self.pos));
+            let of = |start: u64, from: u64| usize::try_from(from - start).unwrap_or(usize::MAX);
+            if from < to && held[of(self.message, from)..of(self.message, to)] != bytes[of(at, from)..of(at, to)] {
+                return Some(self.message);
+            }
+        }
+        self.recent.contradicted(at, bytes, acked, &self.settings.digest_key)
+    }
+
+    pub fn heap(&self) -> usize {
+        match &self.state {
+            State::Head(gather) => gather.heap(),
+            State::Chunked(chunked) => chunked.heap(),
+            State::Between { .. } | State::Length { .. } | State::Switching => 0,
+        }
+    }
+
+    /// Frees what an incomplete message holds.
+    pub fn clear(&mut self) {
+        self.state = State::Switching;
+    }
+
+    fn between(&mut self, bytes: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<usize, Poison> {
+        if let State::Between { empty } = &mut self.state
+            && (matches!(bytes[0], b'\r' | b'\n') || *empty % 2 == 1)
+        {
+            match (*empty % 2, bytes[0]) {
+                _ if *empty == MAX_EMPTY => return Err(Malformed::EmptyLines.into()),
+                (0, b'\r') | (1, b'\n') => *empty += 1,
+                (0, _) => return Err(Malformed::BareLf.into()),
+                _ => return Err(Malformed::BareCr.into()),
+            }
+            self.pos += 1;
+            return Ok(1);
+        }
+        self.started_at = seen;
+        let first = self.message == 0;
+        let end_of_last = std::mem::replace(&mut self.message, self.pos);
+        match request_head(bytes, &self.settings).map_err(|poison| sniff::name(poison, first, self.pos, bytes)) {
+            Ok(Some(head)) => {
+                self.pos += head.len as u64;
+                let len = head.len;
+                self.announce(head, &bytes[..len], now, out)?;
+                Ok(len)
+            }
+            Ok(None) => {
+                let mut gather = Gather::default();
+                gather.push(bytes, self.settings.max_head, Bound::HeadTooLarge.into())?;
+                self.state = State::Head(gather);
+                self.pos += bytes.len() as u64;
+                Ok(bytes.len())
+            }
+            Err(poison) => {
+                self.message = end_of_last;
+                Err(poison)
+            }
+        }
+    }
+
+    fn gather(&mut self, bytes: &[u8], now: u64, out: &mut Vec<Event>) -> Result<usize, Poison> {
+        let State::Head(gather) = &mut self.state else { return Ok(0) };
+        match gather.push(bytes, self.settings.max_head, Bound::HeadTooLarge.into())? {
+            Gathered::More => {
+                self.pos += bytes.len() as u64;
+                Ok(bytes.len())
+            }
+            Gathered::Complete(taken) => {
+                let gather = std::mem::take(gather);
+                let raw = gather.bytes();
+                let first = raw.len() as u64 + self.message == self.pos + taken as u64 && self.message <= u64::from(MAX_EMPTY);
+                let head = request_head(raw, &self.settings).map_err(|poison| sniff::name(poison, first, self.message, raw))?;
+                // The empty line is there, so a head that is right so far is also complete.
+                let head = head.filter(|head| head.len == raw.len()).ok_or(Malformed::RequestLine)?;
+                self.pos += taken as u64;
+                self.announce(head, raw, now, out)?;
+                Ok(taken)
+            }
+        }
+    }
+
+    fn announce(&mut self, found: RequestHead, raw: &[u8], now: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
+        let head_len = u32::try_from(raw.len()).ok().filter(|len| *len <= self.settings.max_head).ok_or(Bound::HeadTooLarge)?;
+        let digest = digest(&self.settings.digest_key, raw);
+        let RequestHead { head, body, switch, expects, .. } = found;
+        let (offset, started_at) = (self.message, self.started_at);
+        self.recent.remember(offset, head_len, digest);
+        self.switch = switch.then_some(offset);
+        out.push(Event::Head { offset, head_len, head, digest, started_at, complete_at: now, body, switch, expects });
+        match body {
+            Body::Length(0) => self.end(0, out),
+            Body::Length(total) => self.state = State::Length { left: total, total },
+            Body::Chunked => self.state = State::Chunked(Chunked::default()),
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, body_len: u64, out: &mut Vec<Event>) {
+        out.push(Event::End { offset: self.message, end: self.pos, body_len });
+        self.message = self.pos;
+        self.state = if self.switch.is_some() { State::Switching } else { State::Between { empty: 0 } };
+    }
+}

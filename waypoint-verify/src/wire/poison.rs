@@ -1,0 +1,151 @@
+//! Why a stream cannot be followed any further.
+
+use std::fmt;
+
+use crate::model::Reason;
+
+/// Closed, so that it can label a metric; the variant is the [`Reason`] of the verdicts that it causes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Poison {
+    Gap(Gap),
+    Malformed(Malformed),
+    Opaque(Opaque),
+    Conflict(Conflict),
+    Bound(Bound),
+    /// The connection ended in the middle of a message.
+    Incomplete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gap {
+    /// The receiver acknowledged octets that were not seen.
+    AckBeyondFollowed,
+    /// The kernel counted another number of octets than were followed.
+    CloseMismatch,
+    /// The connection closed while octets before later ones were missing.
+    HoleAtClose,
+}
+
+/// RFC 9112 unless another one is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Malformed {
+    /// LF without CR (section 2.2).
+    BareLf,
+    /// CR without LF (section 2.2).
+    BareCr,
+    /// More empty lines before a request than are tolerated (section 2.2).
+    EmptyLines,
+    /// Not `method SP target SP version` (section 3).
+    RequestLine,
+    /// None of the four forms of a request target (section 3.2), or one that this method must not use.
+    Target,
+    Version,
+    /// A field name is not a token (RFC 9110 section 5.1), or there is no colon.
+    FieldName,
+    /// Whitespace between field name and colon (section 5.1).
+    SpaceBeforeColon,
+    /// A line that begins with whitespace (sections 2.2 and 5.2).
+    ObsFold,
+    /// A control character in a field value (RFC 9110 section 5.5).
+    FieldValue,
+    /// HTTP/1.1 without `Host` (section 3.2).
+    HostMissing,
+    /// More than one `Host` (section 3.2).
+    TwoHosts,
+    /// `Host` or the target's authority is no `host[:port]` (section 3.2).
+    Host,
+    /// More than one `Content-Length`, as lines or as a list (section 6.3; equal ones too).
+    TwoLengths,
+    /// `Content-Length` is not `1*DIGIT` or too large (RFC 9110 section 8.6).
+    BadLength,
+    /// `Content-Length` beside `Transfer-Encoding` (section 6.3).
+    LengthAndChunked,
+    /// `Transfer-Encoding` other than exactly one `chunked` (section 6.1).
+    TransferEncoding,
+    /// `Transfer-Encoding` in HTTP/1.0 (section 6.1).
+    TransferEncodingIn10,
+    /// CONNECT with content (RFC 9110 section 9.3.6: not defined).
+    ConnectWithBody,
+    /// A chunk size is not `1*HEXDIG` or too large (section 7.1).
+    ChunkSize,
+    /// A control character in a chunk extension (section 7.1.1).
+    ChunkExtension,
+    /// A chunk's data are not followed by CRLF (section 7.1).
+    ChunkEnd,
+    /// A trailer field that would have changed the framing (RFC 9110 section 6.5.1).
+    Trailer,
+    /// Urgent data: what the application reads depends on a socket option (RFC 9293 section 3.8.5).
+    Urgent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Opaque {
+    /// The stream begins as another protocol than HTTP/1.
+    NotHttp(Protocol),
+    /// Octets after a CONNECT or an upgrade that nobody has ruled out.
+    AfterSwitch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    Tls,
+    Http2,
+    ProxyProtocol,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Conflict {
+    /// Different octets at one place of the stream.
+    OverlapDiffers,
+    /// A second FIN at another place, or octets after the FIN.
+    AfterFin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bound {
+    HeadTooLarge,
+    TooManyFields,
+    ChunkLine,
+    TrailersTooLarge,
+    OutOfOrder,
+    /// The caller's own bound on all streams together ([`super::RequestStream::shed`]).
+    Shed,
+}
+
+impl Poison {
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::Gap(_) => Reason::Gap,
+            Self::Malformed(_) => Reason::Malformed,
+            Self::Opaque(_) => Reason::Opaque,
+            Self::Conflict(_) => Reason::Conflict,
+            Self::Bound(_) => Reason::Bound,
+            Self::Incomplete => Reason::Unacknowledged,
+        }
+    }
+}
+
+impl fmt::Display for Poison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gap(detail) => write!(f, "gap: {detail:?}"),
+            Self::Malformed(detail) => write!(f, "malformed: {detail:?}"),
+            Self::Opaque(Opaque::NotHttp(protocol)) => write!(f, "opaque: {protocol:?}"),
+            Self::Opaque(detail) => write!(f, "opaque: {detail:?}"),
+            Self::Conflict(detail) => write!(f, "conflict: {detail:?}"),
+            Self::Bound(detail) => write!(f, "bound: {detail:?}"),
+            Self::Incomplete => f.write_str("the connection ended in the middle of a message"),
+        }
+    }
+}
+
+/// `?` from a function that fails with a detail alone.
+macro_rules! into_poison {
+    ($($detail:ident)*) => { $(impl From<$detail> for Poison {
+        fn from(detail: $detail) -> Self {
+            Self::$detail(detail)
+        }
+    })* };
+}
+into_poison!(Gap Malformed Opaque Conflict Bound);

@@ -1,0 +1,244 @@
+//! The request direction of one connection: TCP's segments in, events out.
+
+use std::sync::Arc;
+
+use super::http1::Requests;
+use super::pieces::Pieces;
+use super::segment::{Cut, Segment, place, sequence};
+use super::{Bound, Conflict, Event, Gap, Malformed, Poison, Settings};
+
+/// What lies further ahead than any TCP window is no part of the stream (RFC 7323 section 2.3); the receiver drops it too,
+/// and should it not, its ACK will show.
+const WINDOW: u64 = 1 << 30;
+/// A grant is worth a system call from here on, and keeps a comparison of sequence numbers in the kernel unambiguous.
+const GRANT_STEP: u64 = 16 * 1024;
+const GRANT_AHEAD: u64 = 1 << 30;
+
+/// The request direction (client to server) of one connection, at one of its sockets.
+#[derive(Debug)]
+pub struct RequestStream {
+    parser: Requests,
+    pieces: Option<Box<Pieces>>,
+    acked: u64,
+    granted: u64,
+    fin: Option<u64>,
+    client_isn: u32,
+    max_out_of_order: u32,
+    poisoned: Option<Poison>,
+}
+
+impl RequestStream {
+    /// Offset 0 is the octet after the SYN.
+    pub fn new(client_isn: u32, settings: &Arc<Settings>) -> Self {
+        Self {
+            parser: Requests::new(Arc::clone(settings)),
+            pieces: None,
+            acked: 0,
+            granted: 0,
+            fin: None,
+            client_isn,
+            max_out_of_order: settings.max_out_of_order,
+            poisoned: None,
+        }
+    }
+
+    /// `at`: order number of the record, increasing.
+    pub fn segment(&mut self, segment: Segment<'_>, at: u64, out: &mut Vec<Event>) {
+        if self.poisoned.is_some() || (segment.syn && segment.seq != self.client_isn) {
+            return;
+        }
+        if segment.urg {
+            return self.poison(self.parser.boundary(), Malformed::Urgent.into(), out);
+        }
+        let start = place(self.client_isn, self.followed(), segment.seq.wrapping_add(u32::from(segment.syn)));
+        let cut = Cut::new(start, &segment);
+        if cut.start > self.followed() + WINDOW {
+            return;
+        }
+        if let Err((offset, poison)) = self.accept(cut, segment.fin, at, out) {
+            self.poison(offset, poison, out);
+        }
+    }
+
+    /// The receiver's cumulative acknowledgement number.
+    pub fn ack(&mut self, ack: u32, at: u64, out: &mut Vec<Event>) {
+        let ack = place(self.client_isn, self.followed(), ack).max(0).unsigned_abs();
+        if ack <= self.acked {
+            return;
+        }
+        if self.poisoned.is_none() {
+            self.cover_granted(ack, at, out);
+        }
+        if ack > self.followed_with_fin() && self.poisoned.is_none() {
+            self.poison(self.parser.boundary(), Gap::AckBeyondFollowed.into(), out);
+        }
+        self.acked = self.acked.max(ack.min(self.followed()));
+    }
+
+    /// The connection is gone, nothing more of it will come. `received`: octets that the receiver's kernel counted, if
+    /// known: `bytes_received` of a passive socket (payload, + 1 if a FIN came in order); of an active one `bytes_acked` - 1.
+    pub fn close(&mut self, received: Option<u64>, at: u64, out: &mut Vec<Event>) {
+        if self.poisoned.is_some() {
+            return;
+        }
+        if let Some(received) = received {
+            self.cover_granted(received, at, out);
+        }
+        let mismatch = received.filter(|n| *n != self.followed() && *n != self.followed_with_fin());
+        match mismatch {
+            _ if self.poisoned.is_some() => {}
+            // Less than the receiver itself acknowledged: octets took a way that the hooks do not see.
+            Some(n) if n < self.acked => self.poison(0, Gap::CloseMismatch.into(), out),
+            Some(n) => self.poison(n.min(self.parser.boundary()), Gap::CloseMismatch.into(), out),
+            None if self.pieces.is_some() => self.poison(self.parser.boundary(), Gap::HoleAtClose.into(), out),
+            None if self.parser.inside_message() => self.poison(self.parser.boundary(), Poison::Incomplete, out),
+            None => {}
+        }
+    }
+
+    /// The request at `offset` (its `switch` was true) was answered without a change of protocol.
+    pub fn no_switch(&mut self, offset: u64) {
+        if self.poisoned.is_none() {
+            self.parser.no_switch(offset);
+        }
+    }
+
+    /// Gives up this stream because all streams together hold too much.
+    pub fn shed(&mut self, out: &mut Vec<Event>) {
+        if self.poisoned.is_none() {
+            self.poison(self.parser.boundary(), Bound::Shed.into(), out);
+        }
+    }
+
+    /// The sequence number up to which the kernel need not copy, if it is worth telling. Ask after every segment.
+    /// It lies at the end of the known part of a body (at most 2^30 ahead), else at what was followed.
+    pub fn grant(&mut self) -> Option<u32> {
+        if self.poisoned.is_some() {
+            return None;
+        }
+        let ahead = self.parser.indifferent();
+        let until = self.followed() + ahead.min(GRANT_AHEAD);
+        let step = if ahead > GRANT_AHEAD { GRANT_AHEAD / 2 } else { GRANT_STEP };
+        if until < self.granted + step {
+            return None;
+        }
+        self.granted = until;
+        Some(sequence(self.client_isn, until))
+    }
+
+    /// Offset up to which the receiver has acknowledged what was followed (the FIN is not counted).
+    pub fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// Offset up to which everything was seen or is covered by a granted skip.
+    pub fn followed(&self) -> u64 {
+        self.parser.pos()
+    }
+
+    /// The client has sent its FIN and everything before it was followed.
+    pub fn finished(&self) -> bool {
+        self.fin == Some(self.followed())
+    }
+
+    pub fn poisoned(&self) -> Option<Poison> {
+        self.poisoned
+    }
+
+    /// Octets that this stream occupies, about.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.parser.heap() + self.pieces.as_ref().map_or(0, |pieces| pieces.memory())
+    }
+
+    fn followed_with_fin(&self) -> u64 {
+        self.followed() + u64::from(self.finished())
+    }
+
+    fn accept(&mut self, cut: Cut<'_>, fin: bool, at: u64, out: &mut Vec<Event>) -> Result<(), (u64, Poison)> {
+        let followed = self.followed();
+        if cut.bytes_at < followed
+            && let Some(offset) = self.parser.contradicted(cut.bytes_at, cut.bytes, self.acked)
+        {
+            return Err((offset, Conflict::OverlapDiffers.into()));
+        }
+        // A FIN that the receiver has passed already is thrown away by TCP like any octet.
+        if fin && self.fin != Some(cut.end) && cut.end >= self.acked {
+            if self.fin.is_some() || cut.end < followed {
+                return Err((self.parser.boundary(), Conflict::AfterFin.into()));
+            }
+            self.fin = Some(cut.end);
+        }
+        if self.fin.is_some_and(|fin| cut.end > fin) {
+            return Err((self.parser.boundary(), Conflict::AfterFin.into()));
+        }
+        if cut.end > followed {
+            self.read(cut.starting(followed), at, out).map_err(|poison| (self.parser.boundary(), poison))?;
+        }
+        if self.finished() && self.parser.inside_message() {
+            return Err((self.parser.boundary(), Poison::Incomplete));
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, mut cut: Cut<'_>, at: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
+        if self.pieces.is_none() && cut.start == self.followed() {
+            self.skip(cut.bytes_at - cut.start, out);
+            if cut.bytes_at == self.followed() {
+                self.parser.take(cut.bytes, at, at, out)?;
+                self.skip(cut.end - self.followed(), out);
+            }
+            cut = cut.starting(self.followed());
+            if cut.start == cut.end || cut.bytes.is_empty() && cut.bytes_at == cut.start {
+                // Octets that were not copied and mattered: a hole, until an ACK passes it or they come again.
+                return Ok(());
+            }
+        }
+        let matters = self.followed() + self.parser.indifferent();
+        self.pieces.get_or_insert_default().insert(cut, matters, at)?;
+        self.drain(0, at, out)?;
+        let too_much = |pieces: &Pieces| pieces.memory() > self.max_out_of_order as usize;
+        if self.pieces.as_deref().is_some_and(too_much) { Err(Bound::OutOfOrder.into()) } else { Ok(()) }
+    }
+
+    /// Octets that were on the wire unseen: followed as far as the body goes.
+    fn skip(&mut self, n: u64, out: &mut Vec<Event>) {
+        self.parser.skip(n.min(self.parser.indifferent()), out);
+    }
+
+    /// What the receiver has is there, also where only a grant says what it is.
+    fn cover_granted(&mut self, upto: u64, at: u64, out: &mut Vec<Event>) {
+        if upto > self.followed()
+            && let Err(poison) = self.drain(upto, at, out)
+        {
+            self.poison(self.parser.boundary(), poison, out);
+        }
+    }
+
+    /// Reads on from what was held. A granted skip is followed as soon as anything behind it is known to exist.
+    fn drain(&mut self, exists: u64, at: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
+        let mut pieces = self.pieces.take().unwrap_or_default();
+        loop {
+            let pos = self.parser.pos();
+            pieces.forget_before(pos);
+            if let Some((octets, seen)) = pieces.take_at(pos) {
+                self.parser.take(octets.as_ref(), seen, at, out)?;
+                continue;
+            }
+            let granted = pieces.first().unwrap_or(0).max(exists).min(self.granted).saturating_sub(pos);
+            let unseen = pieces.present_from(pos).max(granted).min(self.parser.indifferent());
+            if unseen == 0 {
+                break;
+            }
+            self.parser.skip(unseen, out);
+        }
+        self.pieces = (!pieces.is_empty()).then_some(pieces);
+        Ok(())
+    }
+
+    fn poison(&mut self, offset: u64, reason: Poison, out: &mut Vec<Event>) {
+        self.poisoned = Some(reason);
+        self.pieces = None;
+        self.parser.clear();
+        out.push(Event::Poisoned { offset, reason });
+    }
+}

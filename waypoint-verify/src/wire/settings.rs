@@ -1,0 +1,31 @@
+//! Bounds, and the key of the digests.
+
+/// Shared by every stream of a program (in an `Arc`: a stream holds one pointer to it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Key of the head digests (SipHash-1-3). The same at both ends of a connection, so: one per installation.
+    pub digest_key: [u8; 16],
+    /// Octets of one message head, and of one trailer section (Envoy's own default is 60 KiB).
+    pub max_head: u32,
+    /// Field lines of one head (Envoy's own default is 100).
+    pub max_fields: u16,
+    /// Octets held out of order per stream, bookkeeping included.
+    pub max_out_of_order: u32,
+    /// Octets of one chunk-size line (RFC 9112 section 7.1), extensions included.
+    pub max_chunk_line: u16,
+    /// Requests of one connection that wait for their response.
+    pub max_pipelined: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            digest_key: [0; 16],
+            max_head: 64 * 1024,
+            max_fields: 256,
+            max_out_of_order: 1024 * 1024,
+            max_chunk_line: 1024,
+            max_pipelined: 1024,
+        }
+    }
+}
