@@ -1,0 +1,58 @@
+//! What agents testify: the only input of the judge. The same stream gives the same verdicts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::link::Link;
+use crate::model::{BootNs, ConnKey, ContainerRef, MessageKey, Owner, Process, Reason, Side};
+
+/// One end of a connection, as its node saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    pub owner: Owner,
+    /// Who created the socket; only of sockets that dialled, and only where the creation was seen.
+    pub process: Option<Process>,
+    /// The socket's own addresses: after DNAT at the accepting end, before it at the dialling end.
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub at: BootNs,
+}
+
+/// What a reader is told of a request: display only, never compared.
+#[derive(Clone, Debug, PartialEq, Eq, Default, serde::Serialize)]
+pub struct RequestLine {
+    pub method: String,
+    pub path: String,
+    pub authority: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+}
+
+/// Evidence, in the order in which a node observed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    Opened { conn: ConnKey, side: Side, end: Arc<End> },
+    Closed { conn: ConnKey, side: Side },
+    /// A proxy's accepted socket received a request head.
+    Entered { key: MessageKey, instance: Arc<ContainerRef>, local: SocketAddr, peer: SocketAddr, digest: u64, at: BootNs },
+    /// A proxy's dialled socket wrote a request head.
+    Departed { key: MessageKey, instance: Arc<ContainerRef>, digest: u64, link: Link, unknown_creator: Option<Reason>, at: BootNs },
+    /// The link of a departure became narrower (its body and those of its candidates are complete).
+    Narrowed { key: MessageKey, link: Link },
+    /// Departures that are paid for.
+    Settled { keys: SmallVec<[MessageKey; 1]> },
+    /// More departed from this instance than had entered it (`link::LinkEvent::Overdrawn`).
+    Overdrawn { instance: Arc<ContainerRef>, class: u64, unpaid: Vec<MessageKey>, shared: Vec<Vec<MessageKey>> },
+    /// A protected pod's accepted socket received a request head.
+    Arrived { key: MessageKey, at_pod: Arc<ContainerRef>, local: SocketAddr, peer: SocketAddr, request: Arc<RequestLine>, digest: u64, at: BootNs },
+    /// That request is complete and its receiver has acknowledged all of it, or its connection ended before it was.
+    Received { key: MessageKey, at: BootNs },
+    /// What came to a protected pod on this connection cannot be told apart into requests from here on.
+    Unreadable { stream: u64, conn: Option<ConnKey>, at_pod: Arc<ContainerRef>, local: SocketAddr, peer: SocketAddr, reason: Reason, detail: String, at: BootNs },
+    /// Records were lost on this node; what they touched has been testified as unreadable or wild.
+    Lost { records: u64, bytes: u64 },
+    /// Everything that this node observed before `at` has been testified.
+    Tick { at: BootNs },
+}

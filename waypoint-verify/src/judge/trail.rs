@@ -1,0 +1,353 @@
+//! Walks an arrival back: who sent it, what could have caused that, and whether all of it came the demanded way.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use super::state::{Arrival, Departure, Entry, State, Status};
+use crate::evidence::End;
+use crate::model::{
+    Bypass, Class, CompiledPolicy, ConnKey, ExemptFrom, Listener, MessageKey, Owner, ProxyKind, Reason, Verdict, WatchList,
+};
+
+/// What was found of one arrival.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub verdict: Verdict,
+    pub class: Class,
+    /// Departures whose payment is still to come; the verdict is provisional until then.
+    pub pending: Vec<MessageKey>,
+    /// Departures whose payment the verdict rests on.
+    pub relied_on: Vec<MessageKey>,
+    pub overdrawn: Option<u32>,
+    /// The listeners through which a bypass came.
+    pub listeners: BTreeSet<Listener>,
+    /// The entry (or the departure, where nothing entered) that shows what went wrong.
+    pub culprit: Option<MessageKey>,
+}
+
+/// What one way of an arrival turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Through,
+    Past(Bypass),
+    Unknown(Reason),
+}
+
+/// What all ways of one message have in common.
+#[derive(Debug, Default)]
+struct Ways {
+    ways: BTreeSet<Way>,
+    pending: Vec<MessageKey>,
+    relied_on: Vec<MessageKey>,
+    /// Numbers of overdrawn classes; `None` where some way is not in one.
+    overdrawn: BTreeSet<Option<u32>>,
+    listeners: BTreeSet<Listener>,
+    culprit: Option<MessageKey>,
+}
+
+impl Ways {
+    fn add(&mut self, way: Way, culprit: MessageKey) {
+        if way != Way::Through && self.culprit.is_none() {
+            self.culprit = Some(culprit);
+        }
+        self.ways.insert(way);
+    }
+
+    fn verdict(&self) -> Verdict {
+        let unknown = self.ways.iter().find_map(|way| match way {
+            Way::Unknown(reason) => Some(*reason),
+            Way::Through | Way::Past(_) => None,
+        });
+        let past: Vec<Bypass> = self
+            .ways
+            .iter()
+            .filter_map(|way| match way {
+                Way::Past(kind) => Some(*kind),
+                Way::Through | Way::Unknown(_) => None,
+            })
+            .collect();
+        let through = self.ways.contains(&Way::Through);
+        match (through, past.is_empty(), unknown) {
+            (_, _, Some(reason)) => Verdict::Unverified(reason),
+            (true, true, None) => Verdict::Verified,
+            (false, false, None) => Verdict::Bypassed(past),
+            (true, false, None) => Verdict::Unverified(Reason::Ambiguous),
+            (false, true, None) => Verdict::Unverified(Reason::NoCandidate),
+        }
+    }
+}
+
+/// One policy, applied to what is remembered.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    pub state: &'a State,
+    pub watch: &'a WatchList,
+    pub policy: &'a CompiledPolicy,
+}
+
+impl Walk<'_> {
+    pub fn arrival(&self, key: MessageKey, arrival: &Arrival) -> Found {
+        let mut ways = Ways::default();
+        let mut class = Class::Request;
+        let end = self.active_end(key.conn);
+        match end {
+            None => ways.add(self.unseen_sender(arrival.peer.ip(), Bypass::DirectConnection), key),
+            Some(end) if self.is_last_hop(&end.owner) => {
+                if self.departure_agrees(key, arrival.digest, &mut ways) {
+                    if self.policy.via.is_empty() && !self.is_gateway(&end.owner) {
+                        self.waypoint(key, &mut ways);
+                    } else {
+                        self.gateway(key, self.policy.via.len(), &mut ways);
+                    }
+                    if self.state.departures.get(&key).is_some_and(|departure| departure.link.mirror) {
+                        class = Class::Mirror;
+                    }
+                }
+            }
+            Some(_) => ways.add(Way::Past(Bypass::DirectConnection), key),
+        }
+        if let Some(reason) = self.exemption(key.conn, &ways, arrival.local.port(), &arrival.at_pod.node) {
+            class = Class::Exempt(reason);
+        }
+        self.found(ways, class)
+    }
+
+    /// A connection whose bytes cannot be read: only who opened it can be said.
+    pub fn unreadable(&self, conn: Option<ConnKey>, peer: SocketAddr, local: SocketAddr, reason: Reason) -> Found {
+        let key = MessageKey { conn: conn.unwrap_or(ConnKey { client_isn: 0, server_isn: 0 }), offset: 0, stream: 0 };
+        let mut ways = Ways::default();
+        let end = conn.and_then(|conn| self.active_end(conn));
+        match end {
+            Some(end) if !self.is_last_hop(&end.owner) => ways.add(Way::Past(Bypass::DirectConnection), key),
+            None if conn.is_some() => match self.unseen_sender(peer.ip(), Bypass::DirectConnection) {
+                // Nothing was read, so an unseen sender is only certain where its connection was watched from its start.
+                Way::Past(kind) => ways.add(Way::Past(kind), key),
+                Way::Through | Way::Unknown(_) => ways.add(Way::Unknown(reason), key),
+            },
+            _ => ways.add(Way::Unknown(reason), key),
+        }
+        let class = conn
+            .and_then(|conn| self.exemption(conn, &ways, local.port(), ""))
+            .map_or(Class::Request, Class::Exempt);
+        self.found(ways, class)
+    }
+
+    fn found(&self, mut ways: Ways, class: Class) -> Found {
+        let mut verdict = ways.verdict();
+        let overdrawn = match (ways.overdrawn.len(), ways.overdrawn.first()) {
+            (1, Some(Some(number))) => Some(*number),
+            _ => None,
+        };
+        if verdict == Verdict::Verified && ways.overdrawn.iter().any(Option::is_some) {
+            verdict = Verdict::Unverified(Reason::Overdrawn);
+        }
+        if verdict != Verdict::Verified {
+            // Only a Verified waits for counts; everything else stands on what is there.
+            ways.pending.clear();
+        }
+        Found {
+            verdict,
+            class,
+            pending: ways.pending,
+            relied_on: ways.relied_on,
+            overdrawn,
+            listeners: ways.listeners,
+            culprit: ways.culprit,
+        }
+    }
+
+    /// `stage`: how many of the policy's gateways may still stand between the waypoint and this departure.
+    fn gateway(&self, key: MessageKey, stage: usize, ways: &mut Ways) {
+        let Some(departure) = self.explained(key, Bypass::UnknownSender, ways) else { return };
+        for candidate in &departure.link.candidates {
+            let Some(entry) = self.entry(*candidate, ways) else { continue };
+            let Some(listener) = self.listener(entry, *candidate, ways) else { continue };
+            let wanted = stage.checked_sub(1).and_then(|index| self.policy.via.get(index));
+            if wanted != Some(&listener.gateway) {
+                ways.listeners.insert(listener.clone());
+                ways.add(Way::Past(Bypass::RouteBypass), *candidate);
+                continue;
+            }
+            let Some(sender) = self.active_end(candidate.conn) else {
+                ways.listeners.insert(listener.clone());
+                ways.add(self.unseen_sender(entry.peer.ip(), Bypass::UpstreamBypass), *candidate);
+                continue;
+            };
+            let expected = if stage > 1 { self.is_gateway(&sender.owner) } else { self.is_waypoint(&sender.owner) };
+            if !expected {
+                ways.listeners.insert(listener.clone());
+                ways.add(Way::Past(Bypass::UpstreamBypass), *candidate);
+            } else if self.departure_agrees(*candidate, entry.digest, ways) {
+                if stage > 1 {
+                    self.gateway(*candidate, stage - 1, ways);
+                } else {
+                    self.waypoint(*candidate, ways);
+                }
+            }
+        }
+    }
+
+    fn waypoint(&self, key: MessageKey, ways: &mut Ways) {
+        let Some(departure) = self.explained(key, Bypass::WaypointOrigin, ways) else { return };
+        let Some(allowed) = &self.policy.entry else {
+            ways.add(Way::Through, key);
+            return;
+        };
+        for candidate in &departure.link.candidates {
+            let Some(entry) = self.entry(*candidate, ways) else { continue };
+            match self.active_end(candidate.conn) {
+                Some(sender) if self.is_gateway(&sender.owner) => {
+                    if !self.departure_agrees(*candidate, entry.digest, ways) {
+                        continue;
+                    }
+                    let Some(departure) = self.explained(*candidate, Bypass::UnknownSender, ways) else { continue };
+                    for cause in &departure.link.candidates {
+                        let Some(entered) = self.entry(*cause, ways) else { continue };
+                        let Some(listener) = self.listener(entered, *cause, ways) else { continue };
+                        if allowed.contains(&listener.gateway) {
+                            ways.add(Way::Through, key);
+                        } else {
+                            ways.listeners.insert(listener.clone());
+                            ways.add(Way::Past(Bypass::RouteBypass), *cause);
+                        }
+                    }
+                }
+                Some(_) => ways.add(Way::Past(Bypass::UpstreamBypass), *candidate),
+                None => ways.add(self.unseen_sender(entry.peer.ip(), Bypass::UpstreamBypass), *candidate),
+            }
+        }
+    }
+
+    /// The departure, if its candidates are known and countable; otherwise what can be said without them.
+    fn explained(&self, key: MessageKey, originated: Bypass, ways: &mut Ways) -> Option<&Departure> {
+        let Some(departure) = self.state.departures.get(&key) else {
+            ways.add(Way::Unknown(self.missing(Reason::NoDeparture)), key);
+            return None;
+        };
+        let link = &departure.link;
+        if link.foreign_process {
+            ways.add(Way::Past(originated), key);
+            return None;
+        }
+        let unknown = departure
+            .unknown_creator
+            .or(link.wild)
+            .or_else(|| link.more.then_some(Reason::Bound));
+        if let Some(reason) = unknown {
+            ways.add(Way::Unknown(reason), key);
+            return None;
+        }
+        if link.candidates.is_empty() {
+            ways.add(Way::Past(originated), key);
+            return None;
+        }
+        ways.relied_on.push(key);
+        match departure.status {
+            Status::Pending => ways.pending.push(key),
+            Status::Settled => {}
+            Status::Overdrawn(class) => {
+                ways.overdrawn.insert(Some(class));
+            }
+        }
+        // Forced counts speak of requests all of whose causes are in one overdrawn class of the waypoint.
+        if originated == Bypass::WaypointOrigin && !matches!(departure.status, Status::Overdrawn(_)) {
+            ways.overdrawn.insert(None);
+        }
+        Some(departure)
+    }
+
+    /// The two ends of a connection saw the same message at this place.
+    fn departure_agrees(&self, key: MessageKey, digest: u64, ways: &mut Ways) -> bool {
+        let way = match self.state.departures.get(&key) {
+            None => Way::Unknown(self.missing(Reason::NoDeparture)),
+            Some(departure) if departure.digest != digest => Way::Unknown(Reason::Conflict),
+            Some(_) => return true,
+        };
+        ways.add(way, key);
+        false
+    }
+
+    fn entry(&self, key: MessageKey, ways: &mut Ways) -> Option<&Entry> {
+        let entry = self.state.entries.get(&key);
+        if entry.is_none() {
+            ways.add(Way::Unknown(Reason::Evicted), key);
+        }
+        entry
+    }
+
+    fn listener(&self, entry: &Entry, key: MessageKey, ways: &mut Ways) -> Option<&Listener> {
+        let listener = self.watch.listeners.get(&entry.local);
+        if listener.is_none() {
+            ways.add(Way::Unknown(Reason::GatewayUnknown), key);
+        }
+        listener
+    }
+
+    fn missing(&self, otherwise: Reason) -> Reason {
+        if self.state.may_have_forgotten() { Reason::Evicted } else { otherwise }
+    }
+
+    /// A sender whose socket no agent saw: outside the cluster, or something that should have been visible.
+    fn unseen_sender(&self, peer: IpAddr, outside: Bypass) -> Way {
+        if !self.state.covered {
+            return Way::Unknown(Reason::NotCovered);
+        }
+        let peer = peer.to_canonical();
+        let of_pods = self.watch.cluster_addresses.iter().any(|(net, prefix)| {
+            let host = if net.is_ipv4() { 32 } else { 128 };
+            // A node's own address may stand for someone outside whom the node masquerades.
+            *prefix < host && contains(*net, *prefix, peer)
+        });
+        Way::Past(if of_pods { Bypass::UnknownSender } else { outside })
+    }
+
+    fn active_end(&self, conn: ConnKey) -> Option<&End> {
+        self.state.connections.get(&conn)?.active.as_deref()
+    }
+
+    fn is_gateway(&self, owner: &Owner) -> bool {
+        owner
+            .container()
+            .and_then(|container| self.watch.proxies.get(&container.id))
+            .is_some_and(|proxy| proxy.kind == ProxyKind::Gateway)
+    }
+
+    fn is_waypoint(&self, owner: &Owner) -> bool {
+        owner.container().is_some_and(|container| self.policy.waypoint.contains(&container.id))
+    }
+
+    fn is_last_hop(&self, owner: &Owner) -> bool {
+        self.is_gateway(owner) || (self.policy.via.is_empty() && self.is_waypoint(owner))
+    }
+
+    /// Exempt is what the sender that the policy names sent itself: over an own connection, or, where nothing
+    /// that entered can have caused it, from the hop where it began.
+    fn exemption(&self, conn: ConnKey, ways: &Ways, port: u16, node: &str) -> Option<String> {
+        let direct = self.active_end(conn);
+        let began = ways.culprit.filter(|_| !ways.ways.contains(&Way::Through)).and_then(|key| self.active_end(key.conn));
+        self.policy
+            .exempt
+            .iter()
+            .filter(|exemption| exemption.ports.is_empty() || exemption.ports.contains(&port))
+            .find(|exemption| {
+                let matches = |end: &End| match (&exemption.from, &end.owner) {
+                    (ExemptFrom::Pods(uids), Owner::Container(container)) => uids.contains(&container.pod.uid),
+                    (ExemptFrom::Kubelet, Owner::Host { cgroup, node: at }) => {
+                        let kubelet = end.process.as_ref().is_some_and(|process| process.comm == "kubelet");
+                        (node.is_empty() || at == node) && (kubelet || cgroup.ends_with("kubelet.service"))
+                    }
+                    _ => false,
+                };
+                direct.is_some_and(matches) || (ways.ways.len() == 1 && began.is_some_and(matches))
+            })
+            .map(|exemption| exemption.reason.clone())
+    }
+}
+
+fn contains(net: IpAddr, prefix: u8, ip: IpAddr) -> bool {
+    let bits = |ip: IpAddr| match ip {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
+        IpAddr::V6(v6) => u128::from(v6),
+    };
+    net.is_ipv4() == ip.is_ipv4() && (prefix == 0 || (bits(net) ^ bits(ip)) >> (128 - u32::from(prefix)) == 0)
+}
