@@ -1,1 +1,50 @@
-fn main() {}
+//! `cargo xtask`: one task runner for everything that people do while working on this program.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use xtask::lab::watchdog;
+use xtask::{client, lab, setup};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what a fresh Debian 12 lacks (asks for nothing; uses sudo if not root)
+    Setup,
+    /// Nodes, pods and Gateways on this machine, of namespaces, cgroups and the real proxies
+    Lab(lab::cli::Args),
+    /// The lab's HTTP client: a script on standard input
+    #[command(hide = true)]
+    Client,
+    /// The lab's reader of bodies
+    #[command(hide = true)]
+    Sink { socket: PathBuf },
+    /// Removes a lab when its owner is gone
+    #[command(hide = true)]
+    LabWatchdog { id: String },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Setup => setup::main(),
+        Command::Lab(arguments) => lab::cli::main(arguments),
+        Command::Client => client::main(),
+        Command::Sink { socket } => client::sink::main(&socket),
+        Command::LabWatchdog { id } => watchdog::main(&id),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

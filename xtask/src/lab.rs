@@ -1,0 +1,28 @@
+//! The lab: nodes, pods, Gateways and Services made of network namespaces, cgroups, nftables and the real proxies.
+//!
+//! `Lab::up` builds it, dropping it removes everything, and so does its owner's death (`watchdog`). Nothing of it is in the host's
+//! own network namespace.
+
+pub mod address;
+pub mod caddy;
+pub mod cgroup;
+pub mod cli;
+mod dump;
+pub mod envoy;
+mod firewall;
+mod netns;
+mod network;
+mod objects;
+pub mod patience;
+pub mod place;
+pub mod plan;
+mod process;
+mod running;
+pub mod topology;
+pub mod watchdog;
+
+pub use caddy::Variant;
+pub use place::Place;
+pub use plan::Plan;
+pub use running::Lab;
+pub use topology::Topology;

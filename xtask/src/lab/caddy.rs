@@ -1,0 +1,83 @@
+//! Configuration of the Caddy containers: the waypoint and the backend.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::address::socket;
+use super::place::Place;
+use super::plan::{Container, Plan, Pod};
+use super::process::Process;
+use super::topology::Program;
+
+/// How a waypoint is to behave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// A reverse proxy as one would write it.
+    #[default]
+    Plain,
+    /// With an active health check of its upstream: requests that nobody sent.
+    HealthCheck,
+}
+
+/// Starts a container's Caddy in `dir`; `ready` of the process tells when it listens.
+pub fn start(plan: &Plan, place: &Place, pod: &Pod, container: &Container, variant: Variant, dir: &Path, logs: &Path) -> Result<Process> {
+    fs::create_dir_all(dir)?;
+    let file = dir.join("Caddyfile");
+    fs::write(&file, caddyfile(plan, pod, container, variant, dir)?)?;
+    let mut command = place.command("caddy")?;
+    command.arg("run").arg("--config").arg(&file).args(["--adapter", "caddyfile"]);
+    // Caddy keeps things below these; nothing is to be left behind.
+    command.env("HOME", dir).env("XDG_CONFIG_HOME", dir).env("XDG_DATA_HOME", dir);
+    Process::start(&format!("{}-{}-{}", pod.name, container.name, container.restarts), command, logs)
+}
+
+/// Where the backend's body reader listens.
+pub fn sink_socket(dir: &Path) -> std::path::PathBuf {
+    dir.join("sink.sock")
+}
+
+fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, dir: &Path) -> Result<String> {
+    let port = container.ports.first().map_or(0, |port| port.port);
+    let site = match &container.run {
+        Program::Waypoint { gateway, port } => {
+            let upstream = socket(plan.gateway(gateway)?.cluster_ip.v4(), *port);
+            let health = match variant {
+                Variant::Plain => "",
+                Variant::HealthCheck => " {\n\t\thealth_uri /healthz\n\t\thealth_interval 50ms\n\t}",
+            };
+            format!("\treverse_proxy {upstream}{health}\n")
+        }
+        // The answer says what came in, so that a test can see it without looking at packets.
+        Program::Backend => format!(
+            "\theader X-Lab-Pod {pod}\n\
+             \theader X-Lab-Forwarded-For \"{{http.request.header.X-Forwarded-For}}\"\n\
+             \theader X-Lab-Request-Id \"{{http.request.header.X-Request-Id}}\"\n\
+             \theader X-Lab-Uri \"{{http.request.uri}}\"\n\
+             \theader X-Lab-Peer \"{{http.request.remote}}\"\n\
+             \thandle /status/503 {{\n\t\trespond 503\n\t}}\n\
+             \thandle /upload* {{\n\t\treverse_proxy unix/{sink}\n\t}}\n\
+             \thandle {{\n\t\trespond \"hello from {pod}\"\n\t}}\n",
+            pod = pod.name,
+            sink = sink_socket(dir).display(),
+        ),
+        Program::Envoy | Program::Idle => bail!("{}/{} does not run Caddy", pod.name, container.name),
+    };
+    Ok(format!("{{\n\tadmin off\n\tauto_https off\n}}\n:{port} {{\n{site}}}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::topology::Topology;
+
+    #[test]
+    fn a_waypoint_dials_the_address_of_the_gateway_behind_it() {
+        let plan = Plan::new("t", &Topology::standard()).unwrap();
+        let pod = plan.pod("hello-waypoint-2").unwrap();
+        let text = |variant| caddyfile(&plan, pod, &pod.containers[0], variant, Path::new("/d")).unwrap();
+        assert!(text(Variant::Plain).contains(":8081 {\n\treverse_proxy 10.96.0.82:8082\n}"));
+        assert!(text(Variant::HealthCheck).contains("health_uri /healthz"));
+    }
+}

