@@ -3,4 +3,8 @@ pub mod link;
 pub mod model;
 pub mod manifest;
 pub mod policy;
+pub mod probe;
 pub mod wire;
+pub mod evidence;
+pub mod judge;
+pub mod trace;

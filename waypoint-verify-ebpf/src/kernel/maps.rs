@@ -1,0 +1,141 @@
+//! The maps, and counting in them.
+
+use core::{arch::asm, ffi::c_void, ptr};
+
+use aya_ebpf::{
+    bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
+    helpers::generated::bpf_sk_storage_get,
+    macros::{btf_map, map},
+    maps::{Array, HashMap, LruHashMap, RingBuf},
+};
+use waypoint_verify_ebpf::map::{Counters, Grant, Losses, Settings, Socket, counter};
+
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
+
+#[map]
+static OWNERS: HashMap<u64, u32> = HashMap::with_max_entries(1 << 16, 0);
+
+#[map]
+static GRANTS: LruHashMap<u64, Grant> = LruHashMap::with_max_entries(1 << 16, 0);
+
+#[map]
+static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
+
+#[map]
+static LOST: Array<Losses> = Array::with_max_entries(1, 0);
+
+#[map]
+static COUNTERS: Array<Counters> = Array::with_max_entries(1, 0);
+
+/// `btf_maps::SkStorage` has neither BPF_F_CLONE nor access from these hooks.
+#[repr(C)]
+pub struct SocketStorage {
+    r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
+    key: *const i32,
+    value: *const Socket,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize],
+}
+
+// SAFETY: the pointers describe the map to the loader; nothing follows them.
+unsafe impl Sync for SocketStorage {}
+
+#[btf_map]
+static SOCKETS: SocketStorage = SocketStorage {
+    r#type: ptr::null(),
+    key: ptr::null(),
+    value: ptr::null(),
+    max_entries: ptr::null(),
+    map_flags: ptr::null(),
+};
+
+#[inline(always)]
+pub fn settings() -> Option<*const Settings> {
+    SETTINGS.get_ptr(0).filter(|settings| {
+        // SAFETY: a value of an array map; userspace writes it whole.
+        unsafe { (**settings).enabled != 0 }
+    })
+}
+
+#[inline(always)]
+pub fn owner(cgroup: u64) -> Option<u32> {
+    // SAFETY: copied at once; a concurrent update yields the old or the new word.
+    unsafe { OWNERS.get(cgroup).copied() }
+}
+
+#[inline(always)]
+pub fn granted(cookie: u64) -> Option<u32> {
+    // SAFETY: copied at once; a concurrent update yields the old or the new word.
+    unsafe { GRANTS.get(cookie).map(|grant| grant.until) }
+}
+
+#[inline(always)]
+pub fn forget_grant(cookie: u64) {
+    let _ = GRANTS.remove(cookie);
+}
+
+/// What is known of the socket `sk`, started empty if there is nothing; null without memory for it.
+///
+/// # Safety
+/// `sk` is a socket that the verifier accepts for `bpf_sk_storage_get` in this program.
+#[inline(always)]
+pub unsafe fn socket_or_new(sk: *mut c_void) -> *mut Socket {
+    // SAFETY: by contract.
+    let socket = unsafe { storage(sk, BPF_SK_STORAGE_GET_F_CREATE.into()) };
+    if socket.is_null() {
+        count(counter::NO_STORAGE);
+    }
+    socket
+}
+
+/// What is known of the socket `sk`, or null.
+///
+/// # Safety
+/// As for [`socket_or_new`].
+#[inline(always)]
+pub unsafe fn socket(sk: *mut c_void) -> *mut Socket {
+    // SAFETY: by contract.
+    unsafe { storage(sk, 0) }
+}
+
+#[inline(always)]
+unsafe fn storage(sk: *mut c_void, flags: u64) -> *mut Socket {
+    // SAFETY: by contract of the callers.
+    unsafe { bpf_sk_storage_get((&raw const SOCKETS).cast_mut().cast(), sk, ptr::null_mut(), flags).cast() }
+}
+
+/// Counts a record that did not fit the ring. `kind` is a constant.
+#[inline(always)]
+pub fn lost(kind: u32, bytes: u32) {
+    if let Some(losses) = LOST.get_ptr_mut(0) {
+        // SAFETY: a value of an array map, aligned to 8.
+        unsafe {
+            let lost = &raw mut (*losses)[kind as usize];
+            add(&raw mut (*lost).records, 1);
+            add(&raw mut (*lost).bytes, bytes.into());
+        }
+    }
+}
+
+/// Counts in [`Counters`]. `counter` is a constant.
+#[inline(always)]
+pub fn count(counter: u32) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(0) {
+        // SAFETY: a value of an array map, aligned to 8.
+        unsafe { add(&raw mut (*counters)[counter as usize], 1) };
+    }
+}
+
+/// `core` has no `fetch_add` for this target (no compare-and-swap before BPF v3); the instruction exists since the
+/// first version.
+///
+/// # Safety
+/// `value` is a map value, aligned to 8.
+#[inline(always)]
+unsafe fn add(value: *mut u64, by: u64) {
+    // SAFETY: by contract.
+    unsafe {
+        asm!("lock *(u64 *)({value} + 0) += {by}", value = in(reg) value, by = in(reg) by, options(nostack));
+    }
+}

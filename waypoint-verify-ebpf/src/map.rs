@@ -1,0 +1,131 @@
+//! Names and values of the maps.
+
+use core::mem::{offset_of, size_of};
+
+use crate::record::kind;
+
+pub const EVENTS: &str = "EVENTS";
+pub const OWNERS: &str = "OWNERS";
+pub const GRANTS: &str = "GRANTS";
+pub const SETTINGS: &str = "SETTINGS";
+pub const LOST: &str = "LOST";
+pub const COUNTERS: &str = "COUNTERS";
+
+/// What is wanted of the sockets that were created in a cgroup: values of `OWNERS`.
+pub mod owner {
+    /// Requests that its passively opened sockets receive, and what they acknowledge.
+    pub const ENTRIES: u32 = 1 << 0;
+    /// Requests that its actively opened sockets send.
+    pub const DEPARTURES: u32 = 1 << 1;
+    /// The first bytes of each packet that its passively opened sockets send.
+    pub const RESPONSES: u32 = 1 << 2;
+}
+
+/// Indices into [`Counters`].
+pub mod counter {
+    /// Payload that the kernel could not read for us.
+    pub const COPY_FAILED: u32 = 0;
+    /// Packets whose headers could not be read.
+    pub const UNPARSABLE: u32 = 1;
+    /// IP fragments (none are expected at these hooks).
+    pub const FRAGMENT: u32 = 2;
+    /// IPv6 extension headers that are unknown or too many.
+    pub const EXTENSION_HEADER: u32 = 3;
+    /// Packets of other protocols than TCP into containers with ENTRIES (QUIC, for one).
+    pub const NOT_TCP: u32 = 4;
+    /// Socket storage could not be allocated: the socket goes unseen.
+    pub const NO_STORAGE: u32 = 5;
+    pub const END: u32 = 6;
+}
+
+/// The one value of `SETTINGS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// 0 until everything is attached.
+    pub enabled: u32,
+    /// Changes whenever `OWNERS` or `default_flags` do; never 0.
+    pub generation: u32,
+    /// Bytes that are copied beyond the last grant, or the start of the stream.
+    pub window: u32,
+    /// [`owner`] flags of cgroups that no entry of `OWNERS` covers.
+    pub default_flags: u32,
+    /// Bytes that are copied of one socket of such a cgroup.
+    pub unclassified_budget: u32,
+    /// Bytes that are copied of each packet of a response.
+    pub response_head: u32,
+}
+
+/// Value of `GRANTS`, by socket cookie: request bytes before `until` need not be copied.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    pub until: u32,
+}
+
+/// What did not fit the ring, of one kind of record.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    pub records: u64,
+    /// Payload bytes; the records' headers are not counted.
+    pub bytes: u64,
+}
+
+/// The one value of `LOST`: indexed by record kind, so that userspace reads all with one call.
+pub type Losses = [Lost; kind::END as usize];
+
+/// The one value of `COUNTERS`: indexed by [`counter`].
+pub type Counters = [u64; counter::END as usize];
+
+/// Value of `SOCKETS`, per socket. An accepted socket starts with a copy of its listener's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Socket {
+    /// The cgroup in which it was created; 0 if unknown.
+    pub cgroup: u64,
+    /// [`owner`] flags with [`socket::UNCLASSIFIED`] in the low half, and in the high half the generation of
+    /// [`Settings`] for which they are valid: one word, so that no CPU sees one without the other.
+    pub verdict: u64,
+    /// [`socket`] bits of this connection.
+    pub bits: u32,
+    /// First byte of the request direction: where the copy window starts without a grant.
+    pub origin: u32,
+    /// The last acknowledgement that was reported.
+    pub acked: u32,
+    /// Bytes copied while unclassified.
+    pub spent: u32,
+}
+
+/// Bits of [`Socket`].
+pub mod socket {
+    pub const ACTIVE: u32 = 1 << 0;
+    pub const PASSIVE: u32 = 1 << 1;
+    pub const STRAY: u32 = 1 << 2;
+    pub const OVER_BUDGET: u32 = 1 << 3;
+    pub const CLOSED: u32 = 1 << 4;
+    /// In [`Socket::verdict`]: nobody has named the owner yet.
+    ///
+    /// [`Socket::verdict`]: super::Socket::verdict
+    pub const UNCLASSIFIED: u32 = 1 << 31;
+}
+
+/// One row per map value: name, size, and the sum of its fields.
+pub const LAYOUT: [(&str, usize, usize); 4] = [
+    ("Settings", size_of::<Settings>(), 4 * 6),
+    ("Grant", size_of::<Grant>(), 4),
+    ("Lost", size_of::<Lost>(), 8 * 2),
+    ("Socket", size_of::<Socket>(), 8 * 2 + 4 * 4),
+];
+
+const _: () = {
+    let mut row = 0;
+    while row < LAYOUT.len() {
+        assert!(LAYOUT[row].1 == LAYOUT[row].2, "a map value has padding that no field names");
+        row += 1;
+    }
+    assert!(offset_of!(Settings, generation) == 4);
+    assert!(offset_of!(Settings, response_head) == 20);
+    assert!(offset_of!(Socket, verdict) == 8);
+    assert!(offset_of!(Socket, spent) == 28);
+};

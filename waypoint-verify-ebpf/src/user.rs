@@ -1,0 +1,10 @@
+//! Lets userspace read and write the map values.
+
+use crate::map::{Grant, Lost, Settings};
+
+// SAFETY: repr(C), no padding (asserted in `map`), and every bit pattern is a value.
+unsafe impl aya::Pod for Settings {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Grant {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Lost {}

@@ -1,0 +1,54 @@
+//! The kernel side of this machine: loads and attaches the programs, and reads what they saw.
+//!
+//! The only module that knows aya. The others read [`Record`]s, which are plain data.
+
+mod attach;
+mod decode;
+mod error;
+mod flags;
+mod mount;
+mod preflight;
+mod record;
+mod ring;
+mod running;
+
+pub use decode::{DecodeError, decode};
+pub use error::{Hook, ProbeError};
+pub use flags::Flags;
+pub use mount::cgroup2_root;
+pub use preflight::{Finding, Status, preflight};
+pub use record::{Closed, Comm, Created, Data, Direction, Kind, Note, Opened, Passage, Record, Side, Stray, TcpFlags};
+pub use running::{Drained, Losses, Lost, Probe, ProgramTime, Totals};
+
+use std::path::PathBuf;
+
+/// What the probe is given; it is fixed for the probe's life.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// A directory of a cgroup-v2 hierarchy: sockets that were created in it or below are seen.
+    pub cgroup_root: PathBuf,
+    /// Size of the ring: a power of two, at least a page.
+    pub ring_bytes: u32,
+    /// Request bytes that are copied beyond the last grant, or the start of the stream.
+    pub window: u32,
+    /// Bytes that are copied of one socket whose owner is not classified.
+    pub unclassified_budget: u32,
+    /// What is wanted of sockets whose owner is not classified.
+    pub default_flags: Flags,
+    /// Bytes that are copied of each packet of a response.
+    pub response_head: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            // Where systemd mounts it; `start` says so if there is none.
+            cgroup_root: cgroup2_root().unwrap_or_else(|_| PathBuf::from("/sys/fs/cgroup")),
+            ring_bytes: 16 << 20,
+            window: 64 << 10,
+            unclassified_budget: 64 << 10,
+            default_flags: Flags::ENTRIES | Flags::DEPARTURES | Flags::RESPONSES,
+            response_head: 512,
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! A running probe: who is watched, what may be skipped, and what was seen.
+
+use std::{
+    fmt,
+    ops::{Index, Sub},
+    os::fd::{AsFd, OwnedFd},
+    time::{Duration, Instant},
+};
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, MapData, MapError},
+    programs::ProgramError,
+};
+use nix::time::{ClockId, clock_gettime};
+use tokio::io::{Interest, unix::AsyncFd};
+use waypoint_verify_ebpf::{
+    map::{self, Counters, Grant, Settings, counter},
+    record::kind,
+};
+
+use super::{
+    Config, Flags, ProbeError, Record,
+    attach::{Loaded, PROGRAMS},
+    decode::decode,
+    error::Hook,
+    record::Kind,
+    ring::Ring,
+};
+
+pub(super) struct Maps {
+    pub(super) owners: HashMap<MapData, u64, u32>,
+    pub(super) grants: HashMap<MapData, u64, Grant>,
+    pub(super) settings: Array<MapData, Settings>,
+    pub(super) lost: Array<MapData, map::Losses>,
+    pub(super) counters: Array<MapData, Counters>,
+}
+
+/// The programs, attached and enabled. They are detached when this is dropped, or the process ends in any way.
+pub struct Probe {
+    ebpf: Ebpf,
+    maps: Maps,
+    ring: Ring,
+    settings: Settings,
+    lost: Losses,
+    undecodable: u64,
+    until_ns: u64,
+    drained_at: Option<Instant>,
+    readable: Option<AsyncFd<OwnedFd>>,
+    statistics: Option<OwnedFd>,
+}
+
+/// What did not fit the ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    pub records: u64,
+    /// Payload bytes of the lost [`Kind::Data`] records.
+    pub bytes: u64,
+}
+
+/// [`Lost`] by kind of record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses([Lost; kind::END as usize]);
+
+impl Losses {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|lost| lost.records == 0)
+    }
+
+    /// Records of all kinds.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.0.iter().map(|lost| lost.records).sum()
+    }
+}
+
+impl Index<Kind> for Losses {
+    type Output = Lost;
+
+    fn index(&self, kind: Kind) -> &Lost {
+        &self.0[match kind {
+            Kind::Created => kind::CREATED,
+            Kind::Opened => kind::OPENED,
+            Kind::Data => kind::DATA,
+            Kind::Note => kind::NOTE,
+            Kind::Closed => kind::CLOSED,
+            Kind::Stray => kind::STRAY,
+        } as usize]
+    }
+}
+
+impl Sub for Losses {
+    type Output = Self;
+
+    fn sub(mut self, before: Self) -> Self {
+        for (now, before) in self.0.iter_mut().zip(before.0) {
+            now.records -= before.records;
+            now.bytes -= before.bytes;
+        }
+        self
+    }
+}
+
+/// What one drain brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Every record with a `ts` up to this time (`CLOCK_BOOTTIME`, ns) has been seen or lost. It stays behind while a
+    /// record is still being written.
+    pub until_ns: u64,
+    pub records: u64,
+    /// Of the records, with their headers.
+    pub bytes: u64,
+    /// Records that could not be decoded: a defect, and a loss.
+    pub undecodable: u64,
+    /// What was lost since the drain before. Read after the ring was: a loss is never reported late.
+    pub lost: Losses,
+}
+
+/// Counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub lost: Losses,
+    pub undecodable: u64,
+    /// Payloads that the kernel could not read for us.
+    pub copy_failed: u64,
+    /// Packets of watched sockets whose headers could not be read.
+    pub unparsable: u64,
+    pub fragments: u64,
+    /// IPv6 packets with unknown or too many extension headers.
+    pub extension_headers: u64,
+    /// Packets of other protocols than TCP into containers with [`Flags::ENTRIES`].
+    pub not_tcp: u64,
+    /// Sockets that went unseen for lack of kernel memory.
+    pub no_storage: u64,
+}
+
+/// What a program cost, while [`Probe::measure`] is on.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramTime {
+    pub hook: Hook,
+    pub runs: u64,
+    pub time: Duration,
+}
+
+impl ProgramTime {
+    /// Average per run, in ns; 0 without runs.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "an average for people")]
+    pub fn average_ns(&self) -> f64 {
+        if self.runs == 0 { 0.0 } else { self.time.as_nanos() as f64 / self.runs as f64 }
+    }
+}
+
+/// After a drain the reader sleeps this long, so that a busy ring costs no wake-up per record.
+const PAUSE: Duration = Duration::from_millis(2);
+/// A record can be reserved after the reader looked and before it sleeps, by a program that still saw the ring full:
+/// nobody wakes the reader then, and this bounds the wait.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// A record that is reserved is written within microseconds, unless its CPU was taken away.
+const PATIENCE: Duration = Duration::from_micros(200);
+
+impl Probe {
+    /// Loads, attaches and enables the programs.
+    ///
+    /// # Errors
+    /// If any of it fails; nothing stays attached then.
+    pub fn start(config: Config) -> Result<Self, ProbeError> {
+        Loaded::load(config)?.attach()?.enable()
+    }
+
+    pub(super) fn enable(ebpf: Ebpf, maps: Maps, ring: Ring, settings: Settings) -> Result<Self, ProbeError> {
+        let mut probe = Self {
+            ebpf,
+            maps,
+            ring,
+            settings,
+            lost: Losses::default(),
+            undecodable: 0,
+            until_ns: 0,
+            drained_at: None,
+            readable: None,
+            statistics: None,
+        };
+        probe.write_settings()?;
+        Ok(probe)
+    }
+
+    /// Sets what is wanted of sockets that were created in this cgroup, or below it where nothing nearer is set.
+    ///
+    /// # Errors
+    /// If the kernel refuses: the map holds 65536 owners.
+    pub fn set_owner(&mut self, cgroup: u64, flags: Flags) -> Result<(), ProbeError> {
+        self.maps.owners.insert(cgroup, flags.bits(), 0).map_err(in_map(map::OWNERS))?;
+        self.bump_generation()
+    }
+
+    /// As [`Probe::set_owner`], for many at once.
+    ///
+    /// # Errors
+    /// As [`Probe::set_owner`]; owners before the failing one are set.
+    pub fn set_owners(&mut self, owners: impl IntoIterator<Item = (u64, Flags)>) -> Result<(), ProbeError> {
+        let outcome = owners.into_iter().try_for_each(|(cgroup, flags)| {
+            self.maps.owners.insert(cgroup, flags.bits(), 0).map_err(in_map(map::OWNERS))
+        });
+        self.bump_generation()?;
+        outcome
+    }
+
+    /// Forgets a cgroup: its sockets have the owner of the nearest ancestor, or are unclassified. Nothing happens if
+    /// it was not set.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn remove_owner(&mut self, cgroup: u64) -> Result<(), ProbeError> {
+        match self.maps.owners.remove(&cgroup) {
+            Ok(()) | Err(MapError::KeyNotFound) => self.bump_generation(),
+            Err(error) => Err(in_map(map::OWNERS)(error)),
+        }
+    }
+
+    /// Sets what is wanted of sockets that no owner covers.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn set_default_flags(&mut self, flags: Flags) -> Result<(), ProbeError> {
+        self.settings.default_flags = flags.bits();
+        // Before the generation: a program that reads the new one must not cache the old flags under it.
+        self.write_settings()?;
+        self.bump_generation()
+    }
+
+    /// Makes the programs forget what they know of sockets' owners. Changing an owner does so by itself.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn bump_generation(&mut self) -> Result<(), ProbeError> {
+        // 0 is what a new socket has.
+        self.settings.generation = self.settings.generation.checked_add(1).unwrap_or(1);
+        self.write_settings()
+    }
+
+    fn write_settings(&mut self) -> Result<(), ProbeError> {
+        self.maps.settings.set(0, self.settings, 0).map_err(in_map(map::SETTINGS))
+    }
+
+    /// Lets the programs skip request bytes of this socket before sequence number `until`, and copy a window from
+    /// there. At most 2^30 ahead of what was seen; a later grant replaces this one.
+    ///
+    /// # Errors
+    /// If the kernel refuses. A grant that is late, lost or evicted only means more copies.
+    pub fn grant(&mut self, cookie: u64, until: u32) -> Result<(), ProbeError> {
+        self.maps.grants.insert(cookie, Grant { until }, 0).map_err(in_map(map::GRANTS))
+    }
+
+    /// Takes a grant back. Nothing happens if there is none.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn revoke_grant(&mut self, cookie: u64) -> Result<(), ProbeError> {
+        match self.maps.grants.remove(&cookie) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(error) => Err(in_map(map::GRANTS)(error)),
+        }
+    }
+
+    /// Hands every record that the ring holds to `on`, in the order of their causes.
+    ///
+    /// # Errors
+    /// If the loss counters or the clock cannot be read; the records were handed over.
+    pub fn drain(&mut self, mut on: impl FnMut(Record<'_>)) -> Result<Drained, ProbeError> {
+        // In this order: what was reserved before this time is before this position.
+        let now = boot_ns()?;
+        let end = self.ring.end();
+        let (mut records, mut bytes, mut undecodable) = (0, 0, 0);
+        let mut stuck: Option<Instant> = None;
+        while !self.ring.reached(end) {
+            let Some(item) = self.ring.items().next() else {
+                // Reserved, not written; or only discarded records were left.
+                if stuck.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                    break;
+                }
+                std::hint::spin_loop();
+                continue;
+            };
+            stuck = None;
+            records += 1;
+            bytes += item.len() as u64;
+            match decode(&item) {
+                Ok(record) => on(record),
+                Err(error) => {
+                    undecodable += 1;
+                    tracing::error!(%error, "a record of the kernel programs cannot be decoded");
+                }
+            }
+        }
+        if self.ring.reached(end) {
+            self.until_ns = now;
+        }
+        self.undecodable += undecodable;
+        self.drained_at = Some(Instant::now());
+        let total = self.losses()?;
+        let lost = total - self.lost;
+        self.lost = total;
+        Ok(Drained { until_ns: self.until_ns, records, bytes, undecodable, lost })
+    }
+
+    /// Waits until a drain is worth while: not sooner than 2 ms after the last one, and at most 0.1 s. To be called in
+    /// a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// If the ring cannot be polled.
+    pub async fn readable(&mut self) -> Result<(), ProbeError> {
+        if let Some(drained_at) = self.drained_at {
+            tokio::time::sleep_until((drained_at + PAUSE).into()).await;
+        }
+        if self.readable.is_none() {
+            let ring = self.ring.items().as_fd().try_clone_to_owned().map_err(ProbeError::Ring)?;
+            // SAFETY: an OwnedFd of our own: it stays open, and the same, until the AsyncFd is dropped.
+            let polled = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+                .map_err(|error| ProbeError::Ring(error.into()))?;
+            self.readable = Some(polled);
+        }
+        if !self.ring.is_empty() {
+            return Ok(());
+        }
+        if let Some(polled) = &self.readable
+            && let Ok(ready) = tokio::time::timeout(LONGEST_SLEEP, polled.readable()).await
+        {
+            ready.map_err(ProbeError::Ring)?.clear_ready();
+        }
+        Ok(())
+    }
+
+    /// What was counted since the start.
+    ///
+    /// # Errors
+    /// If the counters cannot be read.
+    pub fn totals(&self) -> Result<Totals, ProbeError> {
+        let counters = self.maps.counters.get(&0, 0).map_err(in_map(map::COUNTERS))?;
+        let count = |counter: u32| counters[counter as usize];
+        Ok(Totals {
+            lost: self.losses()?,
+            undecodable: self.undecodable,
+            copy_failed: count(counter::COPY_FAILED),
+            unparsable: count(counter::UNPARSABLE),
+            fragments: count(counter::FRAGMENT),
+            extension_headers: count(counter::EXTENSION_HEADER),
+            not_tcp: count(counter::NOT_TCP),
+            no_storage: count(counter::NO_STORAGE),
+        })
+    }
+
+    fn losses(&self) -> Result<Losses, ProbeError> {
+        let lost = self.maps.lost.get(&0, 0).map_err(in_map(map::LOST))?;
+        Ok(Losses(lost.map(|lost| Lost { records: lost.records, bytes: lost.bytes })))
+    }
+
+    /// Lets the kernel measure BPF programs (all of the machine's) as long as the probe runs. Costs some 20 ns per run.
+    ///
+    /// # Errors
+    /// If it refuses.
+    pub fn measure(&mut self) -> Result<(), ProbeError> {
+        let enabled =
+            aya::sys::enable_stats(aya::sys::Stats::RunTime).map_err(|error| ProbeError::Statistics(error.io_error))?;
+        self.statistics = Some(enabled);
+        Ok(())
+    }
+
+    /// What each program has cost since [`Probe::measure`].
+    ///
+    /// # Errors
+    /// If the kernel does not say.
+    pub fn program_times(&self) -> Result<Vec<ProgramTime>, ProbeError> {
+        PROGRAMS
+            .iter()
+            .map(|(hook, name)| {
+                let program = self.ebpf.program(name).ok_or(ProbeError::Missing(name))?;
+                let info = program.info().map_err(|error| ProbeError::Statistics(io_error(error)))?;
+                Ok(ProgramTime { hook: *hook, runs: info.run_count(), time: info.run_time() })
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probe").field("until_ns", &self.until_ns).field("lost", &self.lost).finish_non_exhaustive()
+    }
+}
+
+fn in_map(name: &'static str) -> impl Fn(MapError) -> ProbeError {
+    move |error| ProbeError::Map { name, error }
+}
+
+fn io_error(error: ProgramError) -> std::io::Error {
+    match error {
+        ProgramError::SyscallError(error) => error.io_error,
+        other => std::io::Error::other(other),
+    }
+}
+
+/// `CLOCK_BOOTTIME`, the clock of the records' `ts`.
+fn boot_ns() -> Result<u64, ProbeError> {
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(|errno| ProbeError::Ring(errno.into()))?;
+    let (seconds, ns) = (now.tv_sec().cast_unsigned(), now.tv_nsec().cast_unsigned());
+    Ok(seconds * 1_000_000_000 + ns)
+}
