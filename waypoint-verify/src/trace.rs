@@ -1,0 +1,381 @@
+//! Records of one machine -> evidence: follows sockets, reads their messages and links them inside each proxy.
+//!
+//! What it must ask of the machine (who owns a cgroup, which process is the proxy) goes through [`Machine`]; what it
+//! wants of the probes comes out as [`Directive`]s. Everything else is a function of the records, in ring order.
+
+mod early;
+mod instance;
+mod messages;
+mod socket;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::evidence::{End, Evidence};
+use crate::link::{self, Hasher};
+use crate::model::{BootNs, ConnKey, ContainerRef, Owner, Process, Reason, Side, WatchList};
+use crate::probe::{Closed, Created, Data, Direction, Drained, Note, Opened, Passage, Record, Stray};
+use crate::wire;
+use early::Early;
+use instance::Instances;
+use socket::{Role, Socket};
+
+/// What only the machine can tell.
+pub trait Machine {
+    fn owner(&mut self, cgroup: u64) -> Owner;
+    /// Whether this process is the one that serves the proxy's listening sockets, or forked from it without exec.
+    fn is_proxy_process(&mut self, container: &ContainerRef, pid: u32) -> bool;
+    /// Whether something in the container's network namespace listens on this address.
+    fn listens(&mut self, container: &ContainerRef, address: SocketAddr) -> bool;
+}
+
+/// What is wanted of the sockets of a cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Wanted {
+    pub entries: bool,
+    pub departures: bool,
+    pub responses: bool,
+}
+
+/// What the probes are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directive {
+    Watch { cgroup: u64, wanted: Wanted },
+    /// Octets of the request direction before this sequence number need not be copied.
+    Grant { cookie: u64, until: u32 },
+}
+
+/// Bounds. Hitting one is counted and makes what it touches Unverified.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Sockets that are followed.
+    pub sockets: usize,
+    /// Creations of sockets that have not opened a connection yet.
+    pub creations: usize,
+    /// Octets of all streams together.
+    pub stream_octets: usize,
+    pub link: link::Limits,
+    pub wire: Arc<wire::Settings>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sockets: 131_072,
+            creations: 65_536,
+            stream_octets: 64 << 20,
+            link: link::Limits::default(),
+            wire: Arc::new(wire::Settings::default()),
+        }
+    }
+}
+
+/// Counters of what was seen and lost on the way to evidence.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counters {
+    pub records: u64,
+    pub octets: u64,
+    pub connections: u64,
+    pub arrivals: u64,
+    pub entries: u64,
+    pub departures: u64,
+    pub poisoned: u64,
+    pub predating_connections: u64,
+    pub lost_records: u64,
+    pub evicted_sockets: u64,
+    pub evicted_creations: u64,
+    pub unplaced_data: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Creator {
+    process: Process,
+    cgroup: u64,
+    /// Judged at once where its cgroup is a proxy's: later the process may be gone.
+    of_proxy: Option<bool>,
+}
+
+/// Follows the sockets of one machine.
+#[derive(Debug)]
+pub struct Tracer<M> {
+    machine: M,
+    watch: Arc<WatchList>,
+    hasher: Hasher,
+    limits: Limits,
+    /// Number of the newest record.
+    order: u64,
+    owners: FxHashMap<u64, Owner>,
+    creators: FxHashMap<u64, Creator>,
+    creations: VecDeque<u64>,
+    sockets: FxHashMap<u64, Socket>,
+    early: Early,
+    instances: Instances,
+    strays: u64,
+    counters: Counters,
+    events: Vec<wire::Event>,
+    responses: Vec<wire::ResponseEvent>,
+}
+
+impl<M: Machine> Tracer<M> {
+    pub fn new(machine: M, watch: Arc<WatchList>, hasher: Hasher, limits: Limits) -> Self {
+        Self {
+            machine,
+            instances: Instances::new(Arc::clone(&watch), hasher, limits.link.clone()),
+            watch,
+            hasher,
+            limits,
+            order: 0,
+            owners: FxHashMap::default(),
+            creators: FxHashMap::default(),
+            creations: VecDeque::new(),
+            sockets: FxHashMap::default(),
+            early: Early::default(),
+            strays: 0,
+            counters: Counters::default(),
+            events: Vec::new(),
+            responses: Vec::new(),
+        }
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub fn machine(&mut self) -> &mut M {
+        &mut self.machine
+    }
+
+    /// Connections of watched containers that are open.
+    pub fn open_connections(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Something seen is not final yet.
+    pub fn unsettled(&self) -> bool {
+        self.instances.unsettled() || self.sockets.values().any(Socket::has_unfinished_arrival)
+    }
+
+    /// What is wanted of a cgroup, as soon as its owner is known. An unknown one is asked for again.
+    pub fn classify(&mut self, cgroup: u64, directives: &mut Vec<Directive>) -> Role {
+        if let Some(owner) = self.owners.get(&cgroup)
+            && !matches!(owner, Owner::Unknown { .. })
+        {
+            return self.role(owner);
+        }
+        let owner = self.machine.owner(cgroup);
+        let role = self.role(&owner);
+        if !matches!(owner, Owner::Unknown { .. }) {
+            directives.push(Directive::Watch { cgroup, wanted: role.wanted() });
+        }
+        self.owners.insert(cgroup, owner);
+        role
+    }
+
+    fn role(&self, owner: &Owner) -> Role {
+        match owner {
+            Owner::Container(container) => Role {
+                proxy: self.watch.proxies.contains_key(&container.id),
+                target: self.watch.protected.contains(&container.pod.uid),
+            },
+            Owner::Host { .. } | Owner::Unknown { .. } => Role::default(),
+        }
+    }
+
+    /// Takes one record, in ring order.
+    pub fn record(&mut self, record: Record<'_>, directives: &mut Vec<Directive>, out: &mut Vec<Evidence>) {
+        self.order += 1;
+        self.counters.records += 1;
+        match record {
+            Record::Created(created) => self.created(&created, directives),
+            Record::Opened(opened) => self.opened(&opened, directives, out),
+            Record::Data(data) => self.data(&data, directives, out),
+            Record::Note(note) => self.note(&note, out),
+            Record::Closed(closed) => self.closed(&closed, out),
+            Record::Stray(stray) => self.stray(&stray, directives, out),
+        }
+    }
+
+    /// Everything that the machine observed before `drained.until_ns` has been given to [`Self::record`].
+    pub fn drained(&mut self, drained: &Drained, out: &mut Vec<Evidence>) {
+        self.lost(drained, out);
+        for (socket_key, data) in self.early.expire() {
+            self.counters.unplaced_data += 1;
+            self.unplaced(socket_key, &data, drained.until_ns, out);
+        }
+        self.instances.advance(self.order, drained.until_ns, out);
+        out.push(Evidence::Tick { at: drained.until_ns });
+    }
+
+    fn created(&mut self, created: &Created, directives: &mut Vec<Directive>) {
+        const TCP: u16 = 6;
+        const STREAM: u16 = 1;
+        if created.sock_type != STREAM || (created.protocol != TCP && created.protocol != 0) {
+            return;
+        }
+        let role = self.classify(created.cgroup, directives);
+        let process = Process { pid: created.tgid, comm: created.comm.to_string() };
+        let of_proxy = match self.owners.get(&created.cgroup) {
+            Some(Owner::Container(container)) if role.proxy => {
+                let container = Arc::clone(container);
+                Some(self.machine.is_proxy_process(&container, created.tgid))
+            }
+            _ => None,
+        };
+        self.creators.insert(created.cookie, Creator { process, cgroup: created.cgroup, of_proxy });
+        self.creations.push_back(created.cookie);
+        while self.creations.len() > self.limits.creations {
+            let Some(oldest) = self.creations.pop_front() else { break };
+            if self.creators.remove(&oldest).is_some() && !self.sockets.contains_key(&oldest) {
+                self.counters.evicted_creations += 1;
+            }
+        }
+    }
+
+    fn opened(&mut self, opened: &Opened, directives: &mut Vec<Directive>, out: &mut Vec<Evidence>) {
+        self.counters.connections += 1;
+        let side = side(opened.side);
+        let creator = match side {
+            Side::Active => self.creators.remove(&opened.cookie),
+            Side::Passive => None,
+        };
+        let cgroup = match opened.cgroup {
+            0 => creator.as_ref().map_or(0, |creator| creator.cgroup),
+            known => known,
+        };
+        let role = self.classify(cgroup, directives);
+        let owner = self.owners.get(&cgroup).cloned().unwrap_or(Owner::Unknown { cgroup_id: cgroup, path: None });
+        let conn = ConnKey { client_isn: opened.client_isn, server_isn: opened.server_isn };
+        let end = End {
+            owner: owner.clone(),
+            process: creator.as_ref().map(|creator| creator.process.clone()),
+            local: opened.local,
+            remote: opened.remote,
+            at: opened.ts,
+        };
+        out.push(Evidence::Opened { conn, side, end: Arc::new(end) });
+        let mut socket = Socket::new(conn, side, owner, role, (opened.local, opened.remote), self.order);
+        socket.creator = match (side, creator) {
+            (Side::Passive, _) => socket::CreatorCheck::Accepted,
+            (Side::Active, Some(creator)) => match creator.of_proxy {
+                Some(true) => socket::CreatorCheck::Proxy,
+                Some(false) => socket::CreatorCheck::Foreign,
+                None => socket::CreatorCheck::Unknown(Reason::PredatesAgent),
+            },
+            (Side::Active, None) => socket::CreatorCheck::Unknown(Reason::PredatesAgent),
+        };
+        self.bound_sockets(out);
+        self.sockets.insert(opened.cookie, socket);
+        if opened.mptcp {
+            self.blind(opened.cookie, Reason::Opaque, "MPTCP: the stream may go over other connections", opened.ts, out);
+        }
+        for data in self.early.take(opened) {
+            self.request_data(opened.cookie, &data.as_data(), directives, out);
+        }
+    }
+
+    fn bound_sockets(&mut self, out: &mut Vec<Evidence>) {
+        if self.sockets.len() < self.limits.sockets {
+            return;
+        }
+        // The oldest opening goes; a close that was lost leaves such sockets behind.
+        let Some(cookie) = self.sockets.iter().min_by_key(|(_, socket)| socket.opened_at).map(|(cookie, _)| *cookie) else {
+            return;
+        };
+        self.counters.evicted_sockets += 1;
+        self.blind(cookie, Reason::Bound, "more sockets than are followed (bound `sockets`)", 0, out);
+        self.sockets.remove(&cookie);
+    }
+
+    fn data(&mut self, data: &Data<'_>, directives: &mut Vec<Directive>, out: &mut Vec<Evidence>) {
+        self.counters.octets += data.bytes.len() as u64;
+        if data.unclassified {
+            self.classify(data.cgroup, directives);
+        }
+        if data.listener_owned || !self.sockets.contains_key(&data.cookie) {
+            self.early.hold(data, self.order);
+            return;
+        }
+        match data.direction {
+            Direction::Request => self.request_data(data.cookie, data, directives, out),
+            Direction::Response => self.response_data(data, out),
+        }
+    }
+
+    fn note(&mut self, note: &Note, out: &mut Vec<Evidence>) {
+        let order = self.order;
+        let Some(socket) = self.sockets.get_mut(&note.cookie) else { return };
+        let mut events = std::mem::take(&mut self.events);
+        match (socket.side, note.passage) {
+            (Side::Passive, Passage::Out) => socket.acknowledge(note.ack, order, &self.limits.wire, &mut events),
+            (Side::Passive, Passage::In) | (Side::Active, Passage::Out) => {
+                socket.pass(note.seq, note.payload_len, note.tcp_flags, order, &self.limits.wire, &mut events);
+            }
+            (Side::Active, Passage::In) => {}
+        }
+        self.told(note.cookie, &mut events, note.ts, out);
+        self.events = events;
+    }
+
+    fn closed(&mut self, closed: &Closed, out: &mut Vec<Evidence>) {
+        let order = self.order;
+        let Some(socket) = self.sockets.get_mut(&closed.cookie) else { return };
+        let mut events = std::mem::take(&mut self.events);
+        socket.close(closed, order, &self.limits.wire, &mut events);
+        self.told(closed.cookie, &mut events, closed.ts, out);
+        self.events = events;
+        let Some(socket) = self.sockets.remove(&closed.cookie) else { return };
+        self.finish(&socket, closed.ts, out);
+        out.push(Evidence::Closed { conn: socket.conn, side: socket.side });
+    }
+
+    /// Data of a watched socket that was connected before the probes were.
+    fn stray(&mut self, stray: &Stray, directives: &mut Vec<Directive>, out: &mut Vec<Evidence>) {
+        let role = self.classify(stray.cgroup, directives);
+        let Some(Owner::Container(container)) = self.owners.get(&stray.cgroup) else { return };
+        let container = Arc::clone(container);
+        if !role.target && !role.proxy {
+            return;
+        }
+        if !self.machine.listens(&container, stray.socket_local) {
+            return;
+        }
+        self.counters.predating_connections += 1;
+        self.strays += 1;
+        if role.proxy {
+            self.instances.wild(&container, pseudo(stray.cookie), stray.socket_remote.ip(), 0, Reason::PredatesAgent);
+        }
+        if role.target {
+            out.push(Evidence::Unreadable {
+                stream: stray.cookie,
+                conn: None,
+                at_pod: container,
+                local: stray.socket_local,
+                peer: stray.socket_remote,
+                reason: Reason::PredatesAgent,
+                detail: "the connection was open before the probes were attached".into(),
+                at: stray.ts,
+            });
+        }
+    }
+}
+
+/// Stands for a connection whose initial sequence numbers were not seen; server ISN and cookie never meet.
+fn pseudo(cookie: u64) -> ConnKey {
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+    ConnKey { client_isn: cookie as u32, server_isn: (cookie >> 32) as u32 }
+}
+
+fn side(side: crate::probe::Side) -> Side {
+    match side {
+        crate::probe::Side::Active => Side::Active,
+        crate::probe::Side::Passive => Side::Passive,
+    }
+}
+
+fn at_or(ns: BootNs, otherwise: BootNs) -> BootNs {
+    if ns == 0 { otherwise } else { ns }
+}

@@ -1,0 +1,206 @@
+//! One followed socket: its streams, and the messages that wait for something.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::model::{ConnKey, ContainerRef, MessageKey, Owner, Reason, Side};
+use crate::probe::{Closed, TcpFlags};
+use crate::trace::Wanted;
+use crate::wire::{Event, RequestStream, ResponseStream, Segment, Settings};
+
+/// What a socket's owner is to the policies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Role {
+    pub proxy: bool,
+    pub target: bool,
+}
+
+impl Role {
+    pub fn wanted(self) -> Wanted {
+        Wanted { entries: self.proxy || self.target, departures: self.proxy, responses: self.proxy }
+    }
+}
+
+/// Who created a socket that dialled, as far as a proxy's departures are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreatorCheck {
+    Accepted,
+    Proxy,
+    Foreign,
+    Unknown(Reason),
+}
+
+/// A message that was announced by its head.
+#[derive(Clone, Copy, Debug)]
+pub struct Announced {
+    pub key: MessageKey,
+    /// Offset after its head.
+    pub head_end: u64,
+    /// Offset after its last octet, once known.
+    pub end: Option<u64>,
+    pub head_acknowledged: bool,
+    /// It asked for another protocol.
+    pub switch: bool,
+}
+
+/// Responses that may still end a request, and their index on the connection.
+#[derive(Debug)]
+pub struct Exchanges {
+    pub responses: ResponseStream,
+    /// Requests without an ended response; the front has index `first`.
+    pub open: VecDeque<MessageKey>,
+    pub first: u64,
+}
+
+#[derive(Debug)]
+pub struct Socket {
+    pub conn: ConnKey,
+    pub side: Side,
+    pub owner: Owner,
+    pub role: Role,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub creator: CreatorCheck,
+    /// Order of its opening.
+    pub opened_at: u64,
+    /// Order of the newest message head, or of the opening: what cannot be read later began after it.
+    pub clean_at: u64,
+    request: Option<Box<RequestStream>>,
+    pub exchanges: Option<Box<Exchanges>>,
+    /// Messages whose head or end the receiver has not acknowledged.
+    pub announced: VecDeque<Announced>,
+    /// Nothing of it is read any more.
+    pub blind: bool,
+    /// Records were lost while it was open; until it is proven whole, it may have caused anything.
+    pub suspect: bool,
+}
+
+impl Socket {
+    pub fn new(conn: ConnKey, side: Side, owner: Owner, role: Role, (local, remote): (SocketAddr, SocketAddr), order: u64) -> Self {
+        Self {
+            conn,
+            side,
+            owner,
+            role,
+            local,
+            remote,
+            creator: CreatorCheck::Accepted,
+            opened_at: order,
+            clean_at: order,
+            request: None,
+            exchanges: None,
+            announced: VecDeque::new(),
+            blind: false,
+            suspect: false,
+        }
+    }
+
+    pub fn container(&self) -> Option<&Arc<ContainerRef>> {
+        match &self.owner {
+            Owner::Container(container) => Some(container),
+            Owner::Host { .. } | Owner::Unknown { .. } => None,
+        }
+    }
+
+    pub fn is_entry(&self) -> bool {
+        self.role.proxy && self.side == Side::Passive
+    }
+
+    pub fn is_arrival(&self) -> bool {
+        self.role.target && self.side == Side::Passive
+    }
+
+    pub fn is_departure(&self) -> bool {
+        self.role.proxy && self.side == Side::Active
+    }
+
+    pub fn is_watched(&self) -> bool {
+        self.is_entry() || self.is_arrival() || self.is_departure()
+    }
+
+    pub fn has_unfinished_arrival(&self) -> bool {
+        self.is_arrival() && !self.announced.is_empty() && !self.blind
+    }
+
+    /// Made when the first octet, or proof of one, appears: most idle connections never need it.
+    pub fn request(&mut self, settings: &Arc<Settings>) -> Option<&mut RequestStream> {
+        if self.blind || !self.is_watched() {
+            return None;
+        }
+        let isn = self.conn.client_isn;
+        Some(self.request.get_or_insert_with(|| Box::new(RequestStream::new(isn, settings))))
+    }
+
+    pub fn exchanges(&mut self, settings: &Arc<Settings>) -> Option<&mut Exchanges> {
+        if !self.is_entry() {
+            return None;
+        }
+        let isn = self.conn.server_isn;
+        Some(self.exchanges.get_or_insert_with(|| {
+            Box::new(Exchanges { responses: ResponseStream::new(isn, settings), open: VecDeque::new(), first: 0 })
+        }))
+    }
+
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.request.as_ref().map_or(0, |stream| stream.memory())
+    }
+
+    pub fn segment(&mut self, segment: Segment<'_>, order: u64, settings: &Arc<Settings>, out: &mut Vec<Event>) {
+        if let Some(stream) = self.request(settings) {
+            stream.segment(segment, order, out);
+        }
+    }
+
+    /// A packet of the request direction that was not copied.
+    pub fn pass(&mut self, seq: u32, payload_len: u32, flags: TcpFlags, order: u64, settings: &Arc<Settings>, out: &mut Vec<Event>) {
+        if flags.rst() && payload_len == 0 {
+            return;
+        }
+        let segment =
+            Segment { seq, payload_len, skipped: 0, bytes: &[], fin: flags.fin(), syn: flags.syn(), urg: false };
+        self.segment(segment, order, settings, out);
+    }
+
+    /// What this socket, which accepted, has acknowledged.
+    pub fn acknowledge(&mut self, ack: u32, order: u64, settings: &Arc<Settings>, out: &mut Vec<Event>) {
+        if self.request.is_none() && ack == self.conn.client_isn.wrapping_add(1) {
+            return;
+        }
+        if let Some(stream) = self.request(settings) {
+            stream.ack(ack, order, out);
+        }
+    }
+
+    pub fn close(&mut self, closed: &Closed, order: u64, settings: &Arc<Settings>, out: &mut Vec<Event>) {
+        let received = match self.side {
+            Side::Passive => closed.bytes_received,
+            Side::Active => closed.bytes_acked.saturating_sub(1),
+        };
+        if self.request.is_none() && received <= 1 {
+            return;
+        }
+        if let Some(stream) = self.request(settings) {
+            stream.close(Some(received), order, out);
+        }
+    }
+
+    pub fn acked(&self) -> u64 {
+        self.request.as_ref().map_or(0, |stream| stream.acked())
+    }
+
+    /// Everything that came was followed, and the receiver has acknowledged as much.
+    pub fn is_whole(&self) -> bool {
+        self.request.as_ref().is_none_or(|stream| stream.poisoned().is_none() && stream.acked() == stream.followed())
+    }
+
+    pub fn grant(&mut self) -> Option<u32> {
+        self.request.as_mut()?.grant()
+    }
+
+    pub fn no_switch(&mut self, offset: u64) {
+        if let Some(stream) = self.request.as_mut() {
+            stream.no_switch(offset);
+        }
+    }
+}
