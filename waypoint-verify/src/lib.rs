@@ -1,4 +1,5 @@
 //! waypoint-verify: proves that requests to a service really pass its waypoint proxy.
+pub mod inventory;
 pub mod link;
 pub mod model;
 pub mod manifest;
@@ -8,3 +9,6 @@ pub mod wire;
 pub mod evidence;
 pub mod judge;
 pub mod trace;
+pub mod engine;
+pub mod cli;
+pub mod report;
