@@ -15,6 +15,8 @@
 //! enough to know when an exchange is over. It never says so too early; what it cannot follow it calls unknown.
 
 mod event;
+#[cfg(test)]
+mod fixture;
 mod http1;
 mod overlap;
 mod pieces;

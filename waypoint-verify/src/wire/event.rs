@@ -42,8 +42,8 @@ pub enum Event {
         /// Octets of content, chunked framing removed.
         body_len: u64,
     },
-    /// At most once per stream. Nothing at or after `offset` is a message, even if it was announced as one before
-    /// (a contradiction may show late). A message that has its head but not its end when this comes is among them.
+    /// At most once per stream. Nothing that starts at or after `offset`, or reaches beyond it, is a message, even if it
+    /// was announced as one before (a contradiction may show late).
     Poisoned { offset: u64, reason: Poison },
 }
 

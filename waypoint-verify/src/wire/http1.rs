@@ -29,3 +29,6 @@ struct Cursor<'a> {
     at: usize,
     settings: &'a Settings,
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,10 @@ impl Recent {
         self.next = (self.next + 1) % REMEMBERED as u8;
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.heads[0].len == 0
+    }
+
     /// Start of a head that lies wholly in `bytes` (which start at `at`) and differs there, unless the receiver has
     /// acknowledged it: what comes again after that is thrown away by TCP, whatever it is.
     pub fn contradicted(&self, at: u64, bytes: &[u8], acked: u64, key: &[u8; 16]) -> Option<u64> {

@@ -105,7 +105,9 @@ impl Pieces {
         if start >= end {
             return;
         }
-        while let Some((s, e)) = self.present.range(..=end).next_back().map(|(s, e)| (*s, *e)).filter(|(_, e)| *e >= start) {
+        while let Some((s, e)) =
+            self.present.range(..=end).next_back().map(|(s, e)| (*s, *e)).filter(|(_, e)| *e >= start)
+        {
             self.present.remove(&s);
             start = start.min(s);
             end = end.max(e);

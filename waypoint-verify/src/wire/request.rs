@@ -89,7 +89,9 @@ impl RequestStream {
             _ if self.poisoned.is_some() => {}
             // Less than the receiver itself acknowledged: octets took a way that the hooks do not see.
             Some(n) if n < self.acked => self.poison(0, Gap::CloseMismatch.into(), out),
-            Some(n) => self.poison(n.min(self.parser.boundary()), Gap::CloseMismatch.into(), out),
+            // It went away before it took the rest.
+            Some(n) if n < self.followed() => self.poison(n.min(self.parser.boundary()), Poison::Incomplete, out),
+            Some(_) => self.poison(self.parser.boundary(), Gap::CloseMismatch.into(), out),
             None if self.pieces.is_some() => self.poison(self.parser.boundary(), Gap::HoleAtClose.into(), out),
             None if self.parser.inside_message() => self.poison(self.parser.boundary(), Poison::Incomplete, out),
             None => {}
@@ -162,17 +164,21 @@ impl RequestStream {
             return Err((offset, Conflict::OverlapDiffers.into()));
         }
         // A FIN that the receiver has passed already is thrown away by TCP like any octet.
-        if fin && self.fin != Some(cut.end) && cut.end >= self.acked {
-            if self.fin.is_some() || cut.end < followed {
-                return Err((self.parser.boundary(), Conflict::AfterFin.into()));
-            }
-            self.fin = Some(cut.end);
+        let moved = fin && cut.end >= self.acked && *self.fin.get_or_insert(cut.end) != cut.end;
+        // A pure ACK after the FIN stands one beyond it.
+        let beyond = |fin: u64, end: u64| end > fin && cut.start < cut.end;
+        if let Some(fin) = self.fin
+            && (moved || beyond(fin, cut.end) || followed > fin)
+        {
+            return Err((self.parser.boundary().min(fin), Conflict::AfterFin.into()));
         }
-        if self.fin.is_some_and(|fin| cut.end > fin) {
-            return Err((self.parser.boundary(), Conflict::AfterFin.into()));
-        }
-        if cut.end > followed {
+        if cut.end > followed && cut.start < cut.end {
             self.read(cut.starting(followed), at, out).map_err(|poison| (self.parser.boundary(), poison))?;
+        }
+        if let Some(fin) = self.fin
+            && self.followed() > fin
+        {
+            return Err((self.parser.boundary().min(fin), Conflict::AfterFin.into()));
         }
         if self.finished() && self.parser.inside_message() {
             return Err((self.parser.boundary(), Poison::Incomplete));
@@ -242,3 +248,6 @@ impl RequestStream {
         out.push(Event::Poisoned { offset, reason });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ impl ResponseStream {
     }
 
     pub fn segment(&mut self, segment: Segment<'_>, at: u64, out: &mut Vec<ResponseEvent>) {
-        if !self.known() {
+        if !self.known() || segment.payload_len == 0 {
             return;
         }
         let start = place(self.server_isn, self.pos, segment.seq.wrapping_add(u32::from(segment.syn)));
@@ -150,6 +150,13 @@ impl ResponseStream {
 
     fn head(&mut self, bytes: &[u8], at: u64, out: &mut Vec<ResponseEvent>) -> Result<usize, Lost> {
         let State::Head(gather) = &mut self.state else { return Ok(0) };
+        if gather.bytes().is_empty()
+            && let Some(head) = response_head(bytes, &self.settings)?
+        {
+            self.pos += head.len as u64;
+            self.answer(head, at, out)?;
+            return Ok(head.len);
+        }
         let taken = match gather.push(bytes, self.settings.max_head, Bound::HeadTooLarge.into())? {
             Gathered::More => bytes.len(),
             Gathered::Complete(taken) => {
@@ -200,3 +207,6 @@ impl ResponseStream {
         out.push(ResponseEvent::Unknown { index: self.index });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,10 @@ use crate::model::Span;
 use crate::wire::Malformed;
 
 pub(super) enum Line {
-    Field { name: (usize, usize), value: (usize, usize) },
+    Field {
+        name: (usize, usize),
+        value: (usize, usize),
+    },
     /// The empty line; the cursor stands after it.
     End,
 }

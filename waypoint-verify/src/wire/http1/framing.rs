@@ -40,7 +40,10 @@ impl Framing {
             if !octet.is_ascii_digit() {
                 return Err(Malformed::BadLength);
             }
-            length = length.checked_mul(10).and_then(|n| n.checked_add(u64::from(octet - b'0'))).ok_or(Malformed::BadLength)?;
+            length = length
+                .checked_mul(10)
+                .and_then(|n| n.checked_add(u64::from(octet - b'0')))
+                .ok_or(Malformed::BadLength)?;
         }
         // Offsets must stay far from overflow whatever the stream claims.
         if length > 1 << 62 {

@@ -41,6 +41,10 @@ impl Gather {
         &self.buf
     }
 
+    pub fn in_first_line(&self) -> bool {
+        self.line == 0
+    }
+
     pub fn heap(&self) -> usize {
         self.buf.capacity()
     }

@@ -9,13 +9,20 @@ use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Settings};
 
 /// Octets of empty lines before a request that are passed over. RFC 9112 section 2.2 asks for at least one line.
 const MAX_EMPTY: u8 = 8;
+/// An incomplete head is looked at with every piece up to this size, so that another protocol is recognised at once.
+const EARLY_LOOKS: usize = 128;
 
 #[derive(Debug)]
 enum State {
     /// Before a message, after so many octets of empty lines.
-    Between { empty: u8 },
+    Between {
+        empty: u8,
+    },
     Head(Gather),
-    Length { left: u64, total: u64 },
+    Length {
+        left: u64,
+        total: u64,
+    },
     Chunked(Chunked),
     /// After a message whose sender asked for another protocol.
     Switching,
@@ -157,43 +164,38 @@ impl Requests {
             return Ok(1);
         }
         self.started_at = seen;
-        let first = self.message == 0;
-        let end_of_last = std::mem::replace(&mut self.message, self.pos);
-        match request_head(bytes, &self.settings).map_err(|poison| sniff::name(poison, first, self.pos, bytes)) {
-            Ok(Some(head)) => {
-                self.pos += head.len as u64;
-                let len = head.len;
-                self.announce(head, &bytes[..len], now, out)?;
-                Ok(len)
-            }
-            Ok(None) => {
-                let mut gather = Gather::default();
-                gather.push(bytes, self.settings.max_head, Bound::HeadTooLarge.into())?;
-                self.state = State::Head(gather);
-                self.pos += bytes.len() as u64;
-                Ok(bytes.len())
-            }
-            Err(poison) => {
-                self.message = end_of_last;
-                Err(poison)
-            }
+        self.message = self.pos;
+        if let Some(head) = self.parse(bytes)? {
+            let len = head.len;
+            self.pos += len as u64;
+            self.announce(head, &bytes[..len], now, out)?;
+            return Ok(len);
         }
+        let mut gather = Gather::default();
+        gather.push(bytes, self.settings.max_head, Bound::HeadTooLarge.into())?;
+        self.state = State::Head(gather);
+        self.pos += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn gather(&mut self, bytes: &[u8], now: u64, out: &mut Vec<Event>) -> Result<usize, Poison> {
         let State::Head(gather) = &mut self.state else { return Ok(0) };
+        let first_line = gather.in_first_line();
         match gather.push(bytes, self.settings.max_head, Bound::HeadTooLarge.into())? {
             Gathered::More => {
+                // What is no request may never come to an empty line. Not on every piece: that would be quadratic.
+                if gather.bytes().len() <= EARLY_LOOKS || first_line && !gather.in_first_line() {
+                    let State::Head(gather) = &self.state else { return Ok(0) };
+                    self.parse(gather.bytes())?;
+                }
                 self.pos += bytes.len() as u64;
                 Ok(bytes.len())
             }
             Gathered::Complete(taken) => {
                 let gather = std::mem::take(gather);
                 let raw = gather.bytes();
-                let first = raw.len() as u64 + self.message == self.pos + taken as u64 && self.message <= u64::from(MAX_EMPTY);
-                let head = request_head(raw, &self.settings).map_err(|poison| sniff::name(poison, first, self.message, raw))?;
                 // The empty line is there, so a head that is right so far is also complete.
-                let head = head.filter(|head| head.len == raw.len()).ok_or(Malformed::RequestLine)?;
+                let head = self.parse(raw)?.filter(|head| head.len == raw.len()).ok_or(Malformed::RequestLine)?;
                 self.pos += taken as u64;
                 self.announce(head, raw, now, out)?;
                 Ok(taken)
@@ -201,8 +203,14 @@ impl Requests {
         }
     }
 
+    fn parse(&self, raw: &[u8]) -> Result<Option<RequestHead>, Poison> {
+        let first = self.recent.is_empty();
+        request_head(raw, &self.settings).map_err(|poison| sniff::name(poison, first, self.message, raw))
+    }
+
     fn announce(&mut self, found: RequestHead, raw: &[u8], now: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
-        let head_len = u32::try_from(raw.len()).ok().filter(|len| *len <= self.settings.max_head).ok_or(Bound::HeadTooLarge)?;
+        let head_len =
+            u32::try_from(raw.len()).ok().filter(|len| *len <= self.settings.max_head).ok_or(Bound::HeadTooLarge)?;
         let digest = digest(&self.settings.digest_key, raw);
         let RequestHead { head, body, switch, expects, .. } = found;
         let (offset, started_at) = (self.message, self.started_at);

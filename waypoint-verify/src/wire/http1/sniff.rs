@@ -5,7 +5,7 @@ use crate::wire::{Malformed, Opaque, Poison, Protocol};
 /// The same poison, or the protocol that the octets at `offset` belong to.
 pub(super) fn name(poison: Poison, first: bool, offset: u64, raw: &[u8]) -> Poison {
     let Poison::Malformed(detail) = poison else { return poison };
-    if raw.starts_with(b"PRI * HTTP/2.0") {
+    if raw.starts_with(b"PRI * HTTP/2") {
         return Opaque::NotHttp(Protocol::Http2).into();
     }
     if !first {

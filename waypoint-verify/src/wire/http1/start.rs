@@ -57,10 +57,8 @@ impl Notes {
     fn note(&mut self, raw: &[u8], name: (usize, usize), value: (usize, usize)) -> Result<(), Malformed> {
         let key = &raw[name.0..name.1];
         match key.len() {
-            4 if key.eq_ignore_ascii_case(b"host") => {
-                if self.host.replace(value).is_some() {
-                    return Err(Malformed::TwoHosts);
-                }
+            4 if key.eq_ignore_ascii_case(b"host") && self.host.replace(value).is_some() => {
+                return Err(Malformed::TwoHosts);
             }
             6 => self.expects |= key.eq_ignore_ascii_case(b"expect"),
             7 => self.upgrade |= key.eq_ignore_ascii_case(b"upgrade"),
@@ -89,7 +87,8 @@ impl Notes {
         if connect && framing.is_some() {
             return Err(Malformed::ConnectWithBody);
         }
-        let parts = HeadParts { method: span(line.method), target: span(line.target), authority: self.host.map(span), fields };
+        let parts =
+            HeadParts { method: span(line.method), target: span(line.target), authority: self.host.map(span), fields };
         let head = target::resolve(raw, line.version, line.method, line.target, parts)?;
         let body = framing.unwrap_or(Body::Length(0));
         Ok(RequestHead { len: raw.len(), head, body, switch: connect || self.upgrade, expects: self.expects })

@@ -7,6 +7,7 @@ use crate::wire::{Body, Bound, Malformed, Settings};
 
 #[derive(Clone, Copy, Debug)]
 pub(in crate::wire) struct StatusHead {
+    pub len: usize,
     pub status: u16,
     /// As the fields say; status and request method may overrule it.
     pub framing: Option<Body>,
@@ -34,7 +35,7 @@ pub(in crate::wire) fn response_head(raw: &[u8], settings: &Settings) -> Parsed<
     if http10 && framing == Some(Body::Chunked) {
         return Err(Malformed::TransferEncodingIn10.into());
     }
-    Ok(Some(StatusHead { status, framing }))
+    Ok(Some(StatusHead { len: cursor.at, status, framing }))
 }
 
 impl Cursor<'_> {

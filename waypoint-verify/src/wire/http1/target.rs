@@ -6,7 +6,13 @@ use crate::wire::Malformed;
 
 type Range = (usize, usize);
 
-pub(super) fn resolve(raw: &[u8], version: Version, method: Range, target: Range, mut parts: HeadParts) -> Result<Head, Malformed> {
+pub(super) fn resolve(
+    raw: &[u8],
+    version: Version,
+    method: Range,
+    target: Range,
+    mut parts: HeadParts,
+) -> Result<Head, Malformed> {
     let text = &raw[target.0..target.1];
     match &raw[method.0..method.1] {
         b"CONNECT" => {
@@ -46,7 +52,14 @@ fn absolute(raw: &[u8], version: Version, method: Range, text: &[u8], parts: &He
     build(raw, version, &raw[method.0..method.1], &target, authority, parts).ok_or(Malformed::Target)
 }
 
-fn build(raw: &[u8], version: Version, method: &[u8], target: &[u8], authority: &[u8], parts: &HeadParts) -> Option<Head> {
+fn build(
+    raw: &[u8],
+    version: Version,
+    method: &[u8],
+    target: &[u8],
+    authority: &[u8],
+    parts: &HeadParts,
+) -> Option<Head> {
     let mut builder = HeadBuilder::new(version, method, target, raw.len()).ok()?;
     builder.authority(authority).ok()?;
     for (name, value) in &parts.fields {

@@ -1,0 +1,263 @@
+//! One row per rule; each also octet by octet, which must change nothing.
+
+use crate::wire::fixture::Feed;
+use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Protocol, Settings};
+
+fn octet_by_octet(bytes: &[u8]) -> Feed {
+    let mut feed = Feed::new();
+    for (offset, octet) in (0..).zip(bytes) {
+        feed.at(offset, &[*octet]);
+    }
+    feed
+}
+
+#[test]
+fn what_the_rfc_allows_is_read_as_messages() {
+    // (octets, heads as "method target authority", lengths of the contents)
+    let rows: &[(&str, &[&str], &[u64])] = &[
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &["GET / a"], &[0]),
+        // RFC 9112 section 2.2: empty lines before a request line.
+        (
+            "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+            &["GET / a", "GET /2 a"],
+            &[0, 0],
+        ),
+        // 3.2.1-3.2.4: the four forms of a target.
+        ("GET /p?q=1#f HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /p?q=1#f a"], &[0]),
+        ("GET http://x:80/p?q HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /p?q x:80"], &[0]),
+        ("GET http://x HTTP/1.1\r\nHost: a\r\n\r\n", &["GET / x"], &[0]),
+        ("GET HTTPS://x?q HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /?q x"], &[0]),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", &["CONNECT a:443 a:443"], &[0]),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", &["OPTIONS * a"], &[0]),
+        // RFC 9110 section 9.1: methods are case-sensitive tokens, any of them.
+        ("get / HTTP/1.1\r\nHost: a\r\n\r\n", &["get / a"], &[0]),
+        // 3.2: an empty Host; HTTP/1.0 without one.
+        ("GET / HTTP/1.1\r\nHost:\r\n\r\n", &["GET / "], &[0]),
+        ("GET / HTTP/1.0\r\n\r\n", &["GET / -"], &[0]),
+        ("GET / HTTP/1.1\r\nHost: [fd99::1]:8080\r\n\r\n", &["GET / [fd99::1]:8080"], &[0]),
+        // RFC 9110 section 5.5: obs-text, inner whitespace, empty values.
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: \t v w\u{e9}\t \r\nY:\r\n\r\n", &["GET / a"], &[0]),
+        // RFC 9110 section 8.6: leading zeros are digits.
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 005\r\n\r\nabcde", &["POST / a"], &[5]),
+        ("POST / HTTP/1.1\r\nHost: a\r\nCONTENT-LENGTH:0\r\n\r\n", &["POST / a"], &[0]),
+        // 10.1.1: Expect changes nothing in the framing.
+        ("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", &["POST / a"], &[1]),
+        // 7.1: chunks, hexadecimal sizes, extensions, trailers.
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
+            &["POST / a"],
+            &[5],
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n00A;x=\"y\"\r\n0123456789\r\n1\r\nz\r\n000\r\nX: y\r\nZ: \r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+            &["POST / a", "GET /2 a"],
+            &[11, 0],
+        ),
+        // A request inside a body is body (attack 11).
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 28\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+            &["POST / a"],
+            &[28],
+        ),
+    ];
+    for (octets, heads, lengths) in rows {
+        for feed in [Feed::of(octets.as_bytes()), octet_by_octet(octets.as_bytes())] {
+            assert_eq!(feed.poison(), None, "{octets:?}");
+            assert_eq!(feed.heads(), *heads, "{octets:?}");
+            assert_eq!(feed.ends().iter().map(|(_, _, len)| *len).collect::<Vec<_>>(), *lengths, "{octets:?}");
+            assert_eq!(feed.stream.followed(), octets.len() as u64, "{octets:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_could_be_read_in_two_ways_poisons_the_stream_where_its_message_starts() {
+    use Malformed as M;
+    // (what stands behind a first, good request, why it is refused)
+    let rows: &[(&str, M)] = &[
+        ("GET / HTTP/1.1\nHost: a\r\n\r\n", M::BareLf),
+        ("GET / HTTP/1.1\r\nHost: a\n\r\n", M::BareLf),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\n", M::BareLf),
+        ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", M::BareLf),
+        ("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", M::BareCr),
+        ("\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", M::BareCr),
+        ("\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", M::EmptyLines),
+        ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", M::RequestLine),
+        ("GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", M::RequestLine),
+        (" GET / HTTP/1.1\r\nHost: a\r\n\r\n", M::RequestLine),
+        ("GET /\r\nHost: a\r\n\r\n", M::RequestLine),
+        ("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n", M::RequestLine),
+        ("G(T / HTTP/1.1\r\nHost: a\r\n\r\n", M::RequestLine),
+        ("GET /  HTTP/1.1\r\nHost: a\r\n\r\n", M::Version),
+        ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", M::Version),
+        ("GET / HTTP/1.2\r\nHost: a\r\n\r\n", M::Version),
+        ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", M::Version),
+        ("GET / http/1.1\r\nHost: a\r\n\r\n", M::Version),
+        ("GET a HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("GET * HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("GET http:/x HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", M::Host),
+        ("GET http://u@x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Host),
+        ("CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", M::ConnectWithBody),
+        ("GET / HTTP/1.1\r\n\r\n", M::HostMissing),
+        ("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", M::TwoHosts),
+        ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", M::Host),
+        ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", M::Host),
+        ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", M::SpaceBeforeColon),
+        ("GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", M::ObsFold),
+        ("GET / HTTP/1.1\r\n Host: a\r\n\r\n", M::ObsFold),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n", M::FieldName),
+        ("GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", M::FieldName),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX\u{b}: x\r\n\r\n", M::FieldName),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", M::FieldValue),
+        ("GET / HTTP/1.1\r\nHost: a\r\nX: a\u{7f}b\r\n\r\n", M::FieldValue),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", M::TwoLengths),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx", M::TwoLengths),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx", M::BadLength),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\nx", M::BadLength),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\nx", M::BadLength),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1 1\r\n\r\nx", M::BadLength),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nx", M::BadLength),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551617\r\n\r\nx", M::BadLength),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            M::LengthAndChunked,
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", M::TransferEncoding),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            M::TransferEncoding,
+        ),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", M::TransferEncoding),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n", M::TransferEncoding),
+        ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", M::TransferEncodingIn10),
+    ];
+    let good = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (octets, why) in rows {
+        let octets = format!("{good}{octets}");
+        for feed in [Feed::of(octets.as_bytes()), octet_by_octet(octets.as_bytes())] {
+            let (offset, poison) = feed.poison().unwrap_or_else(|| panic!("not refused: {octets:?}"));
+            assert_eq!(poison, Poison::Malformed(*why), "{octets:?}");
+            let empty = octets[good.len()..].bytes().take_while(|octet| b"\r\n".contains(octet)).count();
+            assert!(offset >= good.len() as u64 && offset <= (good.len() + empty) as u64, "{octets:?}");
+            assert_eq!(feed.heads(), ["GET /1 a"], "{octets:?}");
+        }
+    }
+}
+
+#[test]
+fn chunks_are_described_in_one_way_only() {
+    use Malformed as M;
+    let rows: &[(&str, Poison)] = &[
+        ("0x1\r\na\r\n0\r\n\r\n", M::ChunkSize.into()),
+        ("\r\n", M::ChunkSize.into()),
+        (";x\r\n", M::ChunkSize.into()),
+        (" 1\r\na\r\n0\r\n\r\n", M::ChunkSize.into()),
+        ("1 \r\na\r\n0\r\n\r\n", M::ChunkSize.into()),
+        ("-1\r\na\r\n", M::ChunkSize.into()),
+        ("100000000000000\r\n", M::ChunkSize.into()),
+        ("1\na\r\n0\r\n\r\n", M::BareLf.into()),
+        ("1;x\na\r\n0\r\n\r\n", M::BareLf.into()),
+        ("1;x\0\r\na\r\n0\r\n\r\n", M::ChunkExtension.into()),
+        ("1\ra\r\n", M::BareCr.into()),
+        ("1;x\rX\r\n", M::BareCr.into()),
+        ("1\r\nab\r\n0\r\n\r\n", M::ChunkEnd.into()),
+        ("1\r\na\n0\r\n\r\n", M::ChunkEnd.into()),
+        ("1\r\na\r0\r\n\r\n", M::ChunkEnd.into()),
+        ("0\r\n\n", M::BareLf.into()),
+        ("0\r\nX : y\r\n\r\n", M::SpaceBeforeColon.into()),
+        ("0\r\nX: y\r\n z\r\n\r\n", M::ObsFold.into()),
+        ("0\r\nContent-Length: 3\r\n\r\n", M::Trailer.into()),
+        ("0\r\nTransfer-Encoding: gzip\r\n\r\n", M::Trailer.into()),
+    ];
+    for (chunks, why) in rows {
+        let octets = format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+        for feed in [Feed::of(octets.as_bytes()), octet_by_octet(octets.as_bytes())] {
+            assert_eq!(feed.poison(), Some((0, *why)), "{chunks:?}");
+            assert_eq!(feed.ends(), [], "{chunks:?}");
+        }
+    }
+}
+
+#[test]
+fn other_protocols_are_named_at_the_start_of_a_stream() {
+    let rows: &[(&[u8], Protocol)] = &[
+        (b"\x16\x03\x01\x02\x00\x01", Protocol::Tls),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Protocol::Http2),
+        (b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nGET / HTTP/1.1\r\n", Protocol::ProxyProtocol),
+        (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c", Protocol::ProxyProtocol),
+        (b"\x00\x01\x02", Protocol::Unknown),
+        (b"hello\r\n", Protocol::Unknown),
+    ];
+    for (octets, protocol) in rows {
+        for feed in [Feed::of(octets), octet_by_octet(octets)] {
+            let why = Poison::Opaque(Opaque::NotHttp(*protocol));
+            assert_eq!(feed.poison().map(|(_, poison)| poison), Some(why), "{octets:?}");
+        }
+    }
+}
+
+#[test]
+fn octets_after_a_switch_are_messages_only_if_nothing_was_switched() {
+    let upgrade = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let plain = b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let end = upgrade.len() as u64;
+    let mut feed = Feed::of(upgrade);
+    assert!(matches!(feed.events[0], Event::Head { switch: true, .. }));
+    feed.at(end, plain);
+    assert_eq!(feed.poison(), Some((end, Opaque::AfterSwitch.into())));
+
+    let mut feed = Feed::of(upgrade);
+    feed.stream.no_switch(7);
+    feed.stream.no_switch(0);
+    feed.at(end, plain);
+    assert_eq!(feed.poison(), None);
+    assert_eq!(feed.heads(), ["GET /ws a", "GET /2 a"]);
+}
+
+#[test]
+fn a_head_tells_its_framing_and_who_saw_it_when() {
+    let mut feed = Feed::of(b"POST / HTTP/1.1\r\n");
+    feed.at(17, b"Host: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let Event::Head { offset, head_len, started_at, complete_at, body, switch, expects, .. } = feed.events[0] else {
+        panic!()
+    };
+    assert_eq!((offset, started_at, complete_at), (0, 1, 2));
+    assert_eq!(u64::from(head_len), feed.stream.followed());
+    assert_eq!((body, switch, expects), (Body::Chunked, false, true));
+}
+
+#[test]
+fn the_digest_depends_on_the_octets_and_on_the_key() {
+    let digest = |key: u8, octets: &[u8]| {
+        let mut feed = Feed::with(&Settings { digest_key: [key; 16], ..Settings::default() });
+        feed.at(0, octets);
+        let Event::Head { digest, .. } = feed.events[0] else { panic!() };
+        digest
+    };
+    let one = digest(1, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(one, digest(1, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_ne!(one, digest(2, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_ne!(one, digest(1, b"GET / HTTP/1.1\r\nHost:  a\r\n\r\n"));
+}
+
+#[test]
+fn heads_chunk_lines_and_trailers_are_bounded() {
+    let small = Settings { max_head: 60, max_fields: 3, max_chunk_line: 10, ..Settings::default() };
+    let chunked = "POST / HTTP/1.1\r\nHost:\r\nTransfer-Encoding:chunked\r\n\r\n";
+    let rows: &[(String, Bound)] = &[
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(60)), Bound::HeadTooLarge),
+        (format!("GET /{}", "x".repeat(60)), Bound::HeadTooLarge),
+        ("GET / HTTP/1.1\r\nHost: a\r\nA:\r\nB:\r\nC:\r\n\r\n".into(), Bound::TooManyFields),
+        (format!("{chunked}1;{}\r\n", "x".repeat(20)), Bound::ChunkLine),
+        (format!("{chunked}{}\r\n", "0".repeat(20)), Bound::ChunkLine),
+        (format!("{chunked}0\r\nX: {}", "x".repeat(80)), Bound::TrailersTooLarge),
+    ];
+    for (octets, bound) in rows {
+        let mut feed = Feed::with(&small);
+        feed.at(0, octets.as_bytes());
+        assert_eq!(feed.poison(), Some((0, Poison::Bound(*bound))), "{octets:?}");
+        assert!(feed.stream.memory() < 600, "what it held is freed");
+    }
+}

@@ -1,0 +1,119 @@
+//! An end is told only where it is certain.
+
+use std::sync::Arc;
+
+use crate::wire::ResponseEvent::{Answered, Ended, Unknown};
+use crate::wire::{Asked, ResponseEvent, ResponseStream, Segment, Settings};
+
+struct Feed {
+    stream: ResponseStream,
+    events: Vec<ResponseEvent>,
+    offset: u32,
+}
+
+impl Feed {
+    fn asked(asked: &[Asked]) -> Self {
+        let mut events = Vec::new();
+        let mut stream = ResponseStream::new(u32::MAX - 40, &Arc::new(Settings::default()));
+        asked.iter().for_each(|asked| stream.request(*asked, &mut events));
+        Self { stream, events, offset: 0 }
+    }
+
+    /// The next packet: what was copied, and so many octets that were not.
+    fn packet(&mut self, bytes: &str, uncopied: u32) -> &mut Self {
+        let seq = (u32::MAX - 40).wrapping_add(1 + self.offset);
+        let payload_len = u32::try_from(bytes.len()).unwrap() + uncopied;
+        self.offset += payload_len;
+        self.stream.segment(
+            Segment { seq, payload_len, bytes: bytes.as_bytes(), ..Segment::default() },
+            5,
+            &mut self.events,
+        );
+        self
+    }
+
+    fn ended(&self) -> Vec<u64> {
+        let index = |event: &ResponseEvent| if let Ended { index, .. } = event { Some(*index) } else { None };
+        self.events.iter().filter_map(index).collect()
+    }
+}
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+#[test]
+fn a_response_ends_where_its_framing_says() {
+    type Row<'a> = (Asked, &'a [(&'a str, u32)], bool);
+    let rows: &[Row<'_>] = &[
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", 50_000), ("", 50_000)], true),
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", 50_000), ("", 49_999)], false),
+        (Asked::Other, &[("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 0)], true),
+        (Asked::Head, &[("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 2", 0), ("00 OK\r\nContent-Length: 0\r\n\r", 0), ("\n", 0)], true),
+        (Asked::Other, &[(CHUNKED, 0), ("5\r\nabcde\r\n0\r\n\r\n", 0)], true),
+        (Asked::Other, &[(CHUNKED, 0), ("2000\r\n", 8192), ("\r\n0\r\n\r\n", 0)], true),
+        (Asked::Other, &[(CHUNKED, 0), ("2000\r\n", 8193), ("\n0\r\n\r\n", 0)], false),
+        (Asked::Other, &[(CHUNKED, 0), ("5\r\nabcde\r\n0\r\n", 0)], false),
+        (Asked::Connect, &[("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Connect, &[("HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 101 Switching Protocols\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 200 OK\nContent-Length: 0\n\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\nX: ", 9), ("Content-Length: 0\r\n\r\n", 0)], false),
+    ];
+    for (asked, packets, ends) in rows {
+        let mut feed = Feed::asked(&[*asked]);
+        for (bytes, uncopied) in *packets {
+            feed.packet(bytes, *uncopied);
+        }
+        assert_eq!(feed.ended().len(), usize::from(*ends), "{asked:?} {packets:?} {:?}", feed.events);
+    }
+}
+
+#[test]
+fn pipelined_responses_are_counted_in_order() {
+    let mut feed = Feed::asked(&[Asked::Other, Asked::Head, Asked::Other]);
+    feed.packet("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", 0);
+    assert_eq!(feed.ended(), [0, 1]);
+    feed.packet("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 0);
+    assert_eq!(feed.ended(), [0, 1, 2]);
+    assert!(matches!(feed.events[4], Answered { index: 2, status: 404, switched: false, at: 5 }));
+}
+
+#[test]
+fn what_was_sent_again_is_older_than_what_was_followed() {
+    let mut feed = Feed::asked(&[Asked::Other, Asked::Other]);
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+    feed.packet(response, 0);
+    feed.offset = 0;
+    feed.packet(response, 0);
+    assert_eq!(feed.ended(), [0]);
+    // Again, together with what follows.
+    feed.offset = 0;
+    feed.packet(&response.repeat(2), 0);
+    assert_eq!(feed.ended(), [0, 1]);
+}
+
+#[test]
+fn an_unasked_response_and_a_lost_packet_make_the_rest_unknown() {
+    let mut feed = Feed::asked(&[]);
+    feed.packet("HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n", 0);
+    assert_eq!(feed.events, [Unknown { index: 0 }]);
+
+    let mut lost = Feed::asked(&[Asked::Other, Asked::Other]);
+    lost.packet("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", 0);
+    lost.offset += 10;
+    lost.packet("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", 0);
+    assert_eq!(lost.events[2..], [Unknown { index: 1 }]);
+    assert!(!lost.stream.known());
+}
+
+#[test]
+fn an_idle_stream_is_small() {
+    assert!(Feed::asked(&[]).stream.memory() < 200);
+}
