@@ -186,7 +186,7 @@ const _: () = {
     let mut row = 0;
     while row < LAYOUT.len() {
         assert!(LAYOUT[row].1 == LAYOUT[row].2, "a record has padding that no field names");
-        assert!(LAYOUT[row].1 % 4 == 0);
+        assert!(LAYOUT[row].1.is_multiple_of(4));
         row += 1;
     }
     assert!(offset_of!(Header, kind) == 0);

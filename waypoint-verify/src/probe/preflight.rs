@@ -95,7 +95,7 @@ fn missing_of(effective: u64) -> Vec<&'static str> {
     let has = |capability: u32| effective >> capability & 1 == 1;
     NEEDED
         .into_iter()
-        .filter(|(capability, _)| !has(*capability) && !(has(SYS_ADMIN) && *capability != 12))
+        .filter(|(capability, _)| !(has(*capability) || has(SYS_ADMIN) && *capability != 12))
         .map(|(_, name)| name)
         .collect()
 }

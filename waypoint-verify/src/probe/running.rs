@@ -1,7 +1,7 @@
 //! A running probe: who is watched, what may be skipped, and what was seen.
 
 use std::{
-    fmt,
+    fmt, io,
     ops::{Index, Sub},
     os::fd::{AsFd, OwnedFd},
     time::{Duration, Instant},
@@ -213,10 +213,8 @@ impl Probe {
     /// # Errors
     /// If the kernel refuses.
     pub fn remove_owner(&mut self, cgroup: u64) -> Result<(), ProbeError> {
-        match self.maps.owners.remove(&cgroup) {
-            Ok(()) | Err(MapError::KeyNotFound) => self.bump_generation(),
-            Err(error) => Err(in_map(map::OWNERS)(error)),
-        }
+        removed(self.maps.owners.remove(&cgroup)).map_err(in_map(map::OWNERS))?;
+        self.bump_generation()
     }
 
     /// Sets what is wanted of sockets that no owner covers.
@@ -258,10 +256,7 @@ impl Probe {
     /// # Errors
     /// If the kernel refuses.
     pub fn revoke_grant(&mut self, cookie: u64) -> Result<(), ProbeError> {
-        match self.maps.grants.remove(&cookie) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(error) => Err(in_map(map::GRANTS)(error)),
-        }
+        removed(self.maps.grants.remove(&cookie)).map_err(in_map(map::GRANTS))
     }
 
     /// Hands every record that the ring holds to `on`, in the order of their causes.
@@ -393,10 +388,19 @@ fn in_map(name: &'static str) -> impl Fn(MapError) -> ProbeError {
     move |error| ProbeError::Map { name, error }
 }
 
-fn io_error(error: ProgramError) -> std::io::Error {
+/// What was not there need not be removed.
+fn removed(outcome: Result<(), MapError>) -> Result<(), MapError> {
+    match outcome {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn io_error(error: ProgramError) -> io::Error {
     match error {
         ProgramError::SyscallError(error) => error.io_error,
-        other => std::io::Error::other(other),
+        other => io::Error::other(other),
     }
 }
 

@@ -1,0 +1,15 @@
+//! The probe on real sockets: programs attached to a cgroup of the test's own, traffic on the loopback of a network
+//! namespace of its own.
+
+#[path = "probe/connections.rs"]
+mod connections;
+#[path = "probe/cost.rs"]
+mod cost;
+#[path = "probe/life.rs"]
+mod life;
+#[path = "probe/payload.rs"]
+mod payload;
+#[path = "probe/watching.rs"]
+mod watching;
+#[path = "probe/world.rs"]
+mod world;
