@@ -11,6 +11,13 @@
 //! TCP discards it. What slips through there differs from what the other end of the connection saw, whose head
 //! digests and lengths must agree (rule 4).
 //!
+//! Octets that a body of known length or a chunk of known size covers need only be known to exist: copied or not, in order
+//! or not, they are never kept. Chunk descriptions must have been seen, so a chunked body whose chunks the probes left out
+//! ahead of a grant ends in a gap.
+//!
+//! A parser takes octets strictly in order and says which ones it need not see (`http1::Requests`): this is where
+//! HTTP/2 will plug in, chosen where a stream now ends in [`Protocol::Http2`].
+//!
 //! [`ResponseStream`] follows the other direction, of which only the first octets of each packet are copied, just far
 //! enough to know when an exchange is over. It never says so too early; what it cannot follow it calls unknown.
 

@@ -168,7 +168,7 @@ impl RequestStream {
         // A pure ACK after the FIN stands one beyond it.
         let beyond = |fin: u64, end: u64| end > fin && cut.start < cut.end;
         if let Some(fin) = self.fin
-            && (moved || beyond(fin, cut.end) || followed > fin)
+            && (moved || beyond(fin, cut.end))
         {
             return Err((self.parser.boundary().min(fin), Conflict::AfterFin.into()));
         }

@@ -164,6 +164,7 @@ fn chunks_are_described_in_one_way_only() {
         ("1;x\rX\r\n", M::BareCr.into()),
         ("1\r\nab\r\n0\r\n\r\n", M::ChunkEnd.into()),
         ("1\r\na\n0\r\n\r\n", M::ChunkEnd.into()),
+        ("1\r\nab\n0\r\n\r\n", M::ChunkEnd.into()),
         ("1\r\na\r0\r\n\r\n", M::ChunkEnd.into()),
         ("0\r\n\n", M::BareLf.into()),
         ("0\r\nX : y\r\n\r\n", M::SpaceBeforeColon.into()),
