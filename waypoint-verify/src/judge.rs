@@ -142,7 +142,8 @@ impl Judge {
             let previous = arrival.judged.iter().position(|judged| judged.policy == index);
             if let Some(at) = previous {
                 let judged = &arrival.judged[at];
-                if judged.verdict == found.verdict && judged.is_final == found.pending.is_empty() {
+                let same = judged.verdict == found.verdict && judged.is_final == found.pending.is_empty();
+                if same && judged.overdrawn == found.overdrawn {
                     continue;
                 }
             }

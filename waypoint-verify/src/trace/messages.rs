@@ -126,13 +126,12 @@ impl<M: Machine> Tracer<M> {
         let mut poison = None;
         for event in events.drain(..) {
             match event {
-                Event::Head { offset, head_len, head, digest, started_at, complete_at, switch, .. } => {
+                Event::Head { offset, head_len, head, digest, started_at, complete_at, .. } => {
                     let announced = |socket: &Socket| Announced {
                         key: MessageKey { conn: socket.conn, offset, stream: 0 },
                         head_end: offset + u64::from(head_len),
                         end: None,
                         head_acknowledged: false,
-                        switch,
                     };
                     let Some(socket) = self.sockets.get_mut(&cookie) else { continue };
                     let announced = announced(socket);

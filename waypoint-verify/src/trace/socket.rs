@@ -40,8 +40,6 @@ pub struct Announced {
     /// Offset after its last octet, once known.
     pub end: Option<u64>,
     pub head_acknowledged: bool,
-    /// It asked for another protocol.
-    pub switch: bool,
 }
 
 /// Responses that may still end a request, and their index on the connection.
