@@ -32,17 +32,20 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         octets.resize(octets.len() + n, b'\n');
         octets
     });
-    let chunked =
-        (vec((vec(any::<u8>(), 1..200), any::<bool>()), 0..5), any::<bool>()).prop_map(|(chunks, trailer)| {
-            let mut octets = b"Transfer-Encoding: chunked\r\n\r\n".to_vec();
-            for (data, extended) in chunks {
-                octets.extend(format!("{:X}{}\r\n", data.len(), if extended { ";a=\"b\"" } else { "" }).bytes());
-                octets.extend(data);
-                octets.extend(b"\r\n");
-            }
-            octets.extend(if trailer { &b"0\r\nX-T: y\r\n\r\n"[..] } else { b"0\r\n\r\n" });
-            octets
-        });
+    let data = prop_oneof![
+        5 => vec(any::<u8>(), 1..200),
+        1 => (5_000..13_000usize).prop_map(|n| b"\r\n0".repeat(n)),
+    ];
+    let chunked = (vec((data, any::<bool>()), 0..5), any::<bool>()).prop_map(|(chunks, trailer)| {
+        let mut octets = b"Transfer-Encoding: chunked\r\n\r\n".to_vec();
+        for (data, extended) in chunks {
+            octets.extend(format!("{:X}{}\r\n", data.len(), if extended { ";a=\"b\"" } else { "" }).bytes());
+            octets.extend(data);
+            octets.extend(b"\r\n");
+        }
+        octets.extend(if trailer { &b"0\r\nX-T: y\r\n\r\n"[..] } else { b"0\r\n\r\n" });
+        octets
+    });
     prop_oneof![2 => Just(b"\r\n".to_vec()), 3 => length, 1 => large, 3 => chunked]
 }
 
