@@ -1,5 +1,8 @@
 //! A running probe: who is watched, what may be skipped, and what was seen.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt, io,
     ops::{Index, Sub},
