@@ -64,6 +64,10 @@ fn octets_that_differ_at_one_place_poison_what_they_belong_to() {
     let mut feed = Feed::of(GET);
     feed.ack(LEN).at(0, other);
     assert_eq!(feed.poison(), None);
+    // So is the octet that a keep-alive probe may carry in the middle of a head.
+    let mut feed = Feed::of(&GET[..9]);
+    feed.ack(9).at(8, b"?").at(9, &GET[9..]);
+    assert_eq!((feed.poison(), feed.ends().len()), (None, 1));
 }
 
 #[test]

@@ -100,6 +100,18 @@ fn what_was_sent_again_is_older_than_what_was_followed() {
 }
 
 #[test]
+fn a_packet_without_payload_says_nothing() {
+    let mut feed = Feed::asked(&[Asked::Other]);
+    feed.packet("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", 0);
+    feed.offset += 2;
+    feed.packet("", 0);
+    assert_eq!(feed.ended(), []);
+    feed.offset -= 2;
+    feed.packet("cd", 0);
+    assert_eq!(feed.ended(), [0]);
+}
+
+#[test]
 fn an_unasked_response_and_a_lost_packet_make_the_rest_unknown() {
     let mut feed = Feed::asked(&[]);
     feed.packet("HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n", 0);
