@@ -1,4 +1,5 @@
 //! waypoint-verify: proves that requests to a service really pass its waypoint proxy.
+pub mod host;
 pub mod inventory;
 pub mod link;
 pub mod model;

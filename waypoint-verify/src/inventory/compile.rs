@@ -66,8 +66,7 @@ pub fn compile_all(policies: &[Loaded], inventory: &Inventory) -> Compiled {
         let Some(compiled) = compiled else { continue };
         let promised = waypoints::guards(&policy.policy.spec);
         for id in &compiled.waypoint {
-            let node = watch.containers.get(id).map(|container| container.node.clone()).unwrap_or_default();
-            let own_addresses = addresses::of_node(inventory, &node);
+            let own_addresses = addresses::of_container(inventory, watch.containers.get(id).map(AsRef::as_ref));
             waypoints
                 .entry(id.clone())
                 .and_modify(|guards| *guards = waypoints::both(guards, &promised))
@@ -120,3 +119,8 @@ fn revision(watch: &WatchList) -> u64 {
 
 /// Used where a compiled policy is not needed but its absence must be said.
 type Resolved = Option<CompiledPolicy>;
+
+#[cfg(test)]
+pub(super) fn effects_for_tests(inventory: &Inventory, problems: &mut Vec<Problem>) -> Guards {
+    gateways::effects(inventory, problems).guards
+}

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::inventory::{CiliumNode, Inventory, Item, Node};
 use crate::manifest::Problem;
-use crate::model::NamespacedName;
+use crate::model::{ContainerRef, NamespacedName};
+
+pub const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 fn by_name(name: &str) -> NamespacedName {
     NamespacedName { namespace: String::new(), name: name.to_owned() }
@@ -33,8 +35,17 @@ pub fn of_node(inventory: &Inventory, node: &str) -> BTreeSet<IpAddr> {
     let ingress = cilium.into_iter().flat_map(|node| [node.value.spec.ingress.ipv4, node.value.spec.ingress.ipv6]).flatten();
     of_objects(inventory.nodes.get(&name), cilium)
         .chain(ingress)
-        .chain([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)])
+        .chain(LOOPBACK)
         .collect()
+}
+
+/// Source addresses of a container: its pod's, and loopback.
+pub fn of_container(inventory: &Inventory, container: Option<&ContainerRef>) -> BTreeSet<IpAddr> {
+    let pod = container.and_then(|container| {
+        let pod = &container.pod;
+        inventory.pods.get(&NamespacedName { namespace: pod.namespace.clone(), name: pod.name.clone() })
+    });
+    pod.into_iter().flat_map(|pod| pod.value.ips()).chain(LOOPBACK).collect()
 }
 
 /// Networks that node processes and pods of this cluster have addresses in.

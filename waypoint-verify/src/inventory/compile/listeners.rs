@@ -2,7 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
@@ -89,8 +89,7 @@ pub fn of_cluster(inventory: &Inventory, problems: &mut Vec<Problem>) -> BTreeMa
         for (ip, port) in config.value.spec.resources.iter().flat_map(bound_addresses) {
             let listener = Listener { gateway: owner.clone(), port };
             if ip.is_unspecified() {
-                let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-                nodes.iter().copied().chain(loopback).for_each(|ip| claims.claim(ip, port, &listener));
+                nodes.iter().copied().chain(addresses::LOOPBACK).for_each(|ip| claims.claim(ip, port, &listener));
             } else {
                 claims.claim(ip, port, &listener);
             }
