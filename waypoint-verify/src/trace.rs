@@ -87,6 +87,8 @@ pub struct Counters {
     pub predating_connections: u64,
     pub lost_records: u64,
     pub evicted_sockets: u64,
+    /// Streams that were given up because all together held too much.
+    pub shed_streams: u64,
     pub evicted_creations: u64,
     pub unplaced_data: u64,
 }
@@ -114,7 +116,8 @@ pub struct Tracer<M> {
     sockets: FxHashMap<u64, Socket>,
     early: Early,
     instances: Instances,
-    strays: u64,
+    /// Octets that all request streams occupy, about.
+    stream_octets: usize,
     counters: Counters,
     events: Vec<wire::Event>,
     responses: Vec<wire::ResponseEvent>,
@@ -134,7 +137,7 @@ impl<M: Machine> Tracer<M> {
             creations: VecDeque::new(),
             sockets: FxHashMap::default(),
             early: Early::default(),
-            strays: 0,
+            stream_octets: 0,
             counters: Counters::default(),
             events: Vec::new(),
             responses: Vec::new(),
@@ -328,6 +331,7 @@ impl<M: Machine> Tracer<M> {
         self.told(closed.cookie, &mut events, closed.ts, out);
         self.events = events;
         let Some(socket) = self.sockets.remove(&closed.cookie) else { return };
+        self.stream_octets = self.stream_octets.saturating_sub(socket.memory());
         self.finish(&socket, closed.ts, out);
         out.push(Evidence::Closed { conn: socket.conn, side: socket.side });
     }
@@ -344,7 +348,6 @@ impl<M: Machine> Tracer<M> {
             return;
         }
         self.counters.predating_connections += 1;
-        self.strays += 1;
         if role.proxy {
             self.instances.wild(&container, pseudo(stray.cookie), stray.socket_remote.ip(), 0, Reason::PredatesAgent);
         }

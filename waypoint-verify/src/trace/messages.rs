@@ -33,6 +33,7 @@ impl<M: Machine> Tracer<M> {
         }
         let flags = data.tcp_flags;
         let urg = flags.0 & 0x20 != 0;
+        let before = socket.memory();
         socket.segment(
             Segment {
                 seq: data.seq,
@@ -48,6 +49,14 @@ impl<M: Machine> Tracer<M> {
             &settings,
             &mut events,
         );
+        self.stream_octets = (self.stream_octets + socket.memory()).saturating_sub(before);
+        if self.stream_octets > self.limits.stream_octets && socket.memory() > before {
+            // The stream that grows gives way, not the others.
+            let held = socket.memory();
+            socket.shed(&mut events);
+            self.stream_octets = (self.stream_octets + socket.memory()).saturating_sub(held);
+            self.counters.shed_streams += 1;
+        }
         if let Some(until) = socket.grant() {
             directives.push(Directive::Grant { cookie, until });
         }

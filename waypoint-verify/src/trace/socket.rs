@@ -140,8 +140,15 @@ impl Socket {
         }))
     }
 
+    /// Octets that its stream occupies, about.
     pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.request.as_ref().map_or(0, |stream| stream.memory())
+        self.request.as_ref().map_or(0, |stream| stream.memory())
+    }
+
+    pub fn shed(&mut self, out: &mut Vec<Event>) {
+        if let Some(stream) = self.request.as_mut() {
+            stream.shed(out);
+        }
     }
 
     pub fn segment(&mut self, segment: Segment<'_>, order: u64, settings: &Arc<Settings>, out: &mut Vec<Event>) {

@@ -1,0 +1,59 @@
+//! The command line. One file per command.
+
+mod common;
+pub use common::Format;
+mod doctor;
+mod gate;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Proves that requests to a service really pass its waypoint proxy.
+#[derive(Debug, Parser)]
+#[command(name = "waypoint-verify", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge this machine's traffic live: probe, link, judge, print.
+    Run(run::Args),
+    /// Judge until enough was verified or anything was bypassed; for CI.
+    Gate(gate::Args),
+    /// Tell what this machine, the policies or the inventory lack, and what to do about it.
+    Doctor(doctor::Args),
+}
+
+/// Exit codes of every command.
+pub mod exit {
+    /// Verified.
+    pub const VERIFIED: u8 = 0;
+    /// Something bypassed the waypoint.
+    pub const BYPASSED: u8 = 1;
+    /// Usage or configuration.
+    pub const CONFIGURATION: u8 = 2;
+    /// Not verifiable: too little traffic, or blind somewhere.
+    pub const NOT_VERIFIABLE: u8 = 3;
+}
+
+impl Cli {
+    /// Runs the command; every error has been told on standard error.
+    pub fn run(self) -> ExitCode {
+        let outcome = match self.command {
+            Command::Run(args) => run::run(&args),
+            Command::Gate(args) => gate::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
+        };
+        match outcome {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                eprintln!("waypoint-verify: {error:#}");
+                ExitCode::from(exit::CONFIGURATION)
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What `run` and `gate` are told alike, and the loop that they share.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::engine::{Engine, Options, load};
+use crate::judge::Judged;
+use crate::model::WatchList;
+use crate::report::{Printer, Summary};
+
+/// Where policies and inventory come from, and how this machine is observed.
+#[derive(Args, Clone, Debug)]
+pub struct Sources {
+    /// Files or directories with WaypointPolicy objects (repeatable).
+    #[arg(long = "policy", short = 'p', required = true, value_name = "PATH")]
+    pub policies: Vec<PathBuf>,
+    /// Files or directories with the cluster's objects, as `kubectl get -o yaml` prints them (repeatable).
+    #[arg(long = "inventory", short = 'i', value_name = "PATH")]
+    pub inventory: Vec<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Observation {
+    /// Directory of the cgroup-v2 hierarchy to observe; by default its root.
+    #[arg(long, value_name = "DIR")]
+    pub cgroup_root: Option<PathBuf>,
+    /// Octets of the ring buffer (a power of two).
+    #[arg(long, value_name = "OCTETS", default_value_t = 16 << 20)]
+    pub ring_size: u32,
+    /// Sockets that are followed at most.
+    #[arg(long, value_name = "N", default_value_t = 131_072)]
+    pub max_sockets: usize,
+    /// Messages that the judge remembers at most, of each kind.
+    #[arg(long, value_name = "N", default_value_t = 32_768)]
+    pub max_messages: usize,
+    /// How verdicts are printed.
+    #[arg(long, short = 'o', value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    /// Print no single verdicts, only the summary (explanations are not made either).
+    #[arg(long)]
+    pub quiet: bool,
+    /// After the end of observation, how long to wait for verdicts that are still provisional, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub settle: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Observation {
+    pub fn options(&self) -> Options {
+        let mut options = Options::default();
+        if let Some(root) = &self.cgroup_root {
+            options.probe.cgroup_root.clone_from(root);
+        }
+        options.probe.ring_bytes = self.ring_size;
+        options.trace.sockets = self.max_sockets;
+        options.judge.messages = self.max_messages;
+        options.judge.explain = !self.quiet;
+        options
+    }
+}
+
+/// Everything that must be right before a probe is attached.
+pub fn prepare(sources: &Sources) -> anyhow::Result<WatchList> {
+    Ok(load(&sources.policies, &sources.inventory)?)
+}
+
+/// Why observation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Enough,
+    Signal,
+    Deadline,
+}
+
+/// Observes until `enough`, a signal or the deadline; then waits for provisional verdicts, bounded.
+pub fn observe(
+    watch: WatchList,
+    observation: &Observation,
+    deadline: Option<Duration>,
+    mut enough: impl FnMut(&Engine) -> bool,
+) -> anyhow::Result<(Summary, Ended)> {
+    let findings = watch.findings.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let mut engine = Engine::start(watch, observation.options())?;
+        let stdout = std::io::stdout();
+        let mut printer = Printer::new(std::io::BufWriter::new(stdout.lock()), observation.output, observation.quiet);
+        printer.ready(&findings, &engine.uncovered)?;
+        let started = Instant::now();
+        let mut judged: Vec<Judged> = Vec::new();
+        let ended = loop {
+            tokio::select! {
+                readable = engine.readable() => readable?,
+                _ = interrupt.recv() => break Ended::Signal,
+                _ = terminate.recv() => break Ended::Signal,
+            }
+            engine.step(&mut judged)?;
+            printer.verdicts(&mut judged)?;
+            if enough(&engine) {
+                break Ended::Enough;
+            }
+            if deadline.is_some_and(|deadline| started.elapsed() >= deadline) {
+                break Ended::Deadline;
+            }
+        };
+        let until = Instant::now() + Duration::from_secs(observation.settle);
+        engine.step(&mut judged)?;
+        while engine.unsettled() && Instant::now() < until {
+            engine.readable().await?;
+            engine.step(&mut judged)?;
+            printer.verdicts(&mut judged)?;
+        }
+        printer.verdicts(&mut judged)?;
+        let summary = Summary::of(&engine, findings)?;
+        printer.flush()?;
+        Ok((summary, ended))
+    })
+}
+
+/// Writes the summary; the last thing that a command prints.
+pub fn finish(summary: &Summary, output: Format) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match output {
+        Format::Text => writeln!(out, "{summary}"),
+        Format::Json => writeln!(out, "{}", serde_json::to_string(summary).context("writing the summary")?),
+    }
+    .context("writing to standard output")
+}

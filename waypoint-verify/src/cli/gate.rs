@@ -1,0 +1,49 @@
+//! `waypoint-verify gate`: an exit code for CI.
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+
+use super::common::{Observation, Sources, finish, observe, prepare};
+use super::exit;
+use crate::engine::Engine;
+use crate::judge::PolicyVerdict;
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Args {
+    #[command(flatten)]
+    sources: Sources,
+    #[command(flatten)]
+    observation: Observation,
+    /// Requests that must have been verified, under every policy.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    min_verified: u64,
+    /// Seconds after which the gate decides with what it has.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+    /// Observe until the timeout or a signal even if the outcome is clear, for complete counts.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// 0 every policy is verified, 1 something bypassed, 3 not verifiable.
+pub fn run(args: &Args) -> anyhow::Result<u8> {
+    let watch = prepare(&args.sources)?;
+    let clear = |engine: &Engine| {
+        let mut verdicts = engine.judge().tallies().map(|(_, tally)| tally.verdict(args.min_verified));
+        let all: Vec<PolicyVerdict> = verdicts.by_ref().collect();
+        all.contains(&PolicyVerdict::False)
+            || (!engine.unsettled() && all.iter().all(|verdict| *verdict == PolicyVerdict::True))
+    };
+    let timeout = Duration::from_secs(args.timeout);
+    let (mut summary, _) =
+        observe(watch, &args.observation, Some(timeout), |engine| !args.keep_going && clear(engine))?;
+    summary.decide(args.min_verified);
+    let code = match summary.verdict() {
+        PolicyVerdict::True => exit::VERIFIED,
+        PolicyVerdict::False => exit::BYPASSED,
+        PolicyVerdict::Unknown => exit::NOT_VERIFIABLE,
+    };
+    finish(&summary, args.observation.output)?;
+    Ok(code)
+}

@@ -1,0 +1,214 @@
+//! One machine, from probe to verdict: what `run` and `gate` share.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use hdrhistogram::Histogram;
+
+use crate::evidence::Evidence;
+use crate::host::Host;
+use crate::inventory::{Inventory, compile};
+use crate::judge::{self, Judge, Judged};
+use crate::link::Hasher;
+use crate::manifest::{Problem, Problems};
+use crate::model::WatchList;
+use crate::policy::read_policies;
+use crate::probe::{self, Flags, Probe, Record, Totals};
+use crate::trace::{self, Directive, Tracer, Wanted};
+use crate::wire;
+
+/// Reads policies and inventory from files and compiles them; every problem of all files at once.
+pub fn load(policies: &[PathBuf], inventory: &[PathBuf]) -> Result<WatchList, Problems> {
+    let (loaded, others, mut problems) = read_policies(policies);
+    let (objects, more) = crate::manifest::read_paths(inventory);
+    problems.extend(more);
+    let (inventory, more) = Inventory::from_objects(others.into_iter().chain(objects));
+    problems.extend(more);
+    if loaded.is_empty() && !problems.iter().any(Problem::is_error) {
+        problems.push(Problem::error("no WaypointPolicy in the files given", "name a file that holds one with --policy"));
+    }
+    let compiled = compile(&loaded, &inventory);
+    problems.retain(Problem::is_error);
+    match compiled {
+        Ok(watch) if problems.is_empty() => Ok(watch),
+        Ok(_) => Err(Problems(problems)),
+        Err(more) => {
+            problems.extend(more);
+            problems.sort();
+            problems.dedup();
+            Err(Problems(problems))
+        }
+    }
+}
+
+/// What an engine is given.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub probe: probe::Config,
+    pub trace: trace::Limits,
+    pub judge: judge::Limits,
+}
+
+/// Probes, tracer and judge of this machine.
+#[derive(Debug)]
+pub struct Engine {
+    probe: Probe,
+    tracer: Tracer<Host>,
+    judge: Judge,
+    evidence: Vec<Evidence>,
+    directives: Vec<Directive>,
+    latency: Histogram<u64>,
+    unreadable: u64,
+    ring_octets: u64,
+    /// Nodes of the inventory of which no pod was found on this machine.
+    pub uncovered: Vec<String>,
+}
+
+/// Percentiles of the time from the first octet of an arrival to its verdict, in ms.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Latency {
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+}
+
+impl Engine {
+    /// Attaches the probes; nothing stays attached on an error.
+    pub fn start(watch: WatchList, mut options: Options) -> anyhow::Result<Self> {
+        let watch = Arc::new(watch);
+        let key = random_key().context("reading a random key from /dev/urandom")?;
+        let half = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| key[at + i]));
+        let settings = wire::Settings { digest_key: std::array::from_fn(|i| key[16 + i]), ..(*options.trace.wire).clone() };
+        options.trace.wire = Arc::new(settings);
+
+        let host = Host::new(&options.probe.cgroup_root, Arc::clone(&watch)).context("reading the cgroups of this machine")?;
+        let containers = host.container_cgroups();
+        let uncovered = host.uncovered_nodes();
+        let mut tracer = Tracer::new(host, Arc::clone(&watch), Hasher::new((half(0), half(8))), options.trace);
+        let mut directives = Vec::new();
+        let mut probe = Probe::start(options.probe)?;
+        for cgroup in containers {
+            tracer.classify(cgroup, &mut directives);
+        }
+        direct(&mut probe, &mut directives)?;
+        let mut judge = Judge::new(watch, options.judge);
+        judge.set_coverage(uncovered.is_empty());
+        Ok(Self {
+            probe,
+            tracer,
+            judge,
+            evidence: Vec::new(),
+            directives,
+            latency: Histogram::new_with_bounds(1, 3_600_000_000, 3).context("making a histogram")?,
+            unreadable: 0,
+            ring_octets: 0,
+            uncovered,
+        })
+    }
+
+    /// Until there is something to read, or a tenth of a second.
+    pub async fn readable(&mut self) -> anyhow::Result<()> {
+        Ok(self.probe.readable().await?)
+    }
+
+    /// Reads everything that was observed so far and judges it.
+    pub fn step(&mut self, out: &mut Vec<Judged>) -> anyhow::Result<()> {
+        let (tracer, evidence, directives) = (&mut self.tracer, &mut self.evidence, &mut self.directives);
+        let mut drained = self.probe.drain(|record: Record<'_>| tracer.record(record, directives, evidence))?;
+        self.ring_octets += drained.bytes;
+        // What the programs could not read is a loss like any other.
+        let unreadable = self.unreadable_packets()?;
+        drained.undecodable += unreadable - self.unreadable;
+        self.unreadable = unreadable;
+        self.tracer.drained(&drained, &mut self.evidence);
+        direct(&mut self.probe, &mut self.directives)?;
+        let first = out.len();
+        for evidence in self.evidence.drain(..) {
+            self.judge.apply(evidence, out);
+        }
+        for judged in &out[first..] {
+            if judged.withdrawn.is_none() && judged.arrived > 0 {
+                let micros = drained.until_ns.saturating_sub(judged.arrived) / 1000;
+                self.latency.saturating_record(micros.max(1));
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable_packets(&self) -> anyhow::Result<u64> {
+        let Totals { unparsable, extension_headers, no_storage, copy_failed, fragments, .. } = self.probe.totals()?;
+        Ok(unparsable + extension_headers + no_storage + copy_failed + fragments)
+    }
+
+    /// Something that was seen has no final verdict yet.
+    pub fn unsettled(&self) -> bool {
+        self.tracer.unsettled() || self.judge.tallies().any(|(_, tally)| tally.provisional > 0)
+    }
+
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    pub fn counters(&self) -> &trace::Counters {
+        self.tracer.counters()
+    }
+
+    pub fn totals(&self) -> anyhow::Result<Totals> {
+        Ok(self.probe.totals()?)
+    }
+
+    /// Octets that crossed the ring, record headers included.
+    pub fn ring_octets(&self) -> u64 {
+        self.ring_octets
+    }
+
+    pub fn probe(&mut self) -> &mut Probe {
+        &mut self.probe
+    }
+
+    pub fn latency(&self) -> Latency {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds for people")]
+        let ms = |micros: u64| micros as f64 / 1000.0;
+        Latency {
+            p50_ms: ms(self.latency.value_at_quantile(0.5)),
+            p99_ms: ms(self.latency.value_at_quantile(0.99)),
+            max_ms: ms(self.latency.max()),
+        }
+    }
+}
+
+fn direct(probe: &mut Probe, directives: &mut Vec<Directive>) -> anyhow::Result<()> {
+    let mut owners = Vec::new();
+    for directive in directives.drain(..) {
+        match directive {
+            Directive::Watch { cgroup, wanted } => owners.push((cgroup, flags(wanted))),
+            Directive::Grant { cookie, until } => probe.grant(cookie, until)?,
+        }
+    }
+    if !owners.is_empty() {
+        probe.set_owners(owners)?;
+    }
+    Ok(())
+}
+
+fn flags(wanted: Wanted) -> Flags {
+    let mut flags = Flags::NONE;
+    for (want, flag) in
+        [(wanted.entries, Flags::ENTRIES), (wanted.departures, Flags::DEPARTURES), (wanted.responses, Flags::RESPONSES)]
+    {
+        if want {
+            flags |= flag;
+        }
+    }
+    flags
+}
+
+fn random_key() -> std::io::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    File::open(Path::new("/dev/urandom"))?.read_exact(&mut key)?;
+    Ok(key)
+}

@@ -1,0 +1,128 @@
+//! What a run comes to.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::engine::{Engine, Latency};
+use crate::judge::{PolicyVerdict, Tally};
+use crate::trace::Counters;
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicySummary {
+    pub policy: String,
+    pub verdict: PolicyVerdict,
+    #[serde(flatten)]
+    pub tally: Tally,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    r#type: &'static str,
+    pub policies: Vec<PolicySummary>,
+    pub counters: Counters,
+    /// Octets that crossed the ring buffer, record headers included.
+    pub ring_octets: u64,
+    /// Packets that the programs could not read, by why.
+    pub unread: Unread,
+    /// Messages that the judge forgot before they were final.
+    pub evicted: u64,
+    pub uncovered_nodes: Vec<String>,
+    pub time_to_verdict: Latency,
+    pub findings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unread {
+    pub copy_failed: u64,
+    pub unparsable: u64,
+    pub fragments: u64,
+    pub extension_headers: u64,
+    pub no_storage: u64,
+    /// Packets of other protocols than TCP into watched containers.
+    pub not_tcp: u64,
+}
+
+impl Summary {
+    pub fn of(engine: &Engine, findings: Vec<String>) -> anyhow::Result<Self> {
+        let totals = engine.totals()?;
+        Ok(Self {
+            r#type: "summary",
+            policies: engine
+                .judge()
+                .tallies()
+                .map(|(name, tally)| PolicySummary {
+                    policy: name.to_string(),
+                    verdict: tally.verdict(1),
+                    tally: tally.clone(),
+                })
+                .collect(),
+            counters: engine.counters().clone(),
+            ring_octets: engine.ring_octets(),
+            unread: Unread {
+                copy_failed: totals.copy_failed,
+                unparsable: totals.unparsable,
+                fragments: totals.fragments,
+                extension_headers: totals.extension_headers,
+                no_storage: totals.no_storage,
+                not_tcp: totals.not_tcp,
+            },
+            evicted: engine.judge().evicted(),
+            uncovered_nodes: engine.uncovered.clone(),
+            time_to_verdict: engine.latency(),
+            findings,
+        })
+    }
+
+    /// Judges the policies by a gate's own minimum.
+    pub fn decide(&mut self, min_verified: u64) {
+        for policy in &mut self.policies {
+            policy.verdict = policy.tally.verdict(min_verified);
+        }
+    }
+
+    /// Of all policies together: the worst.
+    pub fn verdict(&self) -> PolicyVerdict {
+        let any = |verdict| self.policies.iter().any(|policy| policy.verdict == verdict);
+        if any(PolicyVerdict::False) {
+            PolicyVerdict::False
+        } else if any(PolicyVerdict::Unknown) || self.policies.is_empty() || !self.uncovered_nodes.is_empty() {
+            PolicyVerdict::Unknown
+        } else {
+            PolicyVerdict::True
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for policy in &self.policies {
+            let tally = &policy.tally;
+            writeln!(f, "{}: {:?}", policy.policy, policy.verdict)?;
+            writeln!(f, "  requests {}, verified {}", tally.requests, tally.verified)?;
+            let mut line = |name: String, count: u64| if count > 0 { writeln!(f, "  {name} {count}") } else { Ok(()) };
+            line("provisional".into(), tally.provisional)?;
+            for (kind, count) in &tally.bypassed {
+                line(format!("bypassed {kind}"), *count)?;
+            }
+            line("bypassed for certain, though none can be named".into(), tally.forced)?;
+            for (reason, count) in &tally.unverified {
+                line(format!("unverified {reason}"), *count)?;
+            }
+            for (reason, count) in &tally.exempt {
+                line(format!("exempt ({reason})"), *count)?;
+            }
+            line("mirrors".into(), tally.mirrors)?;
+            line("withdrawn".into(), tally.withdrawn)?;
+            line("records lost".into(), tally.lost)?;
+        }
+        for node in &self.uncovered_nodes {
+            writeln!(f, "not covered: node {node}")?;
+        }
+        let time = &self.time_to_verdict;
+        write!(f, "time to verdict: p50 {:.1} ms, p99 {:.1} ms", time.p50_ms, time.p99_ms)
+    }
+}
