@@ -11,7 +11,9 @@ use aya_ebpf::{
         bpf_dynptr_data, bpf_ktime_get_boot_ns, bpf_ringbuf_discard_dynptr, bpf_ringbuf_reserve_dynptr,
         bpf_ringbuf_submit_dynptr, bpf_skb_load_bytes, bpf_tcp_sock,
     },
+    programs::SkBuffContext,
 };
+use aya_log_ebpf::warn;
 use waypoint_verify_ebpf::{
     map::counter,
     record::{Data, flag, kind},
@@ -19,7 +21,7 @@ use waypoint_verify_ebpf::{
 
 use crate::{
     emit::{header, wakeup},
-    maps::{EVENTS, count, lost},
+    maps::{EVENTS, count_and_tell, lost},
     packet::{self, Packet},
 };
 
@@ -67,7 +69,12 @@ pub unsafe fn emit(slice: &Slice, packet: &Packet) {
         }
         let ts = bpf_ktime_get_boot_ns();
         if captured != 0 && !copy(slice.skb, packet.payload_at + slice.skipped, room, captured) {
-            count(counter::COPY_FAILED);
+            if count_and_tell(counter::COPY_FAILED) {
+                warn!(
+                    &SkBuffContext::new(slice.skb),
+                    "{} payload bytes of socket {} cannot be read", captured, slice.cookie
+                );
+            }
             flags |= flag::COPY_FAILED;
             captured = 0;
         }

@@ -127,6 +127,17 @@ pub fn count(counter: u32) {
     }
 }
 
+/// Counts, and says whether it is one of the first: what is worth a line in the log.
+#[inline(always)]
+pub fn count_and_tell(counter: u32) -> bool {
+    const TOLD: u64 = 10;
+    count(counter);
+    // SAFETY: a value of an array map; a concurrent addition costs or gives a line.
+    COUNTERS
+        .get_ptr(0)
+        .is_some_and(|counters| unsafe { (&raw const (*counters)[counter as usize]).read_volatile() } <= TOLD)
+}
+
 /// `core` has no `fetch_add` for this target (no compare-and-swap before BPF v3); the instruction exists since the
 /// first version.
 ///

@@ -15,6 +15,7 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError},
     programs::ProgramError,
 };
+use aya_log::EbpfLogger;
 use nix::time::{ClockId, clock_gettime};
 use tokio::io::{Interest, unix::AsyncFd};
 use waypoint_verify_ebpf::{
@@ -44,6 +45,8 @@ pub struct Probe {
     ebpf: Ebpf,
     maps: Maps,
     ring: Ring,
+    /// Hands on what the programs log: the first few of what should not happen.
+    flush_log: Box<dyn FnMut() + Send + Sync>,
     settings: Settings,
     lost: Losses,
     undecodable: u64,
@@ -172,11 +175,13 @@ impl Probe {
         Loaded::load(config)?.attach()?.enable()
     }
 
-    pub(super) fn enable(ebpf: Ebpf, maps: Maps, ring: Ring, settings: Settings) -> Result<Self, ProbeError> {
+    pub(super) fn enable(mut ebpf: Ebpf, maps: Maps, ring: Ring, settings: Settings) -> Result<Self, ProbeError> {
+        let mut logger = EbpfLogger::init(&mut ebpf).map_err(|_| ProbeError::Missing("AYA_LOGS"))?;
         let mut probe = Self {
             ebpf,
             maps,
             ring,
+            flush_log: Box::new(move || logger.flush()),
             settings,
             lost: Losses::default(),
             undecodable: 0,
@@ -295,6 +300,7 @@ impl Probe {
         if self.ring.reached(end) {
             self.until_ns = now;
         }
+        (self.flush_log)();
         self.undecodable += undecodable;
         self.drained_at = Some(Instant::now());
         let total = self.losses()?;

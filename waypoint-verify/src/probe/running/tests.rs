@@ -35,6 +35,12 @@ impl Drop for Place {
 }
 
 #[test]
+fn a_probe_can_live_in_a_task() {
+    fn sendable<T: Send>() {}
+    sendable::<Probe>();
+}
+
+#[test]
 fn whatever_the_packet_it_passes() {
     let Some(place) = Place::make("pass") else { return };
     let probe = Probe::start(place.config()).unwrap_or_else(|error| panic!("{error}"));
