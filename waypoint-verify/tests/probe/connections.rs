@@ -2,11 +2,14 @@
 
 use std::{
     io::Write,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    os::fd::AsRawFd,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
 };
 
-use nix::libc;
+use nix::{
+    libc,
+    sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, connect, listen, socket},
+};
 use waypoint_verify::probe::{Direction, Flags, Passage, Side};
 
 use crate::world::{Connection, Seen, in_a_world};
@@ -163,19 +166,12 @@ fn fast_open_keeps_the_numbers_equal_at_both_ends() {
         probe.set_owner(world.root.id, Flags::ENTRIES | Flags::DEPARTURES).unwrap();
         // The first connection fetches the cookie, the second uses it.
         for _ in 0..2 {
-            let socket = world.root.within(|| {
-                nix::sys::socket::socket(
-                    nix::sys::socket::AddressFamily::Inet,
-                    nix::sys::socket::SockType::Stream,
-                    nix::sys::socket::SockFlag::empty(),
-                    None,
-                )
-                .unwrap()
-            });
+            let socket =
+                world.root.within(|| socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap());
             set(&socket, libc::TCP_FASTOPEN_CONNECT, 1);
             let SocketAddr::V4(v4) = address else { unreachable!() };
-            nix::sys::socket::connect(socket.as_raw_fd(), &nix::sys::socket::SockaddrIn::from(v4)).unwrap();
-            let mut client = std::net::TcpStream::from(socket);
+            connect(socket.as_raw_fd(), &SockaddrIn::from(v4)).unwrap();
+            let mut client = TcpStream::from(socket);
             client.write_all(REQUEST).unwrap();
             let (server, _) = listener.accept().unwrap();
             Connection { client, server }.close_unread(REQUEST.len());
@@ -191,6 +187,47 @@ fn fast_open_keeps_the_numbers_equal_at_both_ends() {
         for opened in seen.opened.iter().filter(|opened| opened.side == Side::Active) {
             let request = seen.stream(opened.cookie, Direction::Request, opened.client_isn.wrapping_add(1));
             assert_eq!(request, REQUEST);
+        }
+    });
+}
+
+#[test]
+fn a_subflow_of_mptcp_is_marked_at_both_ends_and_a_plain_client_is_not() {
+    in_a_world(|world| {
+        if !std::path::Path::new("/proc/sys/net/mptcp/enabled").exists() {
+            eprintln!("skipped: this kernel has no MPTCP");
+            return;
+        }
+        let mut probe = world.probe(world.config());
+        let multipath = || {
+            // SAFETY: plain numbers; the descriptor is owned at once.
+            unsafe {
+                let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP);
+                assert!(fd >= 0, "{}", std::io::Error::last_os_error());
+                OwnedFd::from_raw_fd(fd)
+            }
+        };
+        let listener = world.root.within(|| {
+            let socket = multipath();
+            bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+            listen(&socket, Backlog::new(8).unwrap()).unwrap();
+            TcpListener::from(socket)
+        });
+        for marked in [true, false] {
+            let address = listener.local_addr().unwrap();
+            let client = world.root.within(|| {
+                let socket =
+                    if marked { TcpStream::from(multipath()) } else { return TcpStream::connect(address).unwrap() };
+                let SocketAddr::V4(v4) = address else { unreachable!() };
+                connect(socket.as_raw_fd(), &SockaddrIn::from(v4)).unwrap();
+                socket
+            });
+            let (server, _) = listener.accept().unwrap();
+            let mut connection = Connection { client, server };
+            connection.request(REQUEST);
+            let mut seen = Seen::default();
+            seen.until(&mut probe, "both openings", |seen| seen.opened.len() == 2);
+            assert!(seen.opened.iter().all(|opened| opened.mptcp == marked), "{seen:#?}");
         }
     });
 }
