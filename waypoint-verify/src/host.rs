@@ -61,9 +61,14 @@ impl Host {
 
     /// Nodes that have pods in the watch list, none of which is on this machine.
     pub fn uncovered_nodes(&self) -> Vec<String> {
-        let here: BTreeSet<_> =
-            self.index.pods().filter_map(|(_, pod)| self.watch.pods.get(&pod.pod_uid)).map(|(_, node)| node.as_str()).collect();
-        let all: BTreeSet<_> = self.watch.pods.values().map(|(_, node)| node.as_str()).filter(|node| !node.is_empty()).collect();
+        let here: BTreeSet<_> = self
+            .index
+            .pods()
+            .filter_map(|(_, pod)| self.watch.pods.get(&pod.pod_uid))
+            .map(|(_, node)| node.as_str())
+            .collect();
+        let all: BTreeSet<_> =
+            self.watch.pods.values().map(|(_, node)| node.as_str()).filter(|node| !node.is_empty()).collect();
         all.difference(&here).map(|node| (*node).to_owned()).collect()
     }
 

@@ -23,7 +23,8 @@ use crate::model::NamespacedName;
 pub use compile::{Compiled, compile, compile_all};
 pub use kinds::{
     CiliumNode, Container, ContainerStatus, Endpoint, EndpointSlice, EnvoyConfig, EnvoyService, Gateway, GatewayClass,
-    GatewayListener, Grant, Labels, Meta, Namespace, Node, OwnerReference, ParentReference, Pod, Route, Service, ServicePort,
+    GatewayListener, Grant, Labels, Meta, Namespace, Node, OwnerReference, ParentReference, Pod, Route, Service,
+    ServicePort,
 };
 pub use selector::{matches, matches_labels};
 
@@ -142,7 +143,7 @@ impl Inventory {
                         self.$index.insert(item.name(), item);
                     }
                     Err(problem) => {
-                        self.unreadable.insert(object.key.clone(), problem);
+                        self.unreadable.insert(object.key.clone(), *problem);
                     }
                 }
             };
@@ -186,7 +187,7 @@ fn kind_and_group(key: &ObjectKey) -> String {
     if key.group.is_empty() { key.kind.clone() } else { format!("{}.{}", key.kind, key.group) }
 }
 
-fn parse<T: DeserializeOwned + kinds::Kind>(object: &Object) -> Result<Item<T>, Problem> {
+fn parse<T: DeserializeOwned + kinds::Kind>(object: &Object) -> Result<Item<T>, Box<Problem>> {
     let json = without_nulls(&object.json);
     let wrong = |error: serde_path_to_error::Error<serde_json::Error>, prefix: &str| {
         let field = match error.path().to_string() {
@@ -194,19 +195,23 @@ fn parse<T: DeserializeOwned + kinds::Kind>(object: &Object) -> Result<Item<T>, 
             path if prefix.is_empty() => path,
             path => format!("{prefix}.{path}"),
         };
-        object.problem(&field, error.inner().to_string(), "this is not what an API server hands out; dump it again")
+        Box::new(object.problem(
+            &field,
+            error.inner().to_string(),
+            "this is not what an API server hands out; dump it again",
+        ))
     };
     let meta: Meta = serde_path_to_error::deserialize(json.get("metadata").unwrap_or(&Value::Null))
         .map_err(|error| wrong(error, "metadata"))?;
     if T::NEEDS_UID && meta.uid.is_empty() {
-        return Err(object.problem(
+        return Err(Box::new(object.problem(
             "metadata.uid",
             "missing: sockets are attributed to pods by their UID",
             "use the output of `kubectl get pods -A -o yaml`, not a manifest",
-        ));
+        )));
     }
     let value: T = serde_path_to_error::deserialize(&json).map_err(|error| wrong(error, ""))?;
-    value.check().map_err(|(field, what, cure)| object.problem(&field, what, cure))?;
+    value.check().map_err(|(field, what, cure)| Box::new(object.problem(&field, what, cure)))?;
     Ok(Item { key: object.key.clone(), source: object.source.clone(), meta, value })
 }
 

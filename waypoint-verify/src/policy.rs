@@ -2,9 +2,9 @@
 
 mod duration;
 mod schema;
-mod validate;
 #[cfg(test)]
 mod tests;
+mod validate;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -171,7 +171,8 @@ pub fn take_policies(objects: Vec<Object>, problems: &mut Vec<Problem>) -> (Vec<
     for object in ours {
         match from_object(&object) {
             Ok(policy) => {
-                match policies.iter().find(|other| (&other.namespace, &other.name) == (&policy.namespace, &policy.name)) {
+                match policies.iter().find(|other| (&other.namespace, &other.name) == (&policy.namespace, &policy.name))
+                {
                     Some(other) => problems.push(policy.problem(
                         "metadata.name",
                         format!("a policy of this name was read before, from {}", other.source),
@@ -189,7 +190,11 @@ pub fn take_policies(objects: Vec<Object>, problems: &mut Vec<Problem>) -> (Vec<
 /// Reads and validates one policy. The errors are all that can be found, not the first.
 pub fn from_object(object: &Object) -> Result<Loaded, Vec<Problem>> {
     if object.key.kind != KIND {
-        return Err(vec![object.problem("kind", format!("{} is no kind of {GROUP}", object.key.kind), format!("use kind: {KIND}"))]);
+        return Err(vec![object.problem(
+            "kind",
+            format!("{} is no kind of {GROUP}", object.key.kind),
+            format!("use kind: {KIND}"),
+        )]);
     }
     if object.version != "v1alpha1" {
         return Err(vec![object.problem(
@@ -204,7 +209,9 @@ pub fn from_object(object: &Object) -> Result<Loaded, Vec<Problem>> {
     }
     let policy: WaypointPolicy = match serde_json::from_value((*object.json).clone()) {
         Ok(policy) => policy,
-        Err(error) => return Err(vec![object.problem("", error.to_string(), "compare with the example in the README")]),
+        Err(error) => {
+            return Err(vec![object.problem("", error.to_string(), "compare with the example in the README")]);
+        }
     };
     let namespace = match object.key.namespace.as_str() {
         "" => "default".to_owned(),

@@ -76,9 +76,13 @@ impl CgroupIndex {
     /// Directories of a container: its own and what lies below it.
     pub fn directories_of(&mut self, container_id: &str) -> Vec<PathBuf> {
         let of = |index: &Self| -> Vec<PathBuf> {
-            let ours = |entry: &&Entry| entry.pod.as_ref().and_then(|pod| pod.container_id.as_deref()) == Some(container_id);
+            let ours =
+                |entry: &&Entry| entry.pod.as_ref().and_then(|pod| pod.container_id.as_deref()) == Some(container_id);
             let entries = index.entries.values().filter(ours);
-            entries.map(|entry| index.root.join(entry.path.trim_start_matches('/'))).filter(|path| path.is_dir()).collect()
+            entries
+                .map(|entry| index.root.join(entry.path.trim_start_matches('/')))
+                .filter(|path| path.is_dir())
+                .collect()
         };
         let found = of(self);
         if !found.is_empty() {

@@ -64,11 +64,17 @@ impl ProcTable {
     pub fn proxies(&self, serves: Serves) -> BTreeSet<Identity> {
         let listens = |process: &&Proc| !process.sockets.is_disjoint(&self.listening);
         let named = |process: &&Proc| serves != Serves::NamedEnvoy || process.comm.contains("envoy");
-        let first = |processes: Vec<&Proc>| processes.into_iter().map(|process| (process.identity.start, process.identity.pid)).min();
+        let first = |processes: Vec<&Proc>| {
+            processes.into_iter().map(|process| (process.identity.start, process.identity.pid)).min()
+        };
         let owner = first(self.processes.values().filter(listens).filter(named).collect())
             .or_else(|| if self.has_listener() { None } else { first(self.processes.values().collect()) });
         let Some(owner) = owner.and_then(|(_, pid)| self.processes.get(&pid)) else { return BTreeSet::new() };
-        self.processes.values().filter(|process| self.is_fork_of(process, owner)).map(|process| process.identity).collect()
+        self.processes
+            .values()
+            .filter(|process| self.is_fork_of(process, owner))
+            .map(|process| process.identity)
+            .collect()
     }
 
     fn is_fork_of(&self, process: &Proc, owner: &Proc) -> bool {

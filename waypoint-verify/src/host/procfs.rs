@@ -104,5 +104,11 @@ pub(super) fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<_> = rest.split_ascii_whitespace().collect();
     // The first of `fields` is field 3 (state).
     let field = |number: usize| -> Option<u64> { fields.get(number - 3)?.parse().ok() };
-    Some(Stat { comm, parent: u32::try_from(field(4)?).ok()?, start: field(22)?, start_code: field(26)?, start_stack: field(28)? })
+    Some(Stat {
+        comm,
+        parent: u32::try_from(field(4)?).ok()?,
+        start: field(22)?,
+        start_code: field(26)?,
+        start_stack: field(28)?,
+    })
 }

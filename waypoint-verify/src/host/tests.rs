@@ -25,11 +25,26 @@ fn every_layout_of_the_kubelet_is_understood() {
         (format!("/kubepods/pod{UID}/{cid}"), Some((UID, true))),
         (format!("/kubelet/kubepods/burstable/pod{UID}/{cid}"), Some((UID, true))),
         (format!("/wv-lab-x/node-1/kubelet/kubepods/pod{UID}/{cid}"), Some((UID, true))),
-        (format!("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{under}.slice/cri-containerd-{cid}.scope"), Some((UID, true))),
+        (
+            format!(
+                "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{under}.slice/cri-containerd-{cid}.scope"
+            ),
+            Some((UID, true)),
+        ),
         (format!("/kubepods.slice/kubepods-pod{under}.slice/crio-{cid}.scope"), Some((UID, true))),
         (format!("/kubepods.slice/kubepods-pod{under}.slice/docker-{cid}.scope/init"), Some((UID, true))),
-        (format!("/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod{under}.slice/cri-containerd-{cid}.scope"), Some((UID, true))),
-        (format!("/system.slice/docker-{cid}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{under}.slice/cri-containerd-{cid}.scope"), Some((UID, true))),
+        (
+            format!(
+                "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod{under}.slice/cri-containerd-{cid}.scope"
+            ),
+            Some((UID, true)),
+        ),
+        (
+            format!(
+                "/system.slice/docker-{cid}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{under}.slice/cri-containerd-{cid}.scope"
+            ),
+            Some((UID, true)),
+        ),
         (format!("/kubepods/pod{UID}/{cid}/system.slice/foo.service"), Some((UID, true))),
         (format!("/kubepods/pod{static_pod}/{cid}"), Some((static_pod, true))),
         (format!("/kubepods/pod{UID}/crio-{cid}"), Some((UID, true))),
@@ -45,7 +60,8 @@ fn every_layout_of_the_kubelet_is_understood() {
         (String::new(), None),
     ];
     for (path, expected) in rows {
-        let expected = expected.map(|(uid, container)| PodCgroup { pod_uid: uid.into(), container_id: container.then(id) });
+        let expected =
+            expected.map(|(uid, container)| PodCgroup { pod_uid: uid.into(), container_id: container.then(id) });
         assert_eq!(parse_cgroup_path(&path), expected, "{path}");
     }
 }
@@ -83,7 +99,11 @@ fn tree(paths: &[&str]) -> (std::path::PathBuf, impl Fn(&str) -> u64) {
     use std::os::unix::fs::MetadataExt;
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let root = std::env::temp_dir().join(format!("wv-cgroups-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    let root = std::env::temp_dir().join(format!(
+        "wv-cgroups-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    ));
     for path in paths {
         fs::create_dir_all(root.join(path)).unwrap();
     }
@@ -118,7 +138,16 @@ fn owners_are_found_by_inode_with_ancestors() {
     let debug = format!("{pod_1}/{}", "dd".repeat(32));
     let stolen = format!("{pod_1}/{c2}");
     let stranger = format!("lab/node-1/kubelet/kubepods/pod{UID}/{c1}");
-    let paths = [&caddy, &nested, &debug, &stolen, &stranger, "lab/node-1/system.slice/x.service", "lab/node-2/system.slice/kubelet.service", "user.slice"];
+    let paths = [
+        &caddy,
+        &nested,
+        &debug,
+        &stolen,
+        &stranger,
+        "lab/node-1/system.slice/x.service",
+        "lab/node-2/system.slice/kubelet.service",
+        "user.slice",
+    ];
     let (root, id) = tree(&paths);
     let mut index = CgroupIndex::scan(&root).unwrap();
     let watch = watch();
@@ -128,7 +157,10 @@ fn owners_are_found_by_inode_with_ancestors() {
     assert_eq!(owner(&debug), format!("pod hello/pod-1 container {} on node-1", "dd".repeat(32)));
     assert!(owner(&stolen).starts_with("unknown cgroup"));
     assert!(owner(&stranger).starts_with("unknown cgroup"));
-    assert_eq!(owner("lab/node-1/system.slice/x.service"), "host process of node-1 in /lab/node-1/system.slice/x.service");
+    assert_eq!(
+        owner("lab/node-1/system.slice/x.service"),
+        "host process of node-1 in /lab/node-1/system.slice/x.service"
+    );
     assert!(owner("lab/node-2/system.slice/kubelet.service").starts_with("host process of node-2"));
     let kubelet = index.owner_of(id("lab/node-2/system.slice/kubelet.service"), &watch);
     assert!(is_kubelet(&kubelet, None));
@@ -137,7 +169,12 @@ fn owners_are_found_by_inode_with_ancestors() {
     assert!(!node.starts_with("node-"));
     // A cgroup that appears later is found by another scan; one that is not there is remembered as gone.
     fs::create_dir_all(root.join("lab/node-1/system.slice/late.service")).unwrap();
-    assert!(index.owner_of(id("lab/node-1/system.slice/late.service"), &watch).to_string().starts_with("host process of node-1"));
+    assert!(
+        index
+            .owner_of(id("lab/node-1/system.slice/late.service"), &watch)
+            .to_string()
+            .starts_with("host process of node-1")
+    );
     assert_eq!(index.owner_of(u64::MAX, &watch), Owner::Unknown { cgroup_id: u64::MAX, path: None });
     fs::remove_dir_all(root).unwrap();
 }
@@ -158,11 +195,19 @@ fn the_proxy_is_who_listens_first_and_its_forks() {
     let rows: Vec<(&str, Vec<Proc>, Vec<u32>)> = vec![
         ("one process", vec![proc(1, 0, 5, 10, &[100])], vec![1]),
         ("a shell that starts it", vec![proc(1, 0, 5, 20, &[]), proc(2, 1, 6, 10, &[100])], vec![2]),
-        ("master and workers", vec![proc(1, 0, 5, 10, &[100]), proc(2, 1, 6, 10, &[100]), proc(3, 2, 7, 10, &[100])], vec![1, 2, 3]),
+        (
+            "master and workers",
+            vec![proc(1, 0, 5, 10, &[100]), proc(2, 1, 6, 10, &[100]), proc(3, 2, 7, 10, &[100])],
+            vec![1, 2, 3],
+        ),
         ("exec'd tool", vec![proc(1, 0, 5, 10, &[100]), proc(9, 0, 8, 30, &[])], vec![1]),
         ("exec'd tool that listens too", vec![proc(1, 0, 5, 10, &[100]), proc(9, 0, 8, 30, &[200])], vec![1]),
         ("exec'd copy of the proxy, adopted by it", vec![proc(1, 0, 5, 10, &[100]), proc(9, 1, 8, 11, &[])], vec![1]),
-        ("forked, then exec'd", vec![proc(1, 0, 5, 10, &[100]), proc(2, 1, 6, 40, &[]), proc(3, 2, 7, 10, &[])], vec![1]),
+        (
+            "forked, then exec'd",
+            vec![proc(1, 0, 5, 10, &[100]), proc(2, 1, 6, 40, &[]), proc(3, 2, 7, 10, &[])],
+            vec![1],
+        ),
         ("nothing listens yet", vec![proc(1, 0, 5, 10, &[]), proc(9, 0, 8, 30, &[])], vec![1]),
         ("listener of a sidecar in the same namespace", vec![proc(1, 0, 5, 10, &[7])], vec![1]),
         ("a loop of parents", vec![proc(1, 0, 5, 10, &[100]), proc(2, 3, 6, 10, &[]), proc(3, 2, 6, 10, &[])], vec![1]),
@@ -182,7 +227,10 @@ fn the_proxy_is_who_listens_first_and_its_forks() {
 fn envoy_inside_the_agent_is_told_by_name() {
     let mut envoy = proc(2, 1, 6, 20, &[200]);
     envoy.comm = "cilium-envoy".into();
-    let table = ProcTable { processes: [(1, proc(1, 0, 5, 10, &[100])), (2, envoy)].into(), listening: BTreeSet::from([100, 200]) };
+    let table = ProcTable {
+        processes: [(1, proc(1, 0, 5, 10, &[100])), (2, envoy)].into(),
+        listening: BTreeSet::from([100, 200]),
+    };
     let pids = |serves| table.proxies(serves).into_iter().map(|identity| identity.pid).collect::<Vec<_>>();
     assert_eq!(pids(Serves::NamedEnvoy), [2]);
     assert_eq!(pids(Serves::FirstListener), [1]);
@@ -192,7 +240,10 @@ fn envoy_inside_the_agent_is_told_by_name() {
 fn stat_lines_with_any_name_are_read() {
     let line = "42 (a ) b (c) S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 1000 10 18446744073709551615 94000 95000 140000 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0\n";
     let stat = procfs::parse_stat(line).unwrap();
-    assert_eq!((stat.comm.as_str(), stat.parent, stat.start, stat.start_code, stat.start_stack), ("a ) b (c", 7, 12345, 94000, 140000));
+    assert_eq!(
+        (stat.comm.as_str(), stat.parent, stat.start, stat.start_code, stat.start_stack),
+        ("a ) b (c", 7, 12345, 94000, 140000)
+    );
     assert_eq!(procfs::parse_stat("garbage"), None);
 }
 
@@ -223,7 +274,10 @@ fn this_process_is_the_proxy_of_its_own_container_and_a_child_is_not() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(matches!(named, ProxyProcess::NotProxy(_)), "{named:?}");
-    assert_eq!(host.classify(&container, child.id()), ProxyProcess::NotProxy("gone before it could be looked at".into()));
+    assert_eq!(
+        host.classify(&container, child.id()),
+        ProxyProcess::NotProxy("gone before it could be looked at".into())
+    );
     assert!(host.listens(&container, listener.local_addr().unwrap()));
     drop(listener);
     assert_eq!(host.container_cgroups().len(), 2);

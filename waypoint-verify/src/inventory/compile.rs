@@ -54,12 +54,13 @@ pub fn compile_all(policies: &[Loaded], inventory: &Inventory) -> Compiled {
         let spec = Arc::new(ProxySpec { kind: ProxyKind::Gateway, guards });
         watch.proxies.extend(containers.into_iter().map(|id| (id, spec.clone())));
     }
-    watch.listeners = listeners::of_cluster(inventory, &mut problems);
+    let (listeners, disputed) = listeners::of_cluster(inventory, &mut problems);
+    watch.listeners = listeners;
 
     let mut waypoints: BTreeMap<String, Guards> = BTreeMap::new();
     for policy in policies {
         let before = problems.iter().filter(|problem| problem.is_error()).count();
-        let compiled = policies::resolve(policy, inventory, &watch, &mut problems);
+        let compiled = policies::resolve(policy, inventory, &watch, &disputed, &mut problems);
         if problems.iter().filter(|problem| problem.is_error()).count() > before {
             continue;
         }
@@ -102,7 +103,8 @@ fn check_roles(waypoints: &BTreeMap<String, Guards>, watch: &WatchList, problems
 /// Unknown kinds are said, not silently dropped: what they do to traffic is not known.
 fn unused(inventory: &Inventory) -> Option<Problem> {
     let list: Vec<_> = inventory.unused.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    (!list.is_empty()).then(|| Problem::finding(format!("kinds that were read but are not used: {}", list.join(", ")), ""))
+    (!list.is_empty())
+        .then(|| Problem::finding(format!("kinds that were read but are not used: {}", list.join(", ")), ""))
 }
 
 fn dedup(problems: &mut Vec<Problem>) {

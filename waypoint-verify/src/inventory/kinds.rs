@@ -226,7 +226,11 @@ impl Pod {
 
     pub fn statuses(&self) -> impl Iterator<Item = &ContainerStatus> {
         let status = &self.status;
-        status.container_statuses.iter().chain(&status.init_container_statuses).chain(&status.ephemeral_container_statuses)
+        status
+            .container_statuses
+            .iter()
+            .chain(&status.init_container_statuses)
+            .chain(&status.ephemeral_container_statuses)
     }
 
     /// Containers that run as long as the pod does.

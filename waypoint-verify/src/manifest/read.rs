@@ -36,8 +36,11 @@ pub fn read_path(path: &Path) -> (Vec<Object>, Vec<Problem>) {
         collect(path, &mut files, &mut problems);
         if files.is_empty() && problems.is_empty() {
             problems.push(
-                Problem::error("no .yaml, .yml or .json file in this directory", "name the directory that holds the dump")
-                    .at(path.to_string_lossy()),
+                Problem::error(
+                    "no .yaml, .yml or .json file in this directory",
+                    "name the directory that holds the dump",
+                )
+                .at(path.to_string_lossy()),
             );
         }
     } else {
@@ -71,7 +74,8 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Proble
     for path in paths {
         if path.is_dir() {
             collect(&path, files, problems);
-        } else if path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))) {
+        } else if path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+        {
             files.push(path);
         }
     }
@@ -102,8 +106,11 @@ pub fn read_str(source: &str, text: &str) -> (Vec<Object>, Vec<Problem>) {
                     None => source.to_owned(),
                 };
                 problems.push(
-                    Problem::error(format!("not valid YAML: {error}"), "mend the syntax; what follows in this file was not read")
-                        .at(file),
+                    Problem::error(
+                        format!("not valid YAML: {error}"),
+                        "mend the syntax; what follows in this file was not read",
+                    )
+                    .at(file),
                 );
             }
         }
@@ -118,16 +125,24 @@ fn take(value: Value, source: &Arc<str>, objects: &mut Vec<Object>, problems: &m
         let missing = if api_version.is_empty() { "apiVersion" } else { "kind" };
         let named = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("(no name)");
         problems.push(
-            Problem::error(format!("not a Kubernetes object: {missing} is missing or not a string"), "add apiVersion and kind")
-                .at(source)
-                .of(format!("{} {named}", if kind.is_empty() { "object" } else { &kind }))
-                .field(missing),
+            Problem::error(
+                format!("not a Kubernetes object: {missing} is missing or not a string"),
+                "add apiVersion and kind",
+            )
+            .at(source)
+            .of(format!("{} {named}", if kind.is_empty() { "object" } else { &kind }))
+            .field(missing),
         );
         return;
     }
     if let Some(item_kind) = kind.strip_suffix("List").filter(|_| value.get("items").is_some()) {
         let Some(Value::Array(items)) = value.get("items") else {
-            problems.push(Problem::error("must be a list", "see `kubectl get -o yaml`").at(source).of(kind.clone()).field("items"));
+            problems.push(
+                Problem::error("must be a list", "see `kubectl get -o yaml`")
+                    .at(source)
+                    .of(kind.clone())
+                    .field("items"),
+            );
             return;
         };
         for item in items {
@@ -143,10 +158,14 @@ fn take(value: Value, source: &Arc<str>, objects: &mut Vec<Object>, problems: &m
     }
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let key = ObjectKey { group: group.into(), kind, namespace: text("/metadata/namespace"), name: text("/metadata/name") };
+    let key =
+        ObjectKey { group: group.into(), kind, namespace: text("/metadata/namespace"), name: text("/metadata/name") };
     if key.name.is_empty() {
         problems.push(
-            Problem::error("missing or not a string", "every object needs a name").at(source).of(key.kind).field("metadata.name"),
+            Problem::error("missing or not a string", "every object needs a name")
+                .at(source)
+                .of(key.kind)
+                .field("metadata.name"),
         );
         return;
     }

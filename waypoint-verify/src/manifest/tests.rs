@@ -16,7 +16,10 @@ const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: n}\
 fn documents_lists_and_json_are_read_alike() {
     assert_eq!(keys(POD), ["Pod n/a"]);
     assert_eq!(keys(&format!("---\n{POD}---\n# nothing\n---\n{POD}")), ["Pod n/a", "Pod n/a"]);
-    assert_eq!(keys("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: x}}\n"), ["Node x"]);
+    assert_eq!(
+        keys("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Node, metadata: {name: x}}\n"),
+        ["Node x"]
+    );
     assert_eq!(keys("apiVersion: v1\nkind: PodList\nitems:\n- {metadata: {name: x, namespace: y}}\n"), ["Pod y/x"]);
     assert_eq!(keys(r#"{"apiVersion": "a.b/v2", "kind": "Thing", "metadata": {"name": "x"}}"#), ["Thing x"]);
     assert_eq!(keys("apiVersion: v1\nkind: List\nitems: []\n"), [""; 0]);
@@ -38,7 +41,9 @@ fn broken_yaml_names_file_line_and_column() {
 
 #[test]
 fn all_objects_without_type_or_name_are_told_at_once() {
-    let all = problems("kind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nmetadata: {name: b}\n---\napiVersion: v1\nkind: Pod\n");
+    let all = problems(
+        "kind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nmetadata: {name: b}\n---\napiVersion: v1\nkind: Pod\n",
+    );
     assert_eq!(
         all,
         [

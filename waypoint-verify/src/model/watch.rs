@@ -56,7 +56,9 @@ pub struct Listener {
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Gateway {} port {}", self.gateway, self.port)
+        // The inventory names listeners that are no Gateway's `Kind/name`; no Gateway has such a name.
+        let kind = if self.gateway.name.contains('/') { "" } else { "Gateway " };
+        write!(f, "{kind}{} port {}", self.gateway, self.port)
     }
 }
 
@@ -130,7 +132,8 @@ pub struct Guards {
     pub authority: Option<BTreeSet<Touch>>,
     /// End-to-end headers are passed on (gateways; a waypoint never promises this).
     pub end_to_end_headers: bool,
-    /// Body lengths are kept (gateways and waypoints without declared exceptions).
+    /// Body lengths are kept (gateways and waypoints without declared exceptions). Not to be used for a departure
+    /// whose content-type is `application/grpc*`: the gRPC-Web filter of Cilium's Gateways decodes such bodies.
     pub body: bool,
     /// W3C `traceparent` is passed on.
     pub trace: bool,

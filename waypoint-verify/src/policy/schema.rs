@@ -56,7 +56,11 @@ impl Walk<'_> {
             _ => true,
         };
         if !fits {
-            return self.say(path, format!("must be {}, not {}", article(expected), article(kind_of(value))), "change its value".into());
+            return self.say(
+                path,
+                format!("must be {}, not {}", article(expected), article(kind_of(value))),
+                "change its value".into(),
+            );
         }
         if let Some(allowed) = schema["enum"].as_array().filter(|allowed| !allowed.contains(value)) {
             let mut allowed: Vec<_> = allowed.iter().filter_map(Value::as_str).collect();
@@ -88,7 +92,9 @@ impl Walk<'_> {
             let path = format!("{path}.{name}");
             match properties.and_then(|properties| properties.get(name)) {
                 Some(property) => self.value(property, value, &path),
-                None if schema["additionalProperties"].is_object() => self.value(&schema["additionalProperties"], value, &path),
+                None if schema["additionalProperties"].is_object() => {
+                    self.value(&schema["additionalProperties"], value, &path)
+                }
                 None => {
                     let known = properties.into_iter().flat_map(Map::keys).map(String::as_str);
                     self.say(&path, "unknown field", suggestion(name, known));

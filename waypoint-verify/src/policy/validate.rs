@@ -10,8 +10,22 @@ use crate::manifest::Problem;
 
 /// Hop by hop (RFC 9110 section 7.6.1), or rewritten by proxies as a matter of course.
 const NEVER_PASSED_ON: [&str; 17] = [
-    "accept-encoding", "connection", "content-length", "expect", "forwarded", "host", "http2-settings", "keep-alive",
-    "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "user-agent",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
     "via",
 ];
 
@@ -35,7 +49,11 @@ pub fn check(loaded: &Loaded, problems: &mut Vec<Problem>) {
     reference(loaded, "spec.waypoint.ref", &spec.waypoint.reference, "", "Service", problems);
     for (at, kept) in spec.waypoint.preserves.iter().enumerate() {
         if spec.waypoint.preserves[..at].contains(kept) {
-            problems.push(loaded.problem(&format!("spec.waypoint.preserves[{at}]"), "named twice", "remove one of them"));
+            problems.push(loaded.problem(
+                &format!("spec.waypoint.preserves[{at}]"),
+                "named twice",
+                "remove one of them",
+            ));
         }
     }
     for (at, gateway) in spec.via.iter().enumerate() {
@@ -85,7 +103,11 @@ fn same(loaded: &Loaded, a: &TargetRef, b: &TargetRef) -> bool {
 fn reference(loaded: &Loaded, path: &str, reference: &TargetRef, group: &str, kind: &str, problems: &mut Vec<Problem>) {
     if reference.group != group {
         let cure = format!("use group: {group:?} with kind: {kind}");
-        problems.push(loaded.problem(&format!("{path}.group"), format!("{:?} cannot be used here", reference.group), cure));
+        problems.push(loaded.problem(
+            &format!("{path}.group"),
+            format!("{:?} cannot be used here", reference.group),
+            cure,
+        ));
     }
     if reference.kind != kind {
         problems.push(loaded.problem(
@@ -98,7 +120,11 @@ fn reference(loaded: &Loaded, path: &str, reference: &TargetRef, group: &str, ki
         problems.push(loaded.problem(&format!("{path}.name"), "empty", format!("name the {kind}")));
     }
     if reference.namespace.as_deref() == Some("") {
-        problems.push(loaded.problem(&format!("{path}.namespace"), "empty", "name it, or leave it out for the policy's own"));
+        problems.push(loaded.problem(
+            &format!("{path}.namespace"),
+            "empty",
+            "name it, or leave it out for the policy's own",
+        ));
     }
 }
 
@@ -128,7 +154,11 @@ fn exemption(loaded: &Loaded, path: &str, exempt: &Exempt, problems: &mut Vec<Pr
         _ => {}
     }
     if exempt.reason.trim().is_empty() {
-        problems.push(loaded.problem(&format!("{path}.reason"), "empty", "say why: it is shown wherever such requests are counted"));
+        problems.push(loaded.problem(
+            &format!("{path}.reason"),
+            "empty",
+            "say why: it is shown wherever such requests are counted",
+        ));
     }
     for (at, port) in exempt.ports.iter().enumerate() {
         if *port == 0 {
@@ -148,7 +178,11 @@ fn selector_is_sound(loaded: &Loaded, path: &str, selector: &LabelSelector, prob
         let filled = expression.values.as_ref().is_some_and(|values| !values.is_empty());
         match (expression.operator.as_str(), filled) {
             ("In" | "NotIn", false) => {
-                problems.push(loaded.problem(&format!("{path}.values"), format!("{} needs values", expression.operator), "list them"));
+                problems.push(loaded.problem(
+                    &format!("{path}.values"),
+                    format!("{} needs values", expression.operator),
+                    "list them",
+                ));
             }
             ("Exists" | "DoesNotExist", true) => problems.push(loaded.problem(
                 &format!("{path}.values"),
@@ -172,10 +206,21 @@ fn correlation(loaded: &Loaded, problems: &mut Vec<Problem>) {
         let header = correlation.header.to_ascii_lowercase();
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if header.is_empty() || !header.chars().all(token) {
-            problems.push(loaded.problem(&path, format!("{:?} is not a header name", correlation.header), "use a name such as x-order-id"));
+            problems.push(loaded.problem(
+                &path,
+                format!("{:?} is not a header name", correlation.header),
+                "use a name such as x-order-id",
+            ));
         } else if header == "x-forwarded-for" {
-            problems.push(loaded.problem(&path, "x-forwarded-for is not passed on unchanged", "use spec.waypoint.forwardedFor"));
-        } else if NEVER_PASSED_ON.contains(&header.as_str()) || header.starts_with("x-forwarded-") || header.starts_with("x-envoy-") {
+            problems.push(loaded.problem(
+                &path,
+                "x-forwarded-for is not passed on unchanged",
+                "use spec.waypoint.forwardedFor",
+            ));
+        } else if NEVER_PASSED_ON.contains(&header.as_str())
+            || header.starts_with("x-forwarded-")
+            || header.starts_with("x-envoy-")
+        {
             problems.push(loaded.problem(
                 &path,
                 format!("proxies do not pass {header} on unchanged"),

@@ -13,8 +13,12 @@ fn by_name(name: &str) -> NamespacedName {
     NamespacedName { namespace: String::new(), name: name.to_owned() }
 }
 
-fn of_objects<'a>(node: Option<&'a Item<Node>>, cilium: Option<&'a Item<CiliumNode>>) -> impl Iterator<Item = IpAddr> + 'a {
-    let own = node.into_iter().flat_map(|node| &node.value.status.addresses).filter_map(|entry| entry.address.parse().ok());
+fn of_objects<'a>(
+    node: Option<&'a Item<Node>>,
+    cilium: Option<&'a Item<CiliumNode>>,
+) -> impl Iterator<Item = IpAddr> + 'a {
+    let own =
+        node.into_iter().flat_map(|node| &node.value.status.addresses).filter_map(|entry| entry.address.parse().ok());
     let more = cilium.into_iter().flat_map(|node| &node.value.spec.addresses).map(|entry| entry.ip);
     own.chain(more)
 }
@@ -22,21 +26,16 @@ fn of_objects<'a>(node: Option<&'a Item<Node>>, cilium: Option<&'a Item<CiliumNo
 /// Addresses at which a node itself answers, NodePorts included. The ingress addresses are not among them.
 pub fn of_nodes(inventory: &Inventory) -> BTreeSet<IpAddr> {
     let names: BTreeSet<_> = inventory.nodes.keys().chain(inventory.cilium_nodes.keys()).collect();
-    names
-        .into_iter()
-        .flat_map(|name| of_objects(inventory.nodes.get(name), inventory.cilium_nodes.get(name)))
-        .collect()
+    names.into_iter().flat_map(|name| of_objects(inventory.nodes.get(name), inventory.cilium_nodes.get(name))).collect()
 }
 
 /// Source addresses of the proxies of one node: its own, Cilium's ingress addresses, loopback.
 pub fn of_node(inventory: &Inventory, node: &str) -> BTreeSet<IpAddr> {
     let name = by_name(node);
     let cilium = inventory.cilium_nodes.get(&name);
-    let ingress = cilium.into_iter().flat_map(|node| [node.value.spec.ingress.ipv4, node.value.spec.ingress.ipv6]).flatten();
-    of_objects(inventory.nodes.get(&name), cilium)
-        .chain(ingress)
-        .chain(LOOPBACK)
-        .collect()
+    let ingress =
+        cilium.into_iter().flat_map(|node| [node.value.spec.ingress.ipv4, node.value.spec.ingress.ipv6]).flatten();
+    of_objects(inventory.nodes.get(&name), cilium).chain(ingress).chain(LOOPBACK).collect()
 }
 
 /// Source addresses of a container: its pod's, and loopback.
@@ -73,7 +72,8 @@ pub fn of_cluster(inventory: &Inventory, problems: &mut Vec<Problem>) -> Vec<(Ip
         }));
     }
     // Pods of other IP pools have addresses that no node announces.
-    let pods: Vec<_> = inventory.pods.values().flat_map(|pod| pod.value.ips()).filter(|ip| !contains(&networks, *ip)).collect();
+    let pods: Vec<_> =
+        inventory.pods.values().flat_map(|pod| pod.value.ips()).filter(|ip| !contains(&networks, *ip)).collect();
     networks.extend(pods.into_iter().map(single));
     networks.into_iter().collect()
 }

@@ -55,15 +55,44 @@ pub fn read(config: &Item<EnvoyConfig>, at: usize, resource: &Value, effects: &m
 }
 
 const LISTENER: &[&str] = &[
-    "@type", "name", "address", "additional_addresses", "stat_prefix", "filter_chains", "default_filter_chain", "filter_chain_matcher",
-    "use_original_dst", "per_connection_buffer_limit_bytes", "metadata", "drain_type", "listener_filters",
-    "listener_filters_timeout", "continue_on_listener_filters_timeout", "transparent", "freebind", "socket_options",
-    "tcp_fast_open_queue_length", "traffic_direction", "connection_balance_config", "reuse_port", "enable_reuse_port",
-    "access_log", "tcp_backlog_size", "max_connections_to_accept_per_socket_event", "bind_to_port", "enable_mptcp",
-    "ignore_global_conn_limit", "bypass_overload_manager",
+    "@type",
+    "name",
+    "address",
+    "additional_addresses",
+    "stat_prefix",
+    "filter_chains",
+    "default_filter_chain",
+    "filter_chain_matcher",
+    "use_original_dst",
+    "per_connection_buffer_limit_bytes",
+    "metadata",
+    "drain_type",
+    "listener_filters",
+    "listener_filters_timeout",
+    "continue_on_listener_filters_timeout",
+    "transparent",
+    "freebind",
+    "socket_options",
+    "tcp_fast_open_queue_length",
+    "traffic_direction",
+    "connection_balance_config",
+    "reuse_port",
+    "enable_reuse_port",
+    "access_log",
+    "tcp_backlog_size",
+    "max_connections_to_accept_per_socket_event",
+    "bind_to_port",
+    "enable_mptcp",
+    "ignore_global_conn_limit",
+    "bypass_overload_manager",
 ];
 const FILTER_CHAIN: &[&str] = &[
-    "filter_chain_match", "filters", "transport_socket", "transport_socket_connect_timeout", "name", "metadata",
+    "filter_chain_match",
+    "filters",
+    "transport_socket",
+    "transport_socket_connect_timeout",
+    "name",
+    "metadata",
     "on_demand_configuration",
 ];
 const LISTENER_FILTERS: &[&str] = &[
@@ -79,18 +108,60 @@ const NETWORK_FILTERS: &[&str] = &[
     "cilium.NetworkFilter",
 ];
 const HCM: &[&str] = &[
-    "@type", "codec_type", "stat_prefix", "http_filters", "add_user_agent", "tracing", "common_http_protocol_options",
-    "http1_safe_max_connection_duration", "http_protocol_options", "http2_protocol_options", "http3_protocol_options",
-    "server_name", "server_header_transformation", "scheme_header_transformation", "max_request_headers_kb",
-    "stream_idle_timeout", "stream_flush_timeout", "request_timeout", "request_headers_timeout", "drain_timeout",
-    "delayed_close_timeout", "access_log", "access_log_flush_interval", "flush_access_log_on_new_request",
-    "access_log_options", "use_remote_address", "xff_num_trusted_hops", "original_ip_detection_extensions",
-    "internal_address_config", "skip_xff_append", "via", "generate_request_id", "preserve_external_request_id",
-    "always_set_request_id_in_response", "forward_client_cert_details", "set_current_client_cert_details",
-    "proxy_100_continue", "upgrade_configs", "normalize_path", "merge_slashes", "path_with_escaped_slashes_action",
-    "path_normalization_options", "request_id_extension", "local_reply_config", "strip_matching_host_port",
-    "strip_any_host_port", "strip_trailing_host_dot", "stream_error_on_invalid_http_message", "proxy_status_config",
-    "append_x_forwarded_port", "append_local_overload", "add_proxy_protocol_connection_state", "rds", "route_config",
+    "@type",
+    "codec_type",
+    "stat_prefix",
+    "http_filters",
+    "add_user_agent",
+    "tracing",
+    "common_http_protocol_options",
+    "http1_safe_max_connection_duration",
+    "http_protocol_options",
+    "http2_protocol_options",
+    "http3_protocol_options",
+    "server_name",
+    "server_header_transformation",
+    "scheme_header_transformation",
+    "max_request_headers_kb",
+    "stream_idle_timeout",
+    "stream_flush_timeout",
+    "request_timeout",
+    "request_headers_timeout",
+    "drain_timeout",
+    "delayed_close_timeout",
+    "access_log",
+    "access_log_flush_interval",
+    "flush_access_log_on_new_request",
+    "access_log_options",
+    "use_remote_address",
+    "xff_num_trusted_hops",
+    "original_ip_detection_extensions",
+    "internal_address_config",
+    "skip_xff_append",
+    "via",
+    "generate_request_id",
+    "preserve_external_request_id",
+    "always_set_request_id_in_response",
+    "forward_client_cert_details",
+    "set_current_client_cert_details",
+    "proxy_100_continue",
+    "upgrade_configs",
+    "normalize_path",
+    "merge_slashes",
+    "path_with_escaped_slashes_action",
+    "path_normalization_options",
+    "request_id_extension",
+    "local_reply_config",
+    "strip_matching_host_port",
+    "strip_any_host_port",
+    "strip_trailing_host_dot",
+    "stream_error_on_invalid_http_message",
+    "proxy_status_config",
+    "append_x_forwarded_port",
+    "append_local_overload",
+    "add_proxy_protocol_connection_state",
+    "rds",
+    "route_config",
 ];
 const HTTP_FILTERS: &[&str] = &[
     "envoy.extensions.filters.http.router.v3.Router",
@@ -104,45 +175,134 @@ const HTTP_FILTERS: &[&str] = &[
 ];
 /// The same, for filters that are given by name alone.
 const HTTP_FILTER_NAMES: &[&str] = &[
-    "envoy.filters.http.router", "envoy.filters.http.grpc_web", "envoy.filters.http.grpc_stats", "envoy.filters.http.cors",
-    "envoy.filters.http.upstream_codec", "cilium.l7policy",
+    "envoy.filters.http.router",
+    "envoy.filters.http.grpc_web",
+    "envoy.filters.http.grpc_stats",
+    "envoy.filters.http.cors",
+    "envoy.filters.http.upstream_codec",
+    "cilium.l7policy",
 ];
-const PER_ROUTE: &[&str] = &["envoy.extensions.filters.http.cors.v3.CorsPolicy", "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"];
+const PER_ROUTE: &[&str] =
+    &["envoy.extensions.filters.http.cors.v3.CorsPolicy", "envoy.extensions.filters.http.rbac.v3.RBACPerRoute"];
 const ROUTE_CONFIGURATION: &[&str] = &[
-    "@type", "name", "virtual_hosts", "internal_only_headers", "response_headers_to_add", "response_headers_to_remove",
-    "request_headers_to_add", "request_headers_to_remove", "most_specific_header_mutations_wins", "validate_clusters",
-    "max_direct_response_body_size_bytes", "request_mirror_policies", "ignore_port_in_host_matching",
-    "ignore_path_parameters_in_path_matching", "typed_per_filter_config", "metadata",
+    "@type",
+    "name",
+    "virtual_hosts",
+    "internal_only_headers",
+    "response_headers_to_add",
+    "response_headers_to_remove",
+    "request_headers_to_add",
+    "request_headers_to_remove",
+    "most_specific_header_mutations_wins",
+    "validate_clusters",
+    "max_direct_response_body_size_bytes",
+    "request_mirror_policies",
+    "ignore_port_in_host_matching",
+    "ignore_path_parameters_in_path_matching",
+    "typed_per_filter_config",
+    "metadata",
 ];
 const VIRTUAL_HOST: &[&str] = &[
-    "@type", "name", "domains", "routes", "require_tls", "virtual_clusters", "rate_limits", "request_headers_to_add",
-    "request_headers_to_remove", "response_headers_to_add", "response_headers_to_remove", "cors", "typed_per_filter_config",
-    "include_request_attempt_count", "include_attempt_count_in_response", "include_is_timeout_retry_header", "retry_policy",
-    "hedge_policy", "per_request_buffer_limit_bytes", "request_mirror_policies", "metadata",
+    "@type",
+    "name",
+    "domains",
+    "routes",
+    "require_tls",
+    "virtual_clusters",
+    "rate_limits",
+    "request_headers_to_add",
+    "request_headers_to_remove",
+    "response_headers_to_add",
+    "response_headers_to_remove",
+    "cors",
+    "typed_per_filter_config",
+    "include_request_attempt_count",
+    "include_attempt_count_in_response",
+    "include_is_timeout_retry_header",
+    "retry_policy",
+    "hedge_policy",
+    "per_request_buffer_limit_bytes",
+    "request_mirror_policies",
+    "metadata",
 ];
 const ROUTE: &[&str] = &[
-    "name", "match", "route", "redirect", "direct_response", "non_forwarding_action", "metadata", "decorator",
-    "typed_per_filter_config", "request_headers_to_add", "request_headers_to_remove", "response_headers_to_add",
-    "response_headers_to_remove", "tracing", "per_request_buffer_limit_bytes", "stat_prefix",
+    "name",
+    "match",
+    "route",
+    "redirect",
+    "direct_response",
+    "non_forwarding_action",
+    "metadata",
+    "decorator",
+    "typed_per_filter_config",
+    "request_headers_to_add",
+    "request_headers_to_remove",
+    "response_headers_to_add",
+    "response_headers_to_remove",
+    "tracing",
+    "per_request_buffer_limit_bytes",
+    "stat_prefix",
 ];
 const ROUTE_ACTION: &[&str] = &[
-    "cluster", "cluster_header", "weighted_clusters", "cluster_not_found_response_code", "metadata_match", "prefix_rewrite",
-    "regex_rewrite", "path_rewrite_policy", "path_rewrite", "host_rewrite_literal", "auto_host_rewrite", "host_rewrite_header",
-    "host_rewrite_path_regex", "host_rewrite", "append_x_forwarded_host", "timeout", "idle_timeout", "flush_timeout",
-    "early_data_policy", "retry_policy", "request_mirror_policies", "priority", "rate_limits", "include_vh_rate_limits",
-    "hash_policy", "cors", "max_grpc_timeout", "grpc_timeout_offset", "upgrade_configs", "hedge_policy",
+    "cluster",
+    "cluster_header",
+    "weighted_clusters",
+    "cluster_not_found_response_code",
+    "metadata_match",
+    "prefix_rewrite",
+    "regex_rewrite",
+    "path_rewrite_policy",
+    "path_rewrite",
+    "host_rewrite_literal",
+    "auto_host_rewrite",
+    "host_rewrite_header",
+    "host_rewrite_path_regex",
+    "host_rewrite",
+    "append_x_forwarded_host",
+    "timeout",
+    "idle_timeout",
+    "flush_timeout",
+    "early_data_policy",
+    "retry_policy",
+    "request_mirror_policies",
+    "priority",
+    "rate_limits",
+    "include_vh_rate_limits",
+    "hash_policy",
+    "cors",
+    "max_grpc_timeout",
+    "grpc_timeout_offset",
+    "upgrade_configs",
+    "hedge_policy",
     "max_stream_duration",
 ];
 const WEIGHTED_CLUSTER: &[&str] = &[
-    "name", "cluster_header", "weight", "metadata_match", "request_headers_to_add", "request_headers_to_remove",
-    "response_headers_to_add", "response_headers_to_remove", "typed_per_filter_config", "host_rewrite_literal",
+    "name",
+    "cluster_header",
+    "weight",
+    "metadata_match",
+    "request_headers_to_add",
+    "request_headers_to_remove",
+    "response_headers_to_add",
+    "response_headers_to_remove",
+    "typed_per_filter_config",
+    "host_rewrite_literal",
 ];
-const WEIGHTED_CLUSTERS: &[&str] = &["clusters", "total_weight", "runtime_key_prefix", "header_name", "use_hash_policy"];
+const WEIGHTED_CLUSTERS: &[&str] =
+    &["clusters", "total_weight", "runtime_key_prefix", "header_name", "use_hash_policy"];
 const MIRROR_POLICY: &[&str] = &["cluster", "cluster_header", "runtime_fraction", "trace_sampled"];
 const HTTP_PROTOCOL_OPTIONS: &[&str] = &[
-    "@type", "common_http_protocol_options", "upstream_http_protocol_options", "explicit_http_config",
-    "use_downstream_protocol_config", "auto_config", "http_filters", "outlier_detection", "retry_policy",
-    "request_mirror_policies", "hash_policy",
+    "@type",
+    "common_http_protocol_options",
+    "upstream_http_protocol_options",
+    "explicit_http_config",
+    "use_downstream_protocol_config",
+    "auto_config",
+    "http_filters",
+    "outlier_detection",
+    "retry_policy",
+    "request_mirror_policies",
+    "hash_policy",
 ];
 
 struct Walk<'a> {
@@ -185,7 +345,11 @@ impl Walk<'_> {
         let Some(fields) = value.as_object() else {
             return self.anything(path, "this is not an object");
         };
-        for name in fields.iter().filter(|(name, value)| !known.contains(&name.as_str()) && !is_default(value)).map(|(name, _)| name) {
+        for name in fields
+            .iter()
+            .filter(|(name, value)| !known.contains(&name.as_str()) && !is_default(value))
+            .map(|(name, _)| name)
+        {
             self.anything(&format!("{path}.{name}"), "what this field does is not known");
         }
     }
@@ -204,17 +368,17 @@ impl Walk<'_> {
 
     fn listener(&mut self, listener: &Value, path: &str) {
         self.only(LISTENER, listener, path);
-        self.each(listener, "listener_filters", path, |walk, filter, path| {
-            match type_of(&filter["typed_config"]) {
-                known if LISTENER_FILTERS.contains(&known) => {}
-                "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol" => {
-                    walk.forwarded_for(path, "the PROXY protocol lets senders choose the peer's address");
-                }
-                "" if filter["name"].as_str().is_some_and(|name| name.starts_with("cilium.") || name.contains("tls_inspector")) => {}
-                other => {
-                    let why = format!("what a listener filter of type {other:?} does is not known");
-                    walk.anything(path, why);
-                }
+        self.each(listener, "listener_filters", path, |walk, filter, path| match type_of(&filter["typed_config"]) {
+            known if LISTENER_FILTERS.contains(&known) => {}
+            "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol" => {
+                walk.forwarded_for(path, "the PROXY protocol lets senders choose the peer's address");
+            }
+            "" if filter["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("cilium.") || name.contains("tls_inspector")) => {}
+            other => {
+                let why = format!("what a listener filter of type {other:?} does is not known");
+                walk.anything(path, why);
             }
         });
         self.each(listener, "filter_chains", path, Self::filter_chain);
@@ -225,7 +389,10 @@ impl Walk<'_> {
 
     fn filter_chain(&mut self, chain: &Value, path: &str) {
         if is_set(chain, "use_proxy_proto") {
-            self.forwarded_for(&format!("{path}.use_proxy_proto"), "the PROXY protocol lets senders choose the peer's address");
+            self.forwarded_for(
+                &format!("{path}.use_proxy_proto"),
+                "the PROXY protocol lets senders choose the peer's address",
+            );
         }
         let mut rest = chain.clone();
         if let Some(fields) = rest.as_object_mut() {
@@ -260,7 +427,9 @@ impl Walk<'_> {
                 self.forwarded_for(&at(field), why);
             }
         }
-        for field in ["normalize_path", "merge_slashes", "path_with_escaped_slashes_action", "path_normalization_options"] {
+        for field in
+            ["normalize_path", "merge_slashes", "path_with_escaped_slashes_action", "path_normalization_options"]
+        {
             if is_set(hcm, field) {
                 self.effects.path(Touch::Unknown);
             }
@@ -285,7 +454,9 @@ impl Walk<'_> {
             }
         }
         self.each(hcm, "http_filters", path, Self::http_filter);
-        self.each(hcm, "upgrade_configs", path, |walk, upgrade, path| walk.each(upgrade, "filters", path, Self::http_filter));
+        self.each(hcm, "upgrade_configs", path, |walk, upgrade, path| {
+            walk.each(upgrade, "filters", path, Self::http_filter)
+        });
         if is_set(hcm, "route_config") {
             self.route_configuration(&hcm["route_config"], &at("route_config"));
         }
@@ -345,7 +516,9 @@ impl Walk<'_> {
             self.effects.path(Touch::Unknown);
         }
         self.literal_host(action);
-        if ["auto_host_rewrite", "host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"].iter().any(|field| is_set(action, field))
+        if ["auto_host_rewrite", "host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"]
+            .iter()
+            .any(|field| is_set(action, field))
         {
             self.effects.authority(Touch::Unknown);
         }
@@ -385,7 +558,11 @@ impl Walk<'_> {
                 Value::Number(action) if matches!(action.as_u64(), Some(2 | 3)) => Touch::Set,
                 _ => Touch::Add as fn(String) -> Touch,
             };
-            let touch = if is_set(header, "raw_value") { Touch::Unknown } else { constant(header["value"].as_str().or(Some("")), touch) };
+            let touch = if is_set(header, "raw_value") {
+                Touch::Unknown
+            } else {
+                constant(header["value"].as_str().or(Some("")), touch)
+            };
             let place = walk.place(path);
             if name.is_empty() {
                 walk.effects.anything(&place, "a header without a name is added");

@@ -52,7 +52,10 @@ pub fn effects(inventory: &Inventory, problems: &mut Vec<Problem>) -> Effects {
     for problem in inventory.unreadable.values().filter(|problem| {
         problem.object.as_deref().is_some_and(|object| object.starts_with("Cilium") || object.contains("Route "))
     }) {
-        effects.anything(&Problem { severity: crate::manifest::Severity::Finding, ..problem.clone() }, "this object cannot be read");
+        effects.anything(
+            &Problem { severity: crate::manifest::Severity::Finding, ..problem.clone() },
+            "this object cannot be read",
+        );
     }
     problems.append(&mut effects.problems);
     effects
@@ -87,7 +90,8 @@ fn collect_l7(value: &serde_json::Value, found: &mut BTreeSet<&'static str>) {
                 match name.as_str() {
                     // `toPorts[].rules` holds L7 rules; DNS ones do not go through Envoy.
                     "rules" => {
-                        let others = inner.as_object().into_iter().flat_map(|rules| rules.keys()).any(|kind| kind != "dns");
+                        let others =
+                            inner.as_object().into_iter().flat_map(|rules| rules.keys()).any(|kind| kind != "dns");
                         if others {
                             found.insert("rules");
                         }
@@ -113,7 +117,8 @@ fn collect_l7(value: &serde_json::Value, found: &mut BTreeSet<&'static str>) {
 fn missing_configs(inventory: &Inventory, effects: &mut Effects) {
     let owned: BTreeSet<_> = inventory.envoy_configs.values().filter_map(owner_of).collect();
     for gateway in inventory.gateways.values() {
-        let http = gateway.value.spec.listeners.iter().any(|listener| matches!(listener.protocol.as_str(), "HTTP" | "HTTPS"));
+        let http =
+            gateway.value.spec.listeners.iter().any(|listener| matches!(listener.protocol.as_str(), "HTTP" | "HTTPS"));
         if !http || owned.contains(&gateway.name()) || served_by(inventory, gateway) != Served::Cilium {
             continue;
         }
@@ -122,7 +127,8 @@ fn missing_configs(inventory: &Inventory, effects: &mut Effects) {
         if in_service {
             let mut place = gateway.finding("", "", "");
             place.cure = String::new();
-            effects.anything(&place, "its CiliumEnvoyConfig is not in the inventory (`kubectl get cec,ccec -A -o yaml`)");
+            effects
+                .anything(&place, "its CiliumEnvoyConfig is not in the inventory (`kubectl get cec,ccec -A -o yaml`)");
         }
     }
 }
@@ -130,7 +136,8 @@ fn missing_configs(inventory: &Inventory, effects: &mut Effects) {
 /// Containers of Cilium's Envoys by node: of the DaemonSet `cilium-envoy`, or else of the agents.
 pub fn proxies(inventory: &Inventory, problems: &mut Vec<Problem>) -> BTreeMap<String, BTreeSet<String>> {
     let found = containers(inventory, "cilium-envoy", "cilium-envoy", "cilium-envoy", problems);
-    let found = if found.is_empty() { containers(inventory, "cilium", "cilium", "cilium-agent", problems) } else { found };
+    let found =
+        if found.is_empty() { containers(inventory, "cilium", "cilium", "cilium-agent", problems) } else { found };
     if !found.is_empty() {
         for node in inventory.nodes.values().filter(|node| !found.contains_key(&node.key.name)) {
             problems.push(node.finding(
@@ -150,10 +157,13 @@ fn containers(
     container: &str,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, BTreeSet<String>> {
-    let owned = |pod: &Item<Pod>| pod.meta.owner_references.iter().any(|owner| owner.is("apps", "DaemonSet") && owner.name == set);
+    let owned = |pod: &Item<Pod>| {
+        pod.meta.owner_references.iter().any(|owner| owner.is("apps", "DaemonSet") && owner.name == set)
+    };
     // A label alone proves nothing outside of kube-system: anyone can put it on a pod of theirs.
     let ours = |pod: &&Item<Pod>| {
-        owned(pod) || pod.key.namespace == CILIUM_NAMESPACE && pod.meta.labels.get("k8s-app").is_some_and(|own| own == label)
+        owned(pod)
+            || pod.key.namespace == CILIUM_NAMESPACE && pod.meta.labels.get("k8s-app").is_some_and(|own| own == label)
     };
     let mut pods: Vec<_> = inventory.pods.values().filter(ours).filter(|pod| !pod.value.is_over()).collect();
     if pods.iter().any(|pod| pod.key.namespace == CILIUM_NAMESPACE) {

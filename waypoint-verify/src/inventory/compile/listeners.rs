@@ -54,7 +54,11 @@ impl Claims {
     }
 }
 
-pub fn of_cluster(inventory: &Inventory, problems: &mut Vec<Problem>) -> BTreeMap<SocketAddr, Listener> {
+/// The map, and the Gateways of which some address is disputed.
+pub fn of_cluster(
+    inventory: &Inventory,
+    problems: &mut Vec<Problem>,
+) -> (BTreeMap<SocketAddr, Listener>, BTreeSet<GatewayRef>) {
     let nodes = addresses::of_nodes(inventory);
     let mut claims = Claims::default();
     for gateway in inventory.gateways.values() {
@@ -82,7 +86,8 @@ pub fn of_cluster(inventory: &Inventory, problems: &mut Vec<Problem>) -> BTreeMa
             let name = NamespacedName { namespace: namespace.clone(), name: target.name.clone() };
             let Some(service) = inventory.services.get(&name) else { continue };
             // What Cilium generates for a Gateway bears the name of the Gateway's Service.
-            let owner = generated.clone().filter(|_| target.name == config.key.name).unwrap_or_else(|| stranger(config));
+            let owner =
+                generated.clone().filter(|_| target.name == config.key.name).unwrap_or_else(|| stranger(config));
             claims.service(service, &owner, &target.ports, &nodes);
         }
         let owner = generated.unwrap_or_else(|| stranger(config));
@@ -95,15 +100,17 @@ pub fn of_cluster(inventory: &Inventory, problems: &mut Vec<Problem>) -> BTreeMa
             }
         }
     }
+    let mut disputed = BTreeSet::new();
     for (address, both) in claims.disputed {
         claims.listeners.remove(&address);
+        disputed.extend(both.iter().map(|listener| listener.gateway.clone()));
         let both: Vec<_> = both.iter().map(ToString::to_string).collect();
         problems.push(Problem::finding(
             format!("{address} is claimed by {}: what enters there cannot be told apart", both.join(" and ")),
             "give each an address of its own",
         ));
     }
-    claims.listeners
+    (claims.listeners, disputed)
 }
 
 /// A listener that is no Gateway's: an Ingress, GAMMA, or written by hand. The name cannot be a Gateway's.
@@ -130,7 +137,9 @@ pub fn services_of<'a>(inventory: &'a Inventory, gateway: &Item<Gateway>) -> Vec
     if !named.is_empty() {
         return named;
     }
-    in_namespace().filter(|service| NAME_LABELS.iter().any(|label| service.meta.labels.get(*label) == Some(name))).collect()
+    in_namespace()
+        .filter(|service| NAME_LABELS.iter().any(|label| service.meta.labels.get(*label) == Some(name)))
+        .collect()
 }
 
 /// Addresses that a listener binds itself (host-network mode), instead of being redirected to.

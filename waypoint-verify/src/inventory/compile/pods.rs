@@ -42,8 +42,9 @@ pub fn behind<'a>(inventory: &'a Inventory, service: &Item<Service>) -> Backends
     let namespace = &service.key.namespace;
     let mut backends = Backends::default();
     let live = || inventory.pods.values().filter(|pod| !pod.value.is_over());
-    let selected = live()
-        .filter(|pod| pod.key.namespace == *namespace && matches_labels(&service.value.spec.selector, &pod.meta.labels));
+    let selected = live().filter(|pod| {
+        pod.key.namespace == *namespace && matches_labels(&service.value.spec.selector, &pod.meta.labels)
+    });
     backends.pods.extend(selected.map(|pod| (pod.name(), pod)));
 
     for slice in slices(inventory, service) {
@@ -62,7 +63,9 @@ pub fn behind<'a>(inventory: &'a Inventory, service: &Item<Service>) -> Backends
             }
             for address in &endpoint.addresses {
                 let ip: Option<IpAddr> = address.parse().ok();
-                let mut owners = live().filter(|pod| !pod.value.spec.host_network && ip.is_some_and(|ip| pod.value.ips().any(|own| own == ip)));
+                let mut owners = live().filter(|pod| {
+                    !pod.value.spec.host_network && ip.is_some_and(|ip| pod.value.ips().any(|own| own == ip))
+                });
                 match owners.next() {
                     Some(pod) => {
                         backends.pods.insert(pod.name(), pod);

@@ -23,7 +23,13 @@ pub fn gateway_correlation(policies: &[Loaded]) -> BTreeSet<String> {
 }
 
 /// `None` where an error was reported.
-pub fn resolve(policy: &Loaded, inventory: &Inventory, watch: &WatchList, problems: &mut Vec<Problem>) -> Resolved {
+pub fn resolve(
+    policy: &Loaded,
+    inventory: &Inventory,
+    watch: &WatchList,
+    disputed: &BTreeSet<GatewayRef>,
+    problems: &mut Vec<Problem>,
+) -> Resolved {
     let spec = &policy.policy.spec;
     let mut targets = BTreeSet::new();
     for (at, target) in spec.target_refs.iter().enumerate() {
@@ -41,7 +47,9 @@ pub fn resolve(policy: &Loaded, inventory: &Inventory, watch: &WatchList, proble
         }
     }
     let mut waypoint = BTreeSet::new();
-    if let Some((service, backends)) = service(policy, "spec.waypoint.ref", &spec.waypoint.reference, inventory, problems) {
+    if let Some((service, backends)) =
+        service(policy, "spec.waypoint.ref", &spec.waypoint.reference, inventory, problems)
+    {
         waypoint = waypoints::containers(policy, service, &backends, problems);
         for pod in backends.pods.values().filter(|pod| targets.contains(&pod.meta.uid)) {
             problems.push(policy.problem(
@@ -51,8 +59,11 @@ pub fn resolve(policy: &Loaded, inventory: &Inventory, watch: &WatchList, proble
             ));
         }
     }
-    let via: Vec<_> = gateway_list(policy, "spec.via", &spec.via, inventory, watch, problems);
-    let entry = spec.entry.as_ref().map(|entry| gateway_list(policy, "spec.entry", entry, inventory, watch, problems));
+    let via: Vec<_> = gateway_list(policy, "spec.via", &spec.via, inventory, watch, disputed, problems);
+    let entry = spec
+        .entry
+        .as_ref()
+        .map(|entry| gateway_list(policy, "spec.entry", entry, inventory, watch, disputed, problems));
     let exempt = spec.exempt.iter().enumerate().map(|(at, exempt)| {
         let from = match &exempt.from {
             ExemptSource { kubelet: Some(_), .. } => ExemptFrom::Kubelet,
@@ -98,8 +109,12 @@ fn service<'a>(
         let cure = if service.value.spec.selector.is_empty() {
             "it has no selector: add its EndpointSlices to the inventory".to_owned()
         } else {
-            let selector: Vec<_> = service.value.spec.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            format!("its selector is {}: check the labels of the pods, and that the pods were dumped", selector.join(","))
+            let selector: Vec<_> =
+                service.value.spec.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            format!(
+                "its selector is {}: check the labels of the pods, and that the pods were dumped",
+                selector.join(",")
+            )
         };
         problems.push(policy.problem(&format!("{path}.name"), format!("Service {name} has no pods"), cure));
         return None;
@@ -141,12 +156,13 @@ fn gateway_list(
     references: &[TargetRef],
     inventory: &Inventory,
     watch: &WatchList,
+    disputed: &BTreeSet<GatewayRef>,
     problems: &mut Vec<Problem>,
 ) -> Vec<GatewayRef> {
     let mut names = Vec::new();
     for (at, reference) in references.iter().enumerate() {
         let name = name_of(policy, reference);
-        gateway(policy, &format!("{path}[{at}]"), &name, inventory, watch, problems);
+        gateway(policy, &format!("{path}[{at}]"), &name, inventory, watch, disputed, problems);
         names.push(name);
     }
     names
@@ -158,6 +174,7 @@ fn gateway(
     name: &GatewayRef,
     inventory: &Inventory,
     watch: &WatchList,
+    disputed: &BTreeSet<GatewayRef>,
     problems: &mut Vec<Problem>,
 ) {
     let Some(gateway) = inventory.gateways.get(name) else {
@@ -196,8 +213,12 @@ fn gateway(
         ));
     }
     if gateway.value.spec.listeners.is_empty() {
-        problems.push(policy.problem(path, format!("Gateway {name} has no listener"), "give it one, or name another Gateway"));
-    } else if !watch.listeners.values().any(|listener| listener.gateway == *name) {
+        problems.push(policy.problem(
+            path,
+            format!("Gateway {name} has no listener"),
+            "give it one, or name another Gateway",
+        ));
+    } else if !watch.listeners.values().any(|listener| listener.gateway == *name) && !disputed.contains(name) {
         let cure = if listeners::services_of(inventory, gateway).is_empty() {
             format!("add its Service (cilium-gateway-{}) to the inventory", name.name)
         } else {
@@ -231,7 +252,8 @@ fn exempt_pods(
     } else if pods.len() == inventory.pods.len() {
         problems.push(policy.finding(&path, "exempts every pod of the cluster", "name the pods that need it"));
     }
-    let is_waypoint = |uid: &str| waypoint.iter().filter_map(|id| watch.containers.get(id)).any(|one| one.pod.uid == uid);
+    let is_waypoint =
+        |uid: &str| waypoint.iter().filter_map(|id| watch.containers.get(id)).any(|one| one.pod.uid == uid);
     for pod in pods.iter().filter(|pod| is_waypoint(&pod.meta.uid)) {
         problems.push(policy.finding(
             &path,

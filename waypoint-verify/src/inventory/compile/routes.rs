@@ -19,7 +19,8 @@ pub fn read(inventory: &Inventory, effects: &mut Effects) {
             let path = format!("spec.rules[{at}]");
             for field in rule.as_object().into_iter().flat_map(|fields| fields.keys()) {
                 if !RULE_FIELDS.contains(&field.as_str()) {
-                    effects.anything(&route.finding(&format!("{path}.{field}"), "", ""), "this field is not understood");
+                    effects
+                        .anything(&route.finding(&format!("{path}.{field}"), "", ""), "this field is not understood");
                 }
             }
             filters(route, rule, &path, effects);
@@ -94,7 +95,8 @@ fn url_rewrite(place: &Problem, rewrite: &Value, effects: &mut Effects) {
         Some("ReplaceFullPath") => path["replaceFullPath"].as_str(),
         Some("ReplacePrefixMatch") => Some(path["replacePrefixMatch"].as_str().unwrap_or_default()),
         other => {
-            return effects.anything(place, format!("a path rewrite of type {:?} is not known", other.unwrap_or_default()));
+            return effects
+                .anything(place, format!("a path rewrite of type {:?} is not known", other.unwrap_or_default()));
         }
     };
     effects.path(match product {

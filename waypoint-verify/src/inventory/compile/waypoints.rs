@@ -36,7 +36,8 @@ pub fn guards(spec: &WaypointPolicySpec) -> Guards {
 /// A container that is the waypoint of two policies is held to what both declare: no policy can make a promise
 /// that weakens another's verdicts.
 pub fn both(a: &Guards, b: &Guards) -> Guards {
-    let common = |a: &Option<BTreeSet<_>>, b: &Option<BTreeSet<_>>| Some(a.as_ref()?.union(b.as_ref()?).cloned().collect());
+    let common =
+        |a: &Option<BTreeSet<_>>, b: &Option<BTreeSet<_>>| Some(a.as_ref()?.union(b.as_ref()?).cloned().collect());
     Guards {
         forwarded_for: if a.forwarded_for == b.forwarded_for { a.forwarded_for } else { ForwardedFor::Unknown },
         method: common(&a.method, &b.method),
@@ -53,7 +54,12 @@ pub fn both(a: &Guards, b: &Guards) -> Guards {
 }
 
 /// Runtime ids of the waypoint's containers: in each pod the one that the Service's target port leads to.
-pub fn containers(policy: &Loaded, service: &Item<Service>, backends: &Backends<'_>, problems: &mut Vec<Problem>) -> BTreeSet<String> {
+pub fn containers(
+    policy: &Loaded,
+    service: &Item<Service>,
+    backends: &Backends<'_>,
+    problems: &mut Vec<Problem>,
+) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     for pod in backends.pods.values() {
         let names = match owners(service, backends, pod) {
@@ -68,7 +74,13 @@ pub fn containers(policy: &Loaded, service: &Item<Service>, backends: &Backends<
             }
         };
         let before = ids.len();
-        ids.extend(pod.value.statuses().filter(|status| status.name == names).flat_map(|status| status.ids()).map(str::to_owned));
+        ids.extend(
+            pod.value
+                .statuses()
+                .filter(|status| status.name == names)
+                .flat_map(|status| status.ids())
+                .map(str::to_owned),
+        );
         if ids.len() == before {
             problems.push(policy.finding(
                 "spec.waypoint.ref",
@@ -93,18 +105,21 @@ fn owners(service: &Item<Service>, backends: &Backends<'_>, pod: &Item<Pod>) -> 
         return Ok(only.name.clone());
     }
     let serves = |container: &Container| {
-        let declared = || container.ports.iter().filter(|port| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP"));
-        let by_service = service.value.spec.ports.iter().filter(|port| port.is_tcp()).any(|port| match &port.target_port {
-            None => declared().any(|own| own.container_port == port.port),
-            Some(IntOrString::Int(number)) => declared().any(|own| i32::from(own.container_port) == *number),
-            Some(IntOrString::String(name)) => declared().any(|own| own.name == *name),
-        });
+        let declared =
+            || container.ports.iter().filter(|port| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP"));
+        let by_service =
+            service.value.spec.ports.iter().filter(|port| port.is_tcp()).any(|port| match &port.target_port {
+                None => declared().any(|own| own.container_port == port.port),
+                Some(IntOrString::Int(number)) => declared().any(|own| i32::from(own.container_port) == *number),
+                Some(IntOrString::String(name)) => declared().any(|own| own.name == *name),
+            });
         // A Service without selector has its target ports in its slices.
         let by_slice = service.value.spec.selector.is_empty()
             && declared().any(|own| backends.slice_ports.contains(&own.container_port));
         by_service || by_slice
     };
-    let serving: Vec<_> = containers.iter().filter(|container| serves(container)).map(|container| container.name.clone()).collect();
+    let serving: Vec<_> =
+        containers.iter().filter(|container| serves(container)).map(|container| container.name.clone()).collect();
     match serving.as_slice() {
         [only] => Ok(only.clone()),
         [] => {
