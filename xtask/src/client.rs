@@ -3,7 +3,7 @@
 
 mod connection;
 mod held;
-mod response;
+pub(crate) mod response;
 mod script;
 pub mod sink;
 
@@ -28,7 +28,8 @@ impl Shared {
     /// Blocks until the owner releases this label.
     pub(crate) fn wait_for(&self, label: &str) {
         let released = self.released.lock().expect("no holder panics");
-        let _held = self.release.wait_while(released, |labels| !labels.iter().any(|l| l == label)).expect("no holder panics");
+        let _held =
+            self.release.wait_while(released, |labels| !labels.iter().any(|l| l == label)).expect("no holder panics");
     }
 
     /// Blocks until all connections of the script are here.
@@ -42,7 +43,10 @@ impl Shared {
 pub(crate) enum Line {
     Outcome(Outcome),
     /// A connection has come to a `Wait` step.
-    Waiting { connection: usize, label: String },
+    Waiting {
+        connection: usize,
+        label: String,
+    },
 }
 
 pub(crate) fn say(line: &Line) {
@@ -75,7 +79,10 @@ pub fn main() -> Result<()> {
         for (index, connection) in script.connections.iter().enumerate() {
             let shared = &shared;
             let work = move || connection::run(index, connection, shared);
-            std::thread::Builder::new().stack_size(256 * 1024).spawn_scoped(threads, work).context("too many connections for threads")?;
+            std::thread::Builder::new()
+                .stack_size(256 * 1024)
+                .spawn_scoped(threads, work)
+                .context("too many connections for threads")?;
         }
         Ok(())
     })

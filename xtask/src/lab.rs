@@ -15,9 +15,12 @@ mod network;
 mod objects;
 pub mod patience;
 pub mod place;
+pub mod places;
 pub mod plan;
+pub mod privileged;
 mod process;
 mod running;
+pub mod supervisor;
 pub mod topology;
 pub mod watchdog;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use xtask::lab::watchdog;
+use xtask::lab::{supervisor, watchdog};
 use xtask::{client, lab, setup};
 
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ enum Command {
     /// Removes a lab when its owner is gone
     #[command(hide = true)]
     LabWatchdog { id: String },
+    /// Owns the lab of `lab up`
+    #[command(hide = true)]
+    LabSupervisor { id: String, topology: Option<PathBuf> },
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Client => client::main(),
         Command::Sink { socket } => client::sink::main(&socket),
         Command::LabWatchdog { id } => watchdog::main(&id),
+        Command::LabSupervisor { id, topology } => supervisor::main(&id, topology.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

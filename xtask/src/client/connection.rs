@@ -46,7 +46,8 @@ pub(super) fn run(index: usize, connection: &Connection, shared: &Shared) {
                     Err(error) => fail(index, &mut number, *answers, &error),
                     Ok(()) => {
                         for _ in 0..*answers {
-                            let answer = stream.as_mut().context("closed").and_then(|stream| response::read(stream, ""));
+                            let answer =
+                                stream.as_mut().context("closed").and_then(|stream| response::read(stream, ""));
                             report(index, &mut number, answer, &mut stream);
                         }
                     }
@@ -67,13 +68,15 @@ fn connect(connection: &Connection) -> Result<TcpStream> {
     let family = if connection.to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let fd: OwnedFd = socket::socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     if let Some(from) = connection.from {
-        socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(from, 0))).with_context(|| format!("bind {from}"))?;
+        socket::bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(from, 0)))
+            .with_context(|| format!("bind {from}"))?;
     }
     let stream = TcpStream::from(fd);
     // Also bounds connect(2).
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    socket::connect(stream.as_raw_fd(), &SockaddrStorage::from(connection.to)).with_context(|| format!("connect {}", connection.to))?;
+    socket::connect(stream.as_raw_fd(), &SockaddrStorage::from(connection.to))
+        .with_context(|| format!("connect {}", connection.to))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -134,7 +137,12 @@ fn report(index: usize, number: &mut usize, answer: Result<Outcome>, stream: &mu
 
 fn fail(index: usize, number: &mut usize, times: usize, error: &anyhow::Error) {
     for _ in 0..times {
-        say(&Line::Outcome(Outcome { connection: index, request: *number, error: Some(format!("{error:#}")), ..Outcome::default() }));
+        say(&Line::Outcome(Outcome {
+            connection: index,
+            request: *number,
+            error: Some(format!("{error:#}")),
+            ..Outcome::default()
+        }));
         *number += 1;
     }
 }

@@ -1,4 +1,4 @@
-//! Reading HTTP/1.1 messages: as much of it as the lab's own client and sink need.
+//! Reading HTTP/1.1 messages: as much of it as the lab's own programs need.
 
 use std::io::{BufRead, Read as _};
 
@@ -6,21 +6,25 @@ use anyhow::{Context, Result, bail};
 
 use super::script::Outcome;
 
-/// How much of a body is kept.
-const KEPT: usize = 4096;
+/// How much of an answer's body a client reports.
+const REPORTED: usize = 4096;
 
 /// Reads an answer to `method`, interim ones passed over.
-pub(super) fn read(stream: &mut impl BufRead, method: &str) -> Result<Outcome> {
+pub(crate) fn read(stream: &mut impl BufRead, method: &str) -> Result<Outcome> {
     loop {
         let (line, headers) = head(stream)?.context("the connection was closed instead of an answer")?;
-        let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).with_context(|| format!("not a status line: {line}"))?;
+        let status = line
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .with_context(|| format!("not a status line: {line}"))?;
         let mut outcome = Outcome { status, headers, ..Outcome::default() };
         if (100..200).contains(&status) && status != 101 {
             continue;
         }
         if method != "HEAD" && status != 204 && status != 304 && status != 101 {
-            let mut kept = Vec::new();
-            outcome.body_bytes = body(stream, &outcome.headers, true, &mut kept)?;
+            let (bytes, kept) = body(stream, &outcome.headers, true, REPORTED)?;
+            outcome.body_bytes = bytes;
             outcome.body = String::from_utf8_lossy(&kept).into_owned();
         }
         return Ok(outcome);
@@ -30,7 +34,7 @@ pub(super) fn read(stream: &mut impl BufRead, method: &str) -> Result<Outcome> {
 type Head = (String, Vec<(String, String)>);
 
 /// The first line and the headers; `None` at the end of the stream.
-pub(super) fn head(stream: &mut impl BufRead) -> Result<Option<Head>> {
+pub(crate) fn head(stream: &mut impl BufRead) -> Result<Option<Head>> {
     let first = line(stream)?;
     if first.is_empty() {
         return Ok(None);
@@ -52,32 +56,47 @@ fn line(stream: &mut impl BufRead) -> Result<String> {
     Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
-/// Consumes a body, keeps its beginning and returns its decoded length. Without framing an answer goes on to the end of the stream.
-pub(super) fn body(stream: &mut impl BufRead, headers: &[(String, String)], is_answer: bool, kept: &mut Vec<u8>) -> Result<u64> {
-    let header = |name: &str| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
-    if header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
-        let mut total = 0;
-        loop {
-            let size = line(stream)?;
-            let size = u64::from_str_radix(size.split(';').next().unwrap_or("").trim(), 16).with_context(|| format!("not a chunk: {size}"))?;
-            total += exactly(stream, size, kept)?;
-            let end = line(stream)?;
-            if size == 0 {
-                return Ok(total);
-            }
-            if !end.is_empty() {
-                bail!("a chunk does not end where it should");
-            }
+/// Consumes a body; returns its decoded length and its beginning, at most `keep` bytes. Without framing an answer goes on to the end
+/// of the stream, and a request has no body.
+pub(crate) fn body(
+    stream: &mut impl BufRead,
+    headers: &[(String, String)],
+    is_answer: bool,
+    keep: usize,
+) -> Result<(u64, Vec<u8>)> {
+    let header =
+        |name: &str| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+    let mut kept = Vec::new();
+    let total = if header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        chunks(stream, &mut kept, keep)?
+    } else if let Some(length) = header("content-length") {
+        exactly(stream, length.parse().context("content-length")?, &mut kept, keep)?
+    } else if is_answer {
+        exactly(stream, u64::MAX, &mut kept, keep)?
+    } else {
+        0
+    };
+    Ok((total, kept))
+}
+
+fn chunks(stream: &mut impl BufRead, kept: &mut Vec<u8>, keep: usize) -> Result<u64> {
+    let mut total = 0;
+    loop {
+        let size = line(stream)?;
+        let size = u64::from_str_radix(size.split(';').next().unwrap_or("").trim(), 16)
+            .with_context(|| format!("not a chunk: {size}"))?;
+        total += exactly(stream, size, kept, keep)?;
+        let end = line(stream)?;
+        if size == 0 {
+            return Ok(total);
         }
-    }
-    match header("content-length") {
-        Some(length) => exactly(stream, length.parse().context("content-length")?, kept),
-        None if is_answer => exactly(stream, u64::MAX, kept),
-        None => Ok(0),
+        if !end.is_empty() {
+            bail!("a chunk does not end where it should");
+        }
     }
 }
 
-fn exactly(stream: &mut impl BufRead, length: u64, kept: &mut Vec<u8>) -> Result<u64> {
+fn exactly(stream: &mut impl BufRead, length: u64, kept: &mut Vec<u8>, keep: usize) -> Result<u64> {
     let mut limited = stream.take(length);
     let mut total = 0;
     loop {
@@ -85,7 +104,7 @@ fn exactly(stream: &mut impl BufRead, length: u64, kept: &mut Vec<u8>) -> Result
         if piece.is_empty() {
             break;
         }
-        let room = KEPT.saturating_sub(kept.len()).min(piece.len());
+        let room = keep.saturating_sub(kept.len()).min(piece.len());
         kept.extend_from_slice(&piece[..room]);
         let used = piece.len();
         total += used as u64;

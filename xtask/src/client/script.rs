@@ -89,7 +89,12 @@ impl Connection {
 
 impl Request {
     pub fn new(method: &str, target: &str) -> Self {
-        Self { method: method.to_owned(), target: target.to_owned(), host: "hello.example".to_owned(), ..Self::default() }
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            host: "hello.example".to_owned(),
+            ..Self::default()
+        }
     }
 
     pub fn get(target: &str) -> Self {

@@ -24,9 +24,11 @@ fn serve(stream: UnixStream) -> Result<()> {
         if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("expect")) {
             reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let length = response::body(&mut reader, &headers, false, &mut Vec::new())?;
+        let (length, _) = response::body(&mut reader, &headers, false, 0)?;
         let body = format!("received {length}\n");
-        reader.get_mut().write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
+        reader
+            .get_mut()
+            .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
     }
     Ok(())
 }

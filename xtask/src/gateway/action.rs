@@ -3,12 +3,18 @@
 use serde_json::{Value, json};
 
 use super::attach;
-use super::objects::{Filter, Fraction, Header, HeaderModifier, HttpRoute, Mirror, PathKind, PathMatch, PathModifier, Retry, Rule, UrlRewrite};
+use super::objects::{
+    Filter, Fraction, Header, HeaderModifier, HttpRoute, Mirror, PathKind, PathMatch, PathModifier, Retry, Rule,
+    UrlRewrite,
+};
 use super::{Backend, Input};
 
 /// The backends of a rule that count (missing and ungranted ones are dropped before weighting), with their weights.
 pub(super) fn backends(input: &Input, route: &HttpRoute, rule: &Rule) -> Vec<(Backend, u32)> {
-    rule.backend_refs.iter().filter_map(|reference| Some((attach::backend(input, route, reference)?, reference.weight))).collect()
+    rule.backend_refs
+        .iter()
+        .filter_map(|reference| Some((attach::backend(input, route, reference)?, reference.weight)))
+        .collect()
 }
 
 /// Where the rule's mirrors go.
@@ -21,7 +27,13 @@ pub(super) fn mirrors(input: &Input, route: &HttpRoute, rule: &Rule) -> Vec<Back
 }
 
 /// An Envoy route without its match. `backends` may come from several HTTPRoutes with an equal match.
-pub(super) fn to_envoy(input: &Input, route: &HttpRoute, rule: &Rule, path: &PathMatch, backends: &[(Backend, u32)]) -> Value {
+pub(super) fn to_envoy(
+    input: &Input,
+    route: &HttpRoute,
+    rule: &Rule,
+    path: &PathMatch,
+    backends: &[(Backend, u32)],
+) -> Value {
     let mut out = json!({});
     for filter in &rule.filters {
         match filter {
@@ -56,7 +68,9 @@ pub(super) fn to_envoy(input: &Input, route: &HttpRoute, rule: &Rule, path: &Pat
         match filter {
             Filter::UrlRewrite { rewrite } => rewrite_url(&mut action, rewrite, path),
             Filter::RequestMirror { mirror } => {
-                mirrored.extend(attach::backend(input, route, &mirror.backend_ref).map(|backend| mirror_policy(mirror, &backend)));
+                mirrored.extend(
+                    attach::backend(input, route, &mirror.backend_ref).map(|backend| mirror_policy(mirror, &backend)),
+                );
             }
             _ => {}
         }
@@ -81,7 +95,8 @@ fn destination(backends: &[(Backend, u32)]) -> Option<Value> {
         [(only, _)] => Some(json!({"cluster": only.to_string()})),
         several if several.iter().all(|(_, weight)| *weight == 0) => None,
         several => {
-            let clusters: Vec<_> = several.iter().map(|(b, weight)| json!({"name": b.to_string(), "weight": weight})).collect();
+            let clusters: Vec<_> =
+                several.iter().map(|(b, weight)| json!({"name": b.to_string(), "weight": weight})).collect();
             Some(json!({"weightedClusters": {"clusters": clusters}}))
         }
     }
@@ -113,7 +128,10 @@ fn rewrite_url(action: &mut Value, rewrite: &UrlRewrite, matched: &PathMatch) {
             let old = matched.value.trim_end_matches('/');
             match prefix.trim_end_matches('/') {
                 // `/old` would become the empty path, `/old/x` `//x`.
-                "" => action["regexRewrite"] = json!({"pattern": {"regex": format!("^{}(/?)(.*)", escape(old))}, "substitution": "/\\2"}),
+                "" => {
+                    action["regexRewrite"] =
+                        json!({"pattern": {"regex": format!("^{}(/?)(.*)", escape(old))}, "substitution": "/\\2"})
+                }
                 new if old.is_empty() => action["prefixRewrite"] = json!(format!("{new}/")),
                 new => action["prefixRewrite"] = json!(new),
             }
@@ -141,7 +159,8 @@ fn retry_policy(retry: &Retry) -> Value {
         policy["numRetries"] = json!(attempts);
     }
     if let Some(base) = &retry.backoff {
-        policy["retryBackOff"] = json!({"baseInterval": envoy_duration(base, 1), "maxInterval": envoy_duration(base, 2)});
+        policy["retryBackOff"] =
+            json!({"baseInterval": envoy_duration(base, 1), "maxInterval": envoy_duration(base, 2)});
     }
     policy
 }

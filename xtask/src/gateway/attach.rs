@@ -37,11 +37,7 @@ fn intersection(left: &str, right: &str) -> Option<String> {
     let contains = |wide: &str, narrow: &str| {
         wide == "*" || wide == narrow || wide.strip_prefix('*').is_some_and(|suffix| narrow.ends_with(suffix))
     };
-    if contains(left, right) {
-        Some(right.to_owned())
-    } else {
-        contains(right, left).then(|| left.to_owned())
-    }
+    if contains(left, right) { Some(right.to_owned()) } else { contains(right, left).then(|| left.to_owned()) }
 }
 
 /// The Service port that a reference names, if it exists and may be named from there.
@@ -52,14 +48,19 @@ pub(super) fn backend(input: &Input, route: &HttpRoute, reference: &BackendRef) 
         service: reference.name.clone(),
         port: reference.port?,
     };
-    let is_service = reference.group.as_deref().unwrap_or("").is_empty() && reference.kind.as_deref().unwrap_or("Service") == "Service";
+    let is_service = reference.group.as_deref().unwrap_or("").is_empty()
+        && reference.kind.as_deref().unwrap_or("Service") == "Service";
     let granted = &backend.namespace == from || granted(input, from, &backend);
     (is_service && granted && input.services.contains(&backend)).then_some(backend)
 }
 
 fn granted(input: &Input, from: &str, backend: &Backend) -> bool {
     input.grants.iter().filter(|grant| grant.metadata.namespace == backend.namespace).any(|grant| {
-        grant.spec.from.iter().any(|f| f.kind == "HTTPRoute" && f.group == "gateway.networking.k8s.io" && f.namespace == from)
+        grant
+            .spec
+            .from
+            .iter()
+            .any(|f| f.kind == "HTTPRoute" && f.group == "gateway.networking.k8s.io" && f.namespace == from)
             && grant.spec.to.iter().any(|t| {
                 t.kind == "Service" && t.group.is_empty() && t.name.as_ref().is_none_or(|name| name == &backend.service)
             })

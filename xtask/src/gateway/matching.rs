@@ -20,7 +20,13 @@ impl Match {
             PathKind::RegularExpression => 1,
             PathKind::PathPrefix => 2,
         };
-        (kind, Reverse(path.value.len()), self.method.is_none(), Reverse(self.headers.len()), Reverse(self.query_params.len()))
+        (
+            kind,
+            Reverse(path.value.len()),
+            self.method.is_none(),
+            Reverse(self.headers.len()),
+            Reverse(self.query_params.len()),
+        )
     }
 
     pub(super) fn to_envoy(&self) -> Value {

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::Backend;
 
 /// IPv4's private ranges and the loopbacks; IPv6's unique local addresses are not internal to Cilium.
-const INTERNAL: [(&str, u8); 5] = [("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("127.0.0.1", 32), ("::1", 128)];
+const INTERNAL: [(&str, u8); 5] =
+    [("10.0.0.0", 8), ("172.16.0.0", 12), ("192.168.0.0", 16), ("127.0.0.1", 32), ("::1", 128)];
 
 /// A cluster of a Service's port, its endpoints left to discovery.
 pub fn cluster(backend: &Backend) -> Value {
@@ -53,7 +54,8 @@ pub fn listener(name: &str, route_name: &str) -> Value {
 }
 
 fn connection_manager(route_name: &str) -> Value {
-    let internal: Vec<_> = INTERNAL.iter().map(|(prefix, len)| json!({"addressPrefix": prefix, "prefixLen": len})).collect();
+    let internal: Vec<_> =
+        INTERNAL.iter().map(|(prefix, len)| json!({"addressPrefix": prefix, "prefixLen": len})).collect();
     let filter = |name: &str, kind: &str| json!({"name": name, "typedConfig": {"@type": format!("type.googleapis.com/envoy.extensions.filters.http.{kind}")}});
     json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",

@@ -42,9 +42,17 @@ fn routes_of(routes: &[Value], host: &str) -> Vec<Value> {
 
 #[test]
 fn paths_are_ordered_as_cilium_orders_them_regular_expressions_before_prefixes() {
-    let kinds = [("PathPrefix", "/api/orders/long"), ("PathPrefix", "/"), ("RegularExpression", "/api/.*"), ("Exact", "/a"), ("Exact", "/api")];
-    let rules: Vec<_> = kinds.iter().map(|(kind, value)| rule(json!({"type": kind, "value": value}), "waypoint")).collect();
-    let matches: Vec<_> = routes_of(&[route("r", json!({"rules": rules}))], "*").iter().map(|r| r["match"].clone()).collect();
+    let kinds = [
+        ("PathPrefix", "/api/orders/long"),
+        ("PathPrefix", "/"),
+        ("RegularExpression", "/api/.*"),
+        ("Exact", "/a"),
+        ("Exact", "/api"),
+    ];
+    let rules: Vec<_> =
+        kinds.iter().map(|(kind, value)| rule(json!({"type": kind, "value": value}), "waypoint")).collect();
+    let matches: Vec<_> =
+        routes_of(&[route("r", json!({"rules": rules}))], "*").iter().map(|r| r["match"].clone()).collect();
     assert_eq!(
         matches,
         [
@@ -68,7 +76,8 @@ fn a_method_then_more_headers_then_more_query_parameters_are_tried_first() {
         {"method": "POST"},
     ]);
     let rules = json!([{"matches": matches, "backendRefs": [{"name": "backend", "port": 8083}]}]);
-    let found: Vec<_> = routes_of(&[route("r", json!({"rules": rules}))], "*").iter().map(|r| r["match"].clone()).collect();
+    let found: Vec<_> =
+        routes_of(&[route("r", json!({"rules": rules}))], "*").iter().map(|r| r["match"].clone()).collect();
     assert_eq!(found[0], json!({"prefix": "/", "headers": [{"name": ":method", "stringMatch": {"exact": "POST"}}]}));
     assert_eq!(found[1]["headers"][0], json!({"name": "x-a", "stringMatch": {"safeRegex": {"regex": "1.*"}}}));
     assert_eq!(found[2]["headers"], json!([{"name": "x-a", "stringMatch": {"exact": "1"}}]));
@@ -80,8 +89,14 @@ fn a_method_then_more_headers_then_more_query_parameters_are_tried_first() {
 fn weights_count_only_among_backends_that_exist() {
     let rows = [
         (json!([{"name": "waypoint", "port": 8080, "weight": 0}]), json!({"cluster": "hello:waypoint:8080"})),
-        (json!([{"name": "waypoint", "port": 8080}, {"name": "missing", "port": 1, "weight": 99}]), json!({"cluster": "hello:waypoint:8080"})),
-        (json!([{"name": "backend", "port": 8083, "weight": 0}, {"name": "missing", "port": 1}]), json!({"cluster": "hello:backend:8083"})),
+        (
+            json!([{"name": "waypoint", "port": 8080}, {"name": "missing", "port": 1, "weight": 99}]),
+            json!({"cluster": "hello:waypoint:8080"}),
+        ),
+        (
+            json!([{"name": "backend", "port": 8083, "weight": 0}, {"name": "missing", "port": 1}]),
+            json!({"cluster": "hello:backend:8083"}),
+        ),
         (
             json!([{"name": "waypoint", "port": 8080, "weight": 9}, {"name": "backend", "port": 8083}]),
             json!({"weightedClusters": {"clusters": [{"name": "hello:waypoint:8080", "weight": 9}, {"name": "hello:backend:8083", "weight": 1}]}}),
@@ -140,14 +155,23 @@ fn filters_become_header_changes_rewrites_and_mirrors() {
     one["retry"] = json!({"codes": [503], "attempts": 3, "backoff": "500ms"});
     let translated = translate(&input(&[route("r", json!({"rules": [one]}))]));
     let found = &translated[0].routes["virtualHosts"][0]["routes"][0];
-    assert_eq!(found["requestHeadersToAdd"][0], json!({"header": {"key": "x-forwarded-for", "value": "10.0.0.1"}, "appendAction": "OVERWRITE_IF_EXISTS_OR_ADD"}));
+    assert_eq!(
+        found["requestHeadersToAdd"][0],
+        json!({"header": {"key": "x-forwarded-for", "value": "10.0.0.1"}, "appendAction": "OVERWRITE_IF_EXISTS_OR_ADD"})
+    );
     assert_eq!(found["requestHeadersToAdd"][1]["appendAction"], "APPEND_IF_EXISTS_OR_ADD");
     assert_eq!(found["requestHeadersToRemove"], json!(["traceparent"]));
     let action = &found["route"];
     assert_eq!(action["hostRewriteLiteral"], "other");
     assert_eq!(action["regexRewrite"], json!({"pattern": {"regex": "^/.*$"}, "substitution": "/y"}));
-    assert_eq!(action["requestMirrorPolicies"][0], json!({"cluster": "hello:backend:8083", "runtimeFraction": {"defaultValue": {"numerator": 50}}}));
-    assert_eq!(action["retryPolicy"], json!({"retriableStatusCodes": [503], "numRetries": 3, "retryBackOff": {"baseInterval": "0.5s", "maxInterval": "1s"}}));
+    assert_eq!(
+        action["requestMirrorPolicies"][0],
+        json!({"cluster": "hello:backend:8083", "runtimeFraction": {"defaultValue": {"numerator": 50}}})
+    );
+    assert_eq!(
+        action["retryPolicy"],
+        json!({"retriableStatusCodes": [503], "numRetries": 3, "retryBackOff": {"baseInterval": "0.5s", "maxInterval": "1s"}})
+    );
     assert_eq!(translated[0].backends.len(), 2, "the mirror's cluster is needed too");
 }
 

@@ -22,7 +22,15 @@ pub enum Variant {
 }
 
 /// Starts a container's Caddy in `dir`; `ready` of the process tells when it listens.
-pub fn start(plan: &Plan, place: &Place, pod: &Pod, container: &Container, variant: Variant, dir: &Path, logs: &Path) -> Result<Process> {
+pub fn start(
+    plan: &Plan,
+    place: &Place,
+    pod: &Pod,
+    container: &Container,
+    variant: Variant,
+    dir: &Path,
+    logs: &Path,
+) -> Result<Process> {
     fs::create_dir_all(dir)?;
     let file = dir.join("Caddyfile");
     fs::write(&file, caddyfile(plan, pod, container, variant, dir)?)?;

@@ -58,7 +58,8 @@ pub fn remove(path: &Path) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    fs::write(path.join("cgroup.kill"), "1").with_context(|| format!("{}: its processes cannot be killed", path.display()))?;
+    fs::write(path.join("cgroup.kill"), "1")
+        .with_context(|| format!("{}: its processes cannot be killed", path.display()))?;
     patience::wait(&format!("the processes of {} to end", path.display()), || {
         let events = fs::read_to_string(path.join("cgroup.events"))?;
         Ok(events.lines().any(|line| line == "populated 0").then_some(()))

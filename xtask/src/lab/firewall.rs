@@ -27,7 +27,10 @@ fn table(plan: &Plan, node: &Node, node_ip: IpAddr) -> String {
             let Some(target) = balance(&backends, family) else { continue };
             put(&mut rules, &format!("{family} daddr {vip} tcp dport {} {target}", port.port));
             if let Some(node_port) = port.node_port {
-                put(&mut rules, &format!("{family} daddr {node_ip} tcp dport {node_port} meta mark set {MARK} {target}"));
+                put(
+                    &mut rules,
+                    &format!("{family} daddr {node_ip} tcp dport {node_port} meta mark set {MARK} {target}"),
+                );
             }
         }
     }
@@ -49,7 +52,8 @@ fn table(plan: &Plan, node: &Node, node_ip: IpAddr) -> String {
             ],
         ),
     ] {
-        writeln!(rules, " chain {name} {{\n type nat hook {hook} priority {priority};").expect("a String takes everything");
+        writeln!(rules, " chain {name} {{\n type nat hook {hook} priority {priority};")
+            .expect("a String takes everything");
         body.iter().for_each(|rule| put(&mut rules, rule));
         rules.push_str(" }\n");
     }
@@ -60,7 +64,8 @@ fn table(plan: &Plan, node: &Node, node_ip: IpAddr) -> String {
 /// In turn, not at random: the same traffic takes the same ways each time.
 fn balance(backends: &[(IpAddr, u16)], family: &str) -> Option<String> {
     let entries: Vec<_> = backends.iter().enumerate().map(|(i, (ip, port))| format!("{i} : {ip} . {port}")).collect();
-    (!entries.is_empty()).then(|| format!("dnat {family} to numgen inc mod {} map {{ {} }}", entries.len(), entries.join(", ")))
+    (!entries.is_empty())
+        .then(|| format!("dnat {family} to numgen inc mod {} map {{ {} }}", entries.len(), entries.join(", ")))
 }
 
 fn put(rules: &mut String, rule: &str) {
@@ -78,7 +83,10 @@ mod tests {
         let rules = of_node(&plan, &plan.nodes[1]);
         let target = "dnat ip to numgen inc mod 2 map { 0 : 10.244.1.11 . 8084, 1 : 10.244.2.11 . 8084 };";
         assert!(rules.contains(&format!("ip daddr 10.96.0.20 tcp dport 8083 {target}")), "{rules}");
-        assert!(rules.contains(&format!("ip daddr 172.18.0.12 tcp dport 30084 meta mark set 0x4000 {target}")), "{rules}");
+        assert!(
+            rules.contains(&format!("ip daddr 172.18.0.12 tcp dport 30084 meta mark set 0x4000 {target}")),
+            "{rules}"
+        );
         assert!(!rules.contains("10.96.0.80"), "a Gateway's address is Envoy's own: {rules}");
     }
 }

@@ -91,7 +91,8 @@ fn set_one(name: &str, value: &str) -> Result<()> {
 pub fn remove_all(prefix: &str) -> Result<()> {
     let Ok(entries) = fs::read_dir("/run/netns") else { return Ok(()) };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let script: String = names.filter(|name| name.starts_with(prefix)).map(|name| format!("netns delete {name}\n")).collect();
+    let script: String =
+        names.filter(|name| name.starts_with(prefix)).map(|name| format!("netns delete {name}\n")).collect();
     if script.is_empty() { Ok(()) } else { ip_batch(None, &script) }
 }
 

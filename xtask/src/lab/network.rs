@@ -131,7 +131,10 @@ fn outside(plan: &Plan) -> String {
     let node = &plan.nodes[0];
     for (ip, via) in pairs(plan.networks().outside, node.address) {
         line(&mut script, &format!("addr add {} dev eth0{}", cidr(ip, 32, 128), nodad(ip)));
-        line(&mut script, &format!("route add {} dev eth0", cidr(plan.networks().nodes.of_family(ip).unwrap_or(via), 24, 64)));
+        line(
+            &mut script,
+            &format!("route add {} dev eth0", cidr(plan.networks().nodes.of_family(ip).unwrap_or(via), 24, 64)),
+        );
         line(&mut script, &format!("route add default via {via} dev eth0"));
         // More specific than the nodes' network, which both nodes would answer for.
         for gateway in &plan.topology.gateways {
@@ -187,7 +190,10 @@ mod tests {
         let plan = Plan::new("t", &Topology::standard()).unwrap();
         for (node, src) in plan.nodes.iter().zip(["172.18.0.11", "172.18.0.12"]) {
             let script = node_script(&plan, node);
-            assert!(script.contains(&format!("route add local 10.96.0.82/32 dev lo table local src {src}\n")), "{script}");
+            assert!(
+                script.contains(&format!("route add local 10.96.0.82/32 dev lo table local src {src}\n")),
+                "{script}"
+            );
         }
     }
 

@@ -23,7 +23,10 @@ impl Objects {
     /// Those of the topology.
     pub(super) fn new(plan: &Plan) -> Result<Self> {
         let mut objects = Self::default();
-        plan.topology.objects.iter().try_for_each(|object| objects.put(object.clone()).context("objects of the topology"))?;
+        plan.topology
+            .objects
+            .iter()
+            .try_for_each(|object| objects.put(object.clone()).context("objects of the topology"))?;
         Ok(objects)
     }
 
@@ -85,13 +88,22 @@ impl Objects {
         let services: BTreeSet<Backend> = topology
             .services
             .iter()
-            .flat_map(|s| s.ports.iter().map(|p| Backend { namespace: s.namespace.clone(), service: s.name.clone(), port: p.port }))
+            .flat_map(|s| {
+                s.ports.iter().map(|p| Backend {
+                    namespace: s.namespace.clone(),
+                    service: s.name.clone(),
+                    port: p.port,
+                })
+            })
             .collect();
         let read = "objects are read when they are put in";
         gateway::Input {
             gateways: gateways.collect(),
             routes: self.of_kind("HTTPRoute").map(|object| HttpRoute::deserialize(object).expect(read)).collect(),
-            grants: self.of_kind("ReferenceGrant").map(|object| ReferenceGrant::deserialize(object).expect(read)).collect(),
+            grants: self
+                .of_kind("ReferenceGrant")
+                .map(|object| ReferenceGrant::deserialize(object).expect(read))
+                .collect(),
             services,
         }
     }
@@ -108,7 +120,10 @@ mod tests {
         let mut objects = Objects::new(&plan).unwrap();
         let before = objects.of_kind("HTTPRoute").count();
         let rows = [
-            ("{apiVersion: v1, kind: HTTPRoute, metadata: {name: x}, spec: {parentRefs: [], rules: [{matchs: []}]}}", "unknown field `matchs`"),
+            (
+                "{apiVersion: v1, kind: HTTPRoute, metadata: {name: x}, spec: {parentRefs: [], rules: [{matchs: []}]}}",
+                "unknown field `matchs`",
+            ),
             ("{apiVersion: v1, kind: Secret, metadata: {name: x}}", "the lab applies only"),
         ];
         for (bad, expected) in rows {

@@ -42,7 +42,10 @@ impl Place {
     /// A command that will start in this place, as `kubectl exec` would.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
         let procs = self.cgroup.join("cgroup.procs");
-        let procs = OpenOptions::new().write(true).open(&procs).with_context(|| format!("{}: {}", self.name, procs.display()))?;
+        let procs = OpenOptions::new()
+            .write(true)
+            .open(&procs)
+            .with_context(|| format!("{}: {}", self.name, procs.display()))?;
         let mut command = Command::new(program);
         // SAFETY: a write to a descriptor that was opened before the fork; nothing is allocated.
         unsafe { command.pre_exec(move || (&procs).write_all(b"0")) };

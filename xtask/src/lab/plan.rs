@@ -92,7 +92,9 @@ impl Plan {
                 let node = &self.nodes[position];
                 let name = match workload.kind {
                     WorkloadKind::DaemonSet => format!("{}-{}", workload.name, node.name),
-                    WorkloadKind::Deployment | WorkloadKind::StatefulSet => format!("{}-{}", workload.name, replica + 1),
+                    WorkloadKind::Deployment | WorkloadKind::StatefulSet => {
+                        format!("{}-{}", workload.name, replica + 1)
+                    }
                 };
                 let address = if workload.host_network {
                     node.address
@@ -102,7 +104,11 @@ impl Plan {
                     next_host[position] += 1;
                     node.pod_cidr.host(host)
                 };
-                let netns = if workload.host_network { node.netns.clone() } else { format!("{}{name}", netns_prefix(&self.id)) };
+                let netns = if workload.host_network {
+                    node.netns.clone()
+                } else {
+                    format!("{}{name}", netns_prefix(&self.id))
+                };
                 let mut pod = Pod {
                     uid: identity::uid(&[&self.id, &workload.namespace, &name]),
                     name,
@@ -165,7 +171,8 @@ impl Plan {
 
     /// Pod addresses and port numbers behind a Service's port.
     pub fn endpoints(&self, workload: &str, target_port: &str) -> Vec<(&Pod, u16)> {
-        let of_pod = |pod: &Pod| pod.containers.iter().flat_map(|c| &c.ports).find(|p| p.name == target_port).map(|p| p.port);
+        let of_pod =
+            |pod: &Pod| pod.containers.iter().flat_map(|c| &c.ports).find(|p| p.name == target_port).map(|p| p.port);
         let pods = self.pods.iter().filter(|pod| pod.workload == workload);
         pods.filter_map(|pod| of_pod(pod).map(|port| (pod, port))).collect()
     }
@@ -195,7 +202,10 @@ impl Plan {
 
 impl Pod {
     pub fn container(&self, name: &str) -> Result<&Container> {
-        self.containers.iter().find(|c| c.name == name).with_context(|| format!("pod {} has no container {name}", self.name))
+        self.containers
+            .iter()
+            .find(|c| c.name == name)
+            .with_context(|| format!("pod {} has no container {name}", self.name))
     }
 
     pub fn ip(&self) -> IpAddr {

@@ -15,8 +15,8 @@ use super::place::Place;
 use super::plan::{Container, Plan, Pod};
 use super::process::Process;
 use super::topology::{Program, Topology};
-use super::watchdog::{self, Watchdog};
-use super::{cgroup, dump, network};
+use super::watchdog::{self, Watchdog, replace};
+use super::{cgroup, dump, network, places};
 use crate::gateway;
 use crate::setup;
 
@@ -45,7 +45,10 @@ impl Lab {
     /// Builds a lab with this id, of which there can be one at a time.
     pub fn up_as(id: &str, topology: &Topology) -> Result<Self> {
         ensure!(nix::unistd::geteuid().is_root(), "the lab needs root: it makes network namespaces and cgroups");
-        ensure!(id.chars().all(|c| c.is_ascii_alphanumeric()) && (1..=20).contains(&id.len()), "{id}: not an id for a lab");
+        ensure!(
+            id.chars().all(|c| c.is_ascii_alphanumeric()) && (1..=20).contains(&id.len()),
+            "{id}: not an id for a lab"
+        );
         let binary = setup::envoy_binary()?;
         let xtask = xtask_binary()?;
         let plan = Plan::new(id, topology)?;
@@ -85,7 +88,8 @@ impl Lab {
                         let node = self.plan.node(&pod.node)?;
                         let dir = self.envoy_dir(&node.name);
                         let config = envoy::config::of_node(&self.plan, node, &dir, &translated);
-                        self.envoys.insert(node.name.clone(), Envoy::start(&place, envoy, node, &dir, &self.logs(), &config)?);
+                        self.envoys
+                            .insert(node.name.clone(), Envoy::start(&place, envoy, node, &dir, &self.logs(), &config)?);
                     }
                     Program::Backend => {
                         self.start_sink(&place, &pod, container)?;
@@ -115,7 +119,10 @@ impl Lab {
     fn caddy_ready(&mut self, pod: &Pod, container: &Container) -> Result<()> {
         let Some(process) = self.caddies.get_mut(&key(pod, container)) else { return Ok(()) };
         let pid = process.pid();
-        container.ports.iter().try_for_each(|port| process.ready("listening", || super::process::listens(pid, port.port)))
+        container
+            .ports
+            .iter()
+            .try_for_each(|port| process.ready("listening", || super::process::listens(pid, port.port)))
     }
 
     fn start_sink(&mut self, place: &Place, pod: &Pod, container: &Container) -> Result<()> {
@@ -160,7 +167,10 @@ impl Lab {
     /// Restarts a Caddy container, as the kubelet would: a new container in the same pod.
     pub fn restart(&mut self, pod: &str, container: &str, variant: Variant) -> Result<()> {
         let old = self.plan.pod(pod)?.container(container)?.clone();
-        let process = self.caddies.remove(&format!("{pod}/{container}")).with_context(|| format!("{pod}/{container} runs no Caddy"))?;
+        let process = self
+            .caddies
+            .remove(&format!("{pod}/{container}"))
+            .with_context(|| format!("{pod}/{container} runs no Caddy"))?;
         process.stop()?;
         cgroup::remove(&self.cgroup.join(&old.cgroup))?;
         self.plan.restart(pod, container)?;
@@ -178,8 +188,12 @@ impl Lab {
     }
 
     fn write_dump(&self) -> Result<()> {
+        places::write(&self.state, &places::of(&self.plan, &self.cgroup))?;
         let translated = gateway::translate(&self.objects.input(&self.plan));
-        replace(&self.cluster_yaml(), &serde_norway::to_string(&dump::cluster(&self.plan, &self.objects, &translated))?)?;
+        replace(
+            &self.cluster_yaml(),
+            &serde_norway::to_string(&dump::cluster(&self.plan, &self.objects, &translated))?,
+        )?;
         replace(&self.policy_yaml(), &serde_norway::to_string(&self.plan.topology.policy)?)
     }
 
@@ -220,7 +234,13 @@ impl Lab {
 
     /// A Service's ClusterIP and first port.
     pub fn service(&self, name: &str) -> Result<SocketAddr> {
-        let service = self.plan.topology.services.iter().find(|s| s.name == name).with_context(|| format!("no Service {name}"))?;
+        let service = self
+            .plan
+            .topology
+            .services
+            .iter()
+            .find(|s| s.name == name)
+            .with_context(|| format!("no Service {name}"))?;
         let port = service.ports.first().with_context(|| format!("{name} has no port"))?;
         Ok(SocketAddr::new(service.cluster_ip.v4(), port.port))
     }
@@ -228,14 +248,18 @@ impl Lab {
     /// A pod's address and the port of its first container.
     pub fn pod(&self, name: &str) -> Result<SocketAddr> {
         let pod = self.plan.pod(name)?;
-        let port = pod.containers.iter().flat_map(|c| &c.ports).next().with_context(|| format!("{name} has no port"))?;
+        let port =
+            pod.containers.iter().flat_map(|c| &c.ports).next().with_context(|| format!("{name} has no port"))?;
         Ok(SocketAddr::new(pod.ip(), port.port))
     }
 
     /// A node's address and the port at which it serves a Service of type NodePort.
     pub fn node_port(&self, node: &str, service: &str) -> Result<SocketAddr> {
         let services = self.plan.topology.services.iter().filter(|s| s.name == service);
-        let port = services.flat_map(|s| &s.ports).find_map(|p| p.node_port).with_context(|| format!("{service} has no NodePort"))?;
+        let port = services
+            .flat_map(|s| &s.ports)
+            .find_map(|p| p.node_port)
+            .with_context(|| format!("{service} has no NodePort"))?;
         Ok(SocketAddr::new(self.plan.node(node)?.address.v4(), port))
     }
 
@@ -299,13 +323,6 @@ impl Drop for Lab {
 
 fn key(pod: &Pod, container: &Container) -> String {
     format!("{}/{}", pod.name, container.name)
-}
-
-/// Readers see the old file or the new one.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(&new, path).with_context(|| path.display().to_string())
 }
 
 /// The program with the hidden subcommands: this one, or the one beside a test's.

@@ -188,7 +188,12 @@ impl Topology {
             };
             for port in &service.ports {
                 if !workload.containers.iter().flat_map(|c| &c.ports).any(|p| p.name == port.target_port) {
-                    bail!("service {}: no container of {} has a port named {}", service.name, workload.name, port.target_port);
+                    bail!(
+                        "service {}: no container of {} has a port named {}",
+                        service.name,
+                        workload.name,
+                        port.target_port
+                    );
                 }
             }
         }

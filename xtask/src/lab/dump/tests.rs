@@ -10,7 +10,10 @@ fn items() -> Vec<Value> {
 }
 
 fn find<'a>(items: &'a [Value], kind: &str, name: &str) -> &'a Value {
-    items.iter().find(|item| item["kind"] == kind && item["metadata"]["name"] == name).unwrap_or_else(|| panic!("{kind} {name}"))
+    items
+        .iter()
+        .find(|item| item["kind"] == kind && item["metadata"]["name"] == name)
+        .unwrap_or_else(|| panic!("{kind} {name}"))
 }
 
 #[test]
@@ -19,7 +22,10 @@ fn every_object_has_the_identity_that_an_api_server_gives() {
     let mut seen = std::collections::HashSet::new();
     for item in &items {
         for field in ["/apiVersion", "/kind", "/metadata/name", "/metadata/uid"] {
-            assert!(item.pointer(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty()), "{field} of {item}");
+            assert!(
+                item.pointer(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty()),
+                "{field} of {item}"
+            );
         }
         assert!(seen.insert(item["metadata"]["uid"].to_string()), "one UID twice: {item}");
     }
@@ -38,7 +44,10 @@ fn pods_say_where_they_run_and_which_containers_they_have() {
     let envoy = find(&items, "Pod", "cilium-envoy-node-1");
     assert_eq!((&envoy["spec"]["hostNetwork"], &envoy["status"]["podIP"]), (&json!(true), &json!("172.18.0.11")));
     assert_eq!(envoy["metadata"]["ownerReferences"][0]["kind"], "DaemonSet");
-    assert_eq!(envoy["metadata"]["ownerReferences"][0]["uid"], find(&items, "DaemonSet", "cilium-envoy")["metadata"]["uid"]);
+    assert_eq!(
+        envoy["metadata"]["ownerReferences"][0]["uid"],
+        find(&items, "DaemonSet", "cilium-envoy")["metadata"]["uid"]
+    );
 }
 
 #[test]

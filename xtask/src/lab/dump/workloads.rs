@@ -45,7 +45,8 @@ fn pod(plan: &Plan, pod: &Pod) -> Value {
     out["metadata"]["labels"] = json!(workload.labels);
     out["metadata"]["ownerReferences"] = owner(plan, "apps/v1", kind, &pod.namespace, &owner_name);
     let container = |c: &Container| {
-        let ports: Vec<_> = c.ports.iter().map(|p| json!({"name": p.name, "containerPort": p.port, "protocol": "TCP"})).collect();
+        let ports: Vec<_> =
+            c.ports.iter().map(|p| json!({"name": p.name, "containerPort": p.port, "protocol": "TCP"})).collect();
         let mut out = json!({"name": c.name, "image": c.image});
         if !ports.is_empty() {
             out["ports"] = ports.into();
@@ -67,8 +68,10 @@ fn pod(plan: &Plan, pod: &Pod) -> Value {
             "state": {"running": {"startedAt": CREATED}},
         })
     };
-    let conditions: Vec<_> =
-        ["Initialized", "Ready", "ContainersReady", "PodScheduled"].iter().map(|kind| json!({"type": kind, "status": "True"})).collect();
+    let conditions: Vec<_> = ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
+        .iter()
+        .map(|kind| json!({"type": kind, "status": "True"}))
+        .collect();
     out["status"] = json!({
         "phase": "Running",
         "conditions": conditions,

@@ -18,6 +18,14 @@ pub fn bootstrap(node: &str, dir: &Path) -> Value {
         "admin": {"address": {"pipe": {"path": dir.join("admin.sock")}}},
         "dynamicResources": {"ldsConfig": file("lds.json"), "cdsConfig": file("cds.json")},
         "staticResources": {"listeners": [revision_listener(dir)]},
+        // As Cilium limits it.
+        "overloadManager": {"resourceMonitors": [{
+            "name": "envoy.resource_monitors.global_downstream_max_connections",
+            "typedConfig": {
+                "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                "maxActiveDownstreamConnections": 50000,
+            },
+        }]},
     })
 }
 
@@ -74,8 +82,10 @@ fn listener(node: &Node, dir: &Path, gateway: &GatewaySpec, route_name: &str) ->
 
 fn cluster(plan: &Plan, node: &Node, backend: &Backend) -> Value {
     let mut out = resources::cluster(backend);
-    let services = plan.topology.services.iter().filter(|s| s.namespace == backend.namespace && s.name == backend.service);
-    let ports = services.flat_map(|s| s.ports.iter().filter(|p| p.port == backend.port).map(|p| (&s.workload, &p.target_port)));
+    let services =
+        plan.topology.services.iter().filter(|s| s.namespace == backend.namespace && s.name == backend.service);
+    let ports =
+        services.flat_map(|s| s.ports.iter().filter(|p| p.port == backend.port).map(|p| (&s.workload, &p.target_port)));
     let endpoints: Vec<_> = ports
         .flat_map(|(workload, target_port)| plan.endpoints(workload, target_port))
         .map(|(pod, port)| json!({"endpoint": {"address": socket_address(pod.ip(), port)}}))
@@ -83,7 +93,10 @@ fn cluster(plan: &Plan, node: &Node, backend: &Backend) -> Value {
     let fields = out.as_object_mut().expect("a cluster is an object");
     fields.remove("edsClusterConfig");
     fields.insert("type".to_owned(), json!("STATIC"));
-    fields.insert("loadAssignment".to_owned(), json!({"clusterName": backend.to_string(), "endpoints": [{"lbEndpoints": endpoints}]}));
+    fields.insert(
+        "loadAssignment".to_owned(),
+        json!({"clusterName": backend.to_string(), "endpoints": [{"lbEndpoints": endpoints}]}),
+    );
     // Cilium: the source of a Gateway's upstream connections is the node's ingress address (facts A2, case a).
     let source = json!({"address": node.ingress.v4(), "portValue": 0});
     fields.insert("upstreamBindConfig".to_owned(), json!({"sourceAddress": source}));

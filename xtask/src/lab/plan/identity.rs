@@ -21,7 +21,10 @@ fn digits(parts: &[&str], words: u64) -> String {
                 hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
             }
         }
-        hash ^ (hash >> 29)
+        // The finish of SplitMix64: FNV alone leaves the names' order visible.
+        hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        hash ^ (hash >> 31)
     };
     (1..=words).map(|salt| format!("{:016x}", word(salt))).collect()
 }

@@ -59,6 +59,7 @@ fn a_restarted_container_has_another_id_and_cgroup_in_the_same_pod() {
 #[test]
 fn endpoints_are_found_by_the_name_of_a_port() {
     let plan = plan();
-    let found: Vec<_> = plan.endpoints("hello-backend", "http").iter().map(|(pod, port)| (pod.name.clone(), *port)).collect();
+    let found: Vec<_> =
+        plan.endpoints("hello-backend", "http").iter().map(|(pod, port)| (pod.name.clone(), *port)).collect();
     assert_eq!(found, [("hello-backend-1".to_owned(), 8084), ("hello-backend-2".to_owned(), 8084)]);
 }
