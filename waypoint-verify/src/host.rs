@@ -22,6 +22,9 @@ pub use cgroup::{PodCgroup, parse_cgroup_path};
 pub use index::CgroupIndex;
 pub use process::{Identity, Proc, ProcTable, ProxyProcess, Serves};
 
+/// Processes whose answer is remembered; past it, all are looked at anew.
+const REMEMBERED: usize = 16_384;
+
 /// Answers questions about this machine, and remembers the answers.
 #[derive(Debug)]
 pub struct Host {
@@ -34,7 +37,16 @@ pub struct Host {
 
 impl Host {
     /// Reads the cgroups below `cgroup_root`, the root of a cgroup-v2 hierarchy.
+    ///
+    /// Fails outside of the initial PID namespace: the kernel names the creators of sockets by their ids there, and
+    /// every proxy would look like a process that is gone.
     pub fn new(cgroup_root: &Path, watch: Arc<WatchList>) -> io::Result<Self> {
+        if !procfs::in_initial_pid_namespace() {
+            return Err(io::Error::other(
+                "not in the machine's initial PID namespace, so that processes cannot be told apart: \
+                 run with --pid=host (hostPID: true in a pod)",
+            ));
+        }
         Self::with_proc(cgroup_root, watch, Path::new("/proc"))
     }
 
@@ -85,11 +97,14 @@ impl Host {
             Some(false) => return name(),
             None => {}
         }
-        let table = self.table(container, Some(pid));
+        let table = self.table(container);
         let serves = if container.name == "cilium-agent" { Serves::NamedEnvoy } else { Serves::FirstListener };
         let is_proxy = table.proxies(serves).contains(&process.identity);
         // Before anything listens, the answer is a presumption.
         if table.has_listener() {
+            if self.known.len() >= REMEMBERED {
+                self.known.clear();
+            }
             self.known.insert(key, is_proxy);
         }
         if is_proxy { ProxyProcess::Proxy } else { name() }
@@ -110,8 +125,8 @@ impl Host {
         self.index.directories_of(&container.id).iter().flat_map(|directory| procfs::pids(directory)).collect()
     }
 
-    fn table(&mut self, container: &ContainerRef, also: Option<u32>) -> ProcTable {
-        let pids: BTreeSet<_> = self.pids(container).into_iter().chain(also).collect();
+    fn table(&mut self, container: &ContainerRef) -> ProcTable {
+        let pids: BTreeSet<_> = self.pids(container).into_iter().collect();
         procfs::table(&self.proc_root, pids)
     }
 }

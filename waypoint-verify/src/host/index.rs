@@ -12,6 +12,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::cgroup::{PodCgroup, parse_cgroup_path};
 use crate::model::{ContainerRef, Owner, PodRef, WatchList};
 
+/// Missing cgroups that are remembered; past it, they are looked for anew.
+const REMEMBERED: usize = 65_536;
+
 #[derive(Debug)]
 struct Entry {
     /// Below the root, with a leading slash.
@@ -58,6 +61,9 @@ impl CgroupIndex {
         if !self.entries.contains_key(&id) && !self.missing.contains(&id) {
             self.rescan();
             if !self.entries.contains_key(&id) {
+                if self.missing.len() >= REMEMBERED {
+                    self.missing.clear();
+                }
                 self.missing.insert(id);
             }
         }

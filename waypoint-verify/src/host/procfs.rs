@@ -11,6 +11,13 @@ use super::process::{Identity, Image, Proc, ProcTable};
 /// `TCP_LISTEN` in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 
+/// `PROC_PID_INIT_INO` of the kernel's include/linux/proc_ns.h.
+const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+pub fn in_initial_pid_namespace() -> bool {
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == INITIAL_PID_NAMESPACE)
+}
+
 pub fn pids(cgroup: &Path) -> Vec<u32> {
     let text = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid != 0).collect()

@@ -267,7 +267,7 @@ fn this_process_is_the_proxy_of_its_own_container_and_a_child_is_not() {
     fs::write(root.join(&path).join("cgroup.procs"), format!("{}\n{}\n", std::process::id(), child.id())).unwrap();
     let watch = Arc::new(watch());
     let container = watch.containers[&"c1".repeat(32)].clone();
-    let mut host = Host::new(&root, watch).unwrap();
+    let mut host = Host::with_proc(&root, watch, Path::new("/proc")).unwrap();
     assert_eq!(host.classify(&container, std::process::id()), ProxyProcess::Proxy);
     assert_eq!(host.classify(&container, std::process::id()), ProxyProcess::Proxy);
     let named = host.classify(&container, child.id());
