@@ -100,9 +100,14 @@ fn check_roles(waypoints: &BTreeMap<String, Guards>, watch: &WatchList, problems
     }
 }
 
+/// Controllers of pods: the pods themselves are in the inventory.
+const WORKLOADS: [&str; 6] =
+    ["Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps", "ReplicationController", "Job.batch", "CronJob.batch"];
+
 /// Unknown kinds are said, not silently dropped: what they do to traffic is not known.
 fn unused(inventory: &Inventory) -> Option<Problem> {
-    let list: Vec<_> = inventory.unused.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let unknown = inventory.unused.iter().filter(|(kind, _)| !WORKLOADS.contains(&kind.as_str()));
+    let list: Vec<_> = unknown.map(|(kind, count)| format!("{count} {kind}")).collect();
     (!list.is_empty())
         .then(|| Problem::finding(format!("kinds that were read but are not used: {}", list.join(", ")), ""))
 }
