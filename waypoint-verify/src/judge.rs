@@ -9,12 +9,14 @@ mod state;
 pub mod tally;
 mod trail;
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::evidence::Evidence;
 use crate::model::{BootNs, Class, CompiledPolicy, ConnKey, MessageKey, NamespacedName, Reason, Verdict, WatchList};
 pub use explain::{Explanation, Hop, Sender};
-use state::{Arrival, Departure, Entry, State, Status};
+use state::{Arrival, Departure, Entry, JudgedUnder, State, Status};
 pub use tally::{PolicyVerdict, Tally};
 use trail::Walk;
 
@@ -51,18 +53,39 @@ pub struct Judged {
 }
 
 /// The judge of some policies. Every policy is judged alone.
+///
+/// Evidence only fills the state; verdicts are given at a tick, when all evidence of what happened before it is there.
+/// So the order of evidence between two ticks does not matter, and absence is only claimed where it is certain.
 #[derive(Debug)]
 pub struct Judge {
     policies: Vec<Policy>,
     watch: Arc<WatchList>,
     state: State,
     limits: Limits,
+    /// Arrivals to judge, or to judge again, at the next tick.
+    due: BTreeSet<MessageKey>,
+    unreadable: Vec<Unreadable>,
+    forgotten: Vec<(MessageKey, Arrival)>,
 }
 
 #[derive(Debug)]
 struct Policy {
     compiled: Arc<CompiledPolicy>,
     tally: Tally,
+}
+
+/// A connection to a protected pod that cannot be told apart into requests.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Unreadable {
+    at: BootNs,
+    stream: u64,
+    conn: Option<ConnKey>,
+    pod: String,
+    node: String,
+    local: SocketAddr,
+    peer: SocketAddr,
+    reason: Reason,
+    detail: String,
 }
 
 impl Judge {
@@ -72,10 +95,19 @@ impl Judge {
             .iter()
             .map(|compiled| Policy { compiled: Arc::clone(compiled), tally: Tally::default() })
             .collect();
-        Self { policies, watch, state: State::new(&limits), limits }
+        let state = State::new(&limits);
+        Self {
+            policies,
+            watch,
+            state,
+            limits,
+            due: BTreeSet::new(),
+            unreadable: Vec::new(),
+            forgotten: Vec::new(),
+        }
     }
 
-    /// Nodes on which an agent is known to see everything.
+    /// Whether an agent sees everything on every node of the inventory.
     pub fn set_coverage(&mut self, complete: bool) {
         self.state.covered = complete;
     }
@@ -89,7 +121,7 @@ impl Judge {
         self.state.evicted
     }
 
-    /// Takes one piece of evidence and appends the verdicts that it gives or changes.
+    /// Takes one piece of evidence. A tick appends the verdicts that have been given or changed since the last one.
     pub fn apply(&mut self, evidence: Evidence, out: &mut Vec<Judged>) {
         match evidence {
             Evidence::Opened { conn, side, end } => self.state.opened(conn, side, end),
@@ -99,33 +131,54 @@ impl Judge {
             }
             Evidence::Departed { key, instance, digest, link, unknown_creator, at } => {
                 let status = if link.counted { Status::Pending } else { Status::Settled };
-                self.state.departed(key, Departure { instance, digest, link, unknown_creator, status, waiting: Vec::new(), at });
+                let departure =
+                    Departure { instance, digest, link, unknown_creator, status, waiting: Vec::new(), at };
+                self.state.departed(key, departure);
             }
-            Evidence::Narrowed { key, link } => {
-                if let Some(departure) = self.state.departures.get_mut(&key) {
-                    departure.link = link;
-                }
-            }
-            Evidence::Settled { keys } => self.settled(&keys, out),
+            Evidence::Narrowed { key, link } => self.state.narrow(key, link),
+            Evidence::Settled { keys } => self.due.extend(keys.iter().flat_map(|key| self.state.settle(*key))),
             Evidence::Overdrawn { class, instance, unpaid, shared } => {
-                self.overdrawn(&instance.id, class, unpaid, shared, out);
+                let payers = shared.len();
+                let keys = unpaid.into_iter().chain(shared.into_iter().flatten());
+                let (class, again) = self.state.overdraw(&instance.id, class, keys);
+                self.due.extend(again);
+                for policy in &mut self.policies {
+                    policy.tally.overdrawn_class(class, payers);
+                }
             }
             Evidence::Arrived { key, at_pod, local, peer, request, digest, at } => {
                 let arrival = Arrival { at_pod, local, peer, request, digest, at, judged: Vec::new() };
-                if let Some((key, forgotten)) = self.state.arrived(key, arrival) {
-                    self.evict(key, &forgotten, out);
-                }
+                self.forgotten.extend(self.state.arrived(key, arrival));
             }
-            Evidence::Received { key, .. } => self.judge(key, out),
+            Evidence::Received { key, .. } => {
+                self.due.insert(key);
+            }
             Evidence::Unreadable { at_pod, local, peer, reason, detail, conn, stream, at } => {
-                self.unreadable(&at_pod.pod.uid, conn, stream, reason, (local, peer), &detail, at, out);
+                let (pod, node) = (at_pod.pod.uid.clone(), at_pod.node.clone());
+                self.unreadable.push(Unreadable { at, stream, conn, pod, node, local, peer, reason, detail });
             }
             Evidence::Lost { records, .. } => {
                 for policy in &mut self.policies {
                     policy.tally.lost += records;
                 }
             }
-            Evidence::Tick { .. } => {}
+            Evidence::Tick { .. } => self.tick(out),
+        }
+    }
+
+    fn tick(&mut self, out: &mut Vec<Judged>) {
+        self.state.apply_early();
+        for (key, arrival) in std::mem::take(&mut self.forgotten) {
+            self.due.remove(&key);
+            self.evict(key, &arrival, out);
+        }
+        for key in std::mem::take(&mut self.due) {
+            self.judge(key, out);
+        }
+        let mut unreadable = std::mem::take(&mut self.unreadable);
+        unreadable.sort_unstable();
+        for connection in &unreadable {
+            self.judge_unreadable(connection, out);
         }
     }
 
@@ -147,12 +200,9 @@ impl Judge {
                     continue;
                 }
             }
-            let withdrawn = previous
-                .map(|at| arrival.judged.remove(at))
-                .inspect(|old| policy.tally.take_back(old))
-                .filter(|old| old.verdict != found.verdict)
-                .map(|old| old.verdict);
-            let judged = state::JudgedUnder {
+            let previous = previous.map(|at| arrival.judged.remove(at)).inspect(|old| policy.tally.take_back(old));
+            let withdrawn = previous.map(|old| old.verdict).filter(|old| *old != found.verdict);
+            let judged = JudgedUnder {
                 policy: index,
                 verdict: found.verdict.clone(),
                 class: found.class.clone(),
@@ -160,15 +210,11 @@ impl Judge {
                 overdrawn: found.overdrawn,
             };
             policy.tally.add(&judged, withdrawn.is_some());
-            let explanation =
-                self.limits.explain.then(|| Box::new(explain::explain(&self.state, &self.watch, &arrival, key, &found)));
-            for departure in found.pending.iter().chain(&found.relied_on) {
-                if let Some(departure) = self.state.departures.get_mut(departure)
-                    && !departure.waiting.contains(&key)
-                {
-                    departure.waiting.push(key);
-                }
-            }
+            let explanation = self
+                .limits
+                .explain
+                .then(|| Box::new(explain::explain(&self.state, &self.watch, &arrival, key, &found)));
+            self.state.wait_for(&found.relied_on, key);
             out.push(Judged {
                 policy: compiled.name.clone(),
                 key,
@@ -197,7 +243,7 @@ impl Judge {
             if let Some(old) = old {
                 policy.tally.take_back(old);
             }
-            let judged = state::JudgedUnder {
+            let judged = JudgedUnder {
                 policy: index,
                 verdict: Verdict::Unverified(Reason::Evicted),
                 class: old.map_or(Class::Request, |old| old.class.clone()),
@@ -218,82 +264,44 @@ impl Judge {
         }
     }
 
-    fn settled(&mut self, keys: &[MessageKey], out: &mut Vec<Judged>) {
-        for key in keys {
-            let Some(departure) = self.state.departures.get_mut(key) else { continue };
-            if departure.status == Status::Pending {
-                departure.status = Status::Settled;
-                for arrival in departure.waiting.clone() {
-                    self.judge(arrival, out);
-                }
-            }
-        }
-    }
-
-    fn overdrawn(&mut self, instance: &str, class: u64, unpaid: Vec<MessageKey>, shared: Vec<Vec<MessageKey>>, out: &mut Vec<Judged>) {
-        let class = self.state.overdrawn_class(instance, class);
-        let mut again = Vec::new();
-        for key in unpaid.iter().chain(shared.iter().flatten()) {
-            if let Some(departure) = self.state.departures.get_mut(key) {
-                departure.status = Status::Overdrawn(class);
-                again.extend(departure.waiting.iter().copied());
-            }
-        }
-        for policy in &mut self.policies {
-            policy.tally.overdrawn_class(class, shared.len());
-        }
-        again.sort_unstable();
-        again.dedup();
-        for arrival in again {
-            self.judge(arrival, out);
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the fields of one piece of evidence")]
-    fn unreadable(
-        &mut self,
-        pod: &str,
-        conn: Option<ConnKey>,
-        stream: u64,
-        reason: Reason,
-        (local, peer): (std::net::SocketAddr, std::net::SocketAddr),
-        detail: &str,
-        at: BootNs,
-        out: &mut Vec<Judged>,
-    ) {
-        // A connection that no permitted hop opened is a bypass whatever its bytes are.
-        for index in 0..self.policies.len() {
-            let compiled = Arc::clone(&self.policies[index].compiled);
-            if !compiled.targets.contains(pod) {
+    fn judge_unreadable(&mut self, connection: &Unreadable, out: &mut Vec<Judged>) {
+        let Unreadable { conn, local, peer, reason, ref node, .. } = *connection;
+        for (index, policy) in self.policies.iter_mut().enumerate() {
+            let compiled = Arc::clone(&policy.compiled);
+            if !compiled.targets.contains(&connection.pod) {
                 continue;
             }
             let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled };
-            let found = walk.unreadable(conn, peer, local, reason);
-            let judged = state::JudgedUnder {
+            // A connection that no permitted hop opened is a bypass whatever its bytes are.
+            let found = walk.unreadable(conn, peer, local, node, reason);
+            let judged = JudgedUnder {
                 policy: index,
                 verdict: found.verdict.clone(),
                 class: found.class.clone(),
                 is_final: true,
                 overdrawn: None,
             };
-            self.policies[index].tally.add(&judged, false);
-            let explanation = self
-                .limits
-                .explain
-                .then(|| Box::new(explain::explain_connection(&self.state, conn, local, peer, &found, detail)));
-            let conn = conn.unwrap_or(ConnKey { client_isn: (stream >> 32) as u32, server_isn: stream as u32 });
+            policy.tally.add(&judged, false);
+            let explain = || explain::explain_connection(&self.state, conn, local, peer, &found, &connection.detail);
+            let explanation = self.limits.explain.then(|| Box::new(explain()));
             out.push(Judged {
                 policy: compiled.name.clone(),
-                key: MessageKey { conn, offset: 0, stream: 0 },
+                key: MessageKey { conn: conn.unwrap_or(unseen(connection.stream)), offset: 0, stream: 0 },
                 verdict: found.verdict,
                 class: found.class,
                 is_final: true,
                 withdrawn: None,
-                arrived: at,
+                arrived: connection.at,
                 explanation,
             });
         }
     }
+}
+
+/// Stands for a connection whose opening was not seen: the cookie of its socket.
+fn unseen(cookie: u64) -> ConnKey {
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+    ConnKey { client_isn: (cookie >> 32) as u32, server_isn: cookie as u32 }
 }
 
 #[cfg(test)]

@@ -84,6 +84,9 @@ pub struct State {
     departure_order: VecDeque<MessageKey>,
     arrival_order: VecDeque<MessageKey>,
     overdrawn: FxHashMap<(String, u64), u32>,
+    /// Since the last tick.
+    early: Vec<(MessageKey, Status)>,
+    early_links: Vec<(MessageKey, Link)>,
     messages: usize,
     max_connections: usize,
 }
@@ -102,6 +105,8 @@ impl State {
             departure_order: VecDeque::new(),
             arrival_order: VecDeque::new(),
             overdrawn: FxHashMap::default(),
+            early: Vec::new(),
+            early_links: Vec::new(),
             messages: limits.messages,
             max_connections: limits.connections,
         }
@@ -171,8 +176,71 @@ impl State {
         self.departure_order.len() >= self.messages || self.entry_order.len() >= self.messages
     }
 
-    pub fn overdrawn_class(&mut self, instance: &str, class: u64) -> u32 {
-        let next = self.overdrawn.len() as u32;
-        *self.overdrawn.entry((instance.to_owned(), class)).or_insert(next)
+    /// The departure is paid for; returns the arrivals that waited for it.
+    pub fn settle(&mut self, key: MessageKey) -> Vec<MessageKey> {
+        let Some(departure) = self.departures.get_mut(&key) else {
+            self.early.push((key, Status::Settled));
+            return Vec::new();
+        };
+        if departure.status == Status::Pending {
+            departure.status = Status::Settled;
+        }
+        departure.waiting.clone()
+    }
+
+    /// The departures belong to an overdrawn class; returns its number and the arrivals that rely on them.
+    pub fn overdraw(
+        &mut self,
+        instance: &str,
+        class: u64,
+        keys: impl Iterator<Item = MessageKey>,
+    ) -> (u32, Vec<MessageKey>) {
+        let next = u32::try_from(self.overdrawn.len()).unwrap_or(u32::MAX);
+        let class = *self.overdrawn.entry((instance.to_owned(), class)).or_insert(next);
+        let mut again = Vec::new();
+        for key in keys {
+            match self.departures.get_mut(&key) {
+                Some(departure) => {
+                    departure.status = Status::Overdrawn(class);
+                    again.extend(departure.waiting.iter().copied());
+                }
+                None => self.early.push((key, Status::Overdrawn(class))),
+            }
+        }
+        (class, again)
+    }
+
+    /// Evidence about departures that came before the departures themselves.
+    pub fn apply_early(&mut self) {
+        for (key, status) in std::mem::take(&mut self.early) {
+            if let Some(departure) = self.departures.get_mut(&key) {
+                match (departure.status, status) {
+                    (Status::Overdrawn(_), Status::Settled) => {}
+                    (_, status) => departure.status = status,
+                }
+            }
+        }
+        for (key, link) in std::mem::take(&mut self.early_links) {
+            self.narrow(key, link);
+        }
+        self.early_links.clear();
+    }
+
+    pub fn narrow(&mut self, key: MessageKey, link: Link) {
+        match self.departures.get_mut(&key) {
+            Some(departure) => departure.link = link,
+            None => self.early_links.push((key, link)),
+        }
+    }
+
+    /// The verdict of `arrival` rests on these departures.
+    pub fn wait_for(&mut self, departures: &[MessageKey], arrival: MessageKey) {
+        for key in departures {
+            if let Some(departure) = self.departures.get_mut(key)
+                && !departure.waiting.contains(&arrival)
+            {
+                departure.waiting.push(arrival);
+            }
+        }
     }
 }

@@ -113,7 +113,14 @@ impl Walk<'_> {
     }
 
     /// A connection whose bytes cannot be read: only who opened it can be said.
-    pub fn unreadable(&self, conn: Option<ConnKey>, peer: SocketAddr, local: SocketAddr, reason: Reason) -> Found {
+    pub fn unreadable(
+        &self,
+        conn: Option<ConnKey>,
+        peer: SocketAddr,
+        local: SocketAddr,
+        node: &str,
+        reason: Reason,
+    ) -> Found {
         let key = MessageKey { conn: conn.unwrap_or(ConnKey { client_isn: 0, server_isn: 0 }), offset: 0, stream: 0 };
         let mut ways = Ways::default();
         let end = conn.and_then(|conn| self.active_end(conn));
@@ -127,7 +134,7 @@ impl Walk<'_> {
             _ => ways.add(Way::Unknown(reason), key),
         }
         let class = conn
-            .and_then(|conn| self.exemption(conn, &ways, local.port(), ""))
+            .and_then(|conn| self.exemption(conn, &ways, local.port(), node))
             .map_or(Class::Request, Class::Exempt);
         self.found(ways, class)
     }
