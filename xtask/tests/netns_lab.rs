@@ -181,6 +181,69 @@ fn counted(lab: &Lab, filter: &str) -> u32 {
 }
 
 #[test]
+fn a_mirror_reaches_the_backend_as_a_shadow() {
+    if !available("a_mirror_reaches_the_backend_as_a_shadow") {
+        return;
+    }
+    let mut lab = lab();
+    let mirror = BYPASS.replace(
+        "      backendRefs",
+        "      filters: [{type: RequestMirror, requestMirror: {backendRef: {name: hello-backend, port: 8083}}}]\n      backendRefs",
+    );
+    lab.apply(&mirror.replace(
+        "backendRefs: [{name: hello-backend, port: 8083}]",
+        "backendRefs: [{name: hello-waypoint, port: 8080}]",
+    ))
+    .unwrap();
+    let gateway = lab.gateway("hello-gateway").unwrap();
+    let outcomes = lab.client("client-5").unwrap().run(&Script::keep_alive(gateway, gets("/bypass", 3))).unwrap();
+    assert!(outcomes.iter().all(|outcome| hops(outcome) == 2));
+    // Six: three by way of the waypoint, three mirrored.
+    patience::wait("mirrors", || Ok((counted(&lab, "hello-backend.*upstream_rq_total$") == 6).then_some(()))).unwrap();
+}
+
+#[test]
+fn a_lab_outlives_the_thread_that_built_it_and_a_client_whose_outcomes_nobody_reads() {
+    if !available("a_lab_outlives_the_thread_that_built_it_and_a_client_whose_outcomes_nobody_reads") {
+        return;
+    }
+    let lab = std::thread::spawn(lab).join().unwrap();
+    let gateway = lab.gateway("hello-gateway").unwrap();
+    let mut script = Script::keep_alive(gateway, gets("/", 1000));
+    script.connections[0].steps.push(Step::Wait("end".to_owned()));
+    let mut held = lab.client("client-6").unwrap().spawn(&script).unwrap();
+    patience::wait("a thousand requests", || {
+        Ok((counted(&lab, "hello-backend.*upstream_rq_total$") == 1000).then_some(()))
+    })
+    .unwrap();
+    held.release("end").unwrap();
+    assert_eq!(held.finish().unwrap().len(), 1000);
+}
+
+#[test]
+fn both_families_work_where_the_topology_names_both() {
+    if !available("both_families_work_where_the_topology_names_both") {
+        return;
+    }
+    let lab = Lab::up(&Topology::dual_stack()).expect("the lab comes up");
+    let client = lab.client("client-1").unwrap();
+    let plan = lab.plan();
+    let vip = plan.gateway("hello-gateway").unwrap().cluster_ip.ipv6.unwrap();
+    let through = client.run(&Script::keep_alive((vip, 80).into(), gets("/", 4))).unwrap();
+    assert!(through.iter().all(|outcome| hops(outcome) == 2), "{through:?}");
+    let pod = plan.pod("hello-backend-2").unwrap().address.ipv6.unwrap();
+    let service = plan.topology.services.iter().find(|s| s.name == "hello-backend").unwrap().cluster_ip.ipv6.unwrap();
+    for to in [(pod, 8084), (service, 8083)] {
+        let direct = client.run(&Script::keep_alive(to.into(), gets("/", 2))).unwrap();
+        assert_eq!(hops(&direct[0]), 0);
+        assert!(direct[0].header("x-lab-peer").unwrap().starts_with("[fd00:10:244:1::c]:"), "{direct:?}");
+    }
+    let node = plan.node("node-2").unwrap().address.ipv6.unwrap();
+    let outside = lab.outside().run(&Script::keep_alive((node, 30084).into(), gets("/", 1))).unwrap();
+    assert!(outside[0].header("x-lab-peer").unwrap().starts_with("[fd00:172:18::c]:"), "{outside:?}");
+}
+
+#[test]
 fn nothing_is_left_of_a_lab_whose_owner_was_killed() {
     if !available("nothing_is_left_of_a_lab_whose_owner_was_killed") {
         return;

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 
 use anyhow::{Context, Result, ensure};
 
@@ -13,7 +14,8 @@ use super::script::{Outcome, Script};
 #[derive(Debug)]
 pub struct Held {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    /// Read by a thread of its own: a client that cannot write would stop sending.
+    lines: Receiver<std::io::Result<String>>,
     outcomes: Vec<Outcome>,
     waiting: HashSet<(usize, String)>,
 }
@@ -25,7 +27,10 @@ impl Held {
         text.push(b'\n');
         child.stdin.as_mut().expect("piped above").write_all(&text)?;
         let stdout = BufReader::new(child.stdout.take().expect("piped above"));
-        Ok(Self { child, stdout, outcomes: Vec::new(), waiting: HashSet::new() })
+        let (sender, lines) = mpsc::channel();
+        // Ends with the client, or when nobody listens any more.
+        std::thread::spawn(move || stdout.lines().try_for_each(|line| sender.send(line)));
+        Ok(Self { child, lines, outcomes: Vec::new(), waiting: HashSet::new() })
     }
 
     pub fn pid(&self) -> u32 {
@@ -63,10 +68,8 @@ impl Held {
     }
 
     fn read(&mut self) -> Result<bool> {
-        let mut line = String::new();
-        if self.stdout.read_line(&mut line)? == 0 {
-            return Ok(false);
-        }
+        let Ok(line) = self.lines.recv() else { return Ok(false) };
+        let line = line?;
         match serde_json::from_str(&line).with_context(|| format!("a line of the client: {line}"))? {
             Line::Outcome(outcome) => self.outcomes.push(outcome),
             Line::Waiting { connection, label } => {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use anyhow::Result;
 
-use super::address::cidr;
+use super::address::{Address, cidr};
 use super::plan::{Node, Plan, Pod};
 use super::{firewall, netns};
 
@@ -53,7 +53,11 @@ fn creation(plan: &Plan) -> String {
     let underlay = plan.underlay_netns();
     let on_underlay = plan.nodes.iter().map(|node| node.netns.clone()).chain([plan.outside_netns()]);
     for (port, netns) in on_underlay.enumerate() {
-        line(&mut script, &format!("link add name eth0 netns {netns} type veth peer name port{port} netns {underlay}"));
+        let mac = underlay_mac(port);
+        line(
+            &mut script,
+            &format!("link add name eth0 netns {netns} address {mac} type veth peer name port{port} netns {underlay}"),
+        );
     }
     for pod in plan.pods.iter().filter(|pod| !pod.host_network) {
         let node = plan.node(&pod.node).expect("pods are placed on nodes of the plan");
@@ -94,12 +98,14 @@ fn node_script(plan: &Plan, node: &Node) -> String {
             line(&mut script, &format!("route add {} dev {device} src {src}", cidr(ip, 32, 128)));
         }
     }
-    for other in plan.nodes.iter().filter(|other| other.name != node.name) {
+    for (port, other) in plan.nodes.iter().enumerate().filter(|(_, other)| other.name != node.name) {
+        script.push_str(&neighbours(other.address, port));
         for (network, via) in pairs(other.pod_cidr, other.address) {
             let src = node.address.of_family(via).expect("nodes have the same families");
             line(&mut script, &format!("route add {} via {via} dev eth0 src {src}", cidr(network, 24, 64)));
         }
     }
+    script.push_str(&neighbours(plan.networks().outside, plan.nodes.len()));
     for (ip, src) in pairs(plan.networks().outside, node.address) {
         line(&mut script, &format!("route add {} dev eth0 src {src}", cidr(ip, 32, 128)));
     }
@@ -128,6 +134,9 @@ fn pod_script(node: &Node, pod: &Pod) -> String {
 
 fn outside(plan: &Plan) -> String {
     let mut script = String::from("link set lo up\nlink set eth0 addrgenmode none up\n");
+    for (port, node) in plan.nodes.iter().enumerate() {
+        script.push_str(&neighbours(node.address, port));
+    }
     let node = &plan.nodes[0];
     for (ip, via) in pairs(plan.networks().outside, node.address) {
         line(&mut script, &format!("addr add {} dev eth0{}", cidr(ip, 32, 128), nodad(ip)));
@@ -144,6 +153,17 @@ fn outside(plan: &Plan) -> String {
         }
     }
     script
+}
+
+/// Known from the start: nothing on the underlay has to be asked for, and nothing waits for an answer.
+fn neighbours(address: Address, port: usize) -> String {
+    let mac = underlay_mac(port);
+    address.iter().map(|ip| format!("neigh add {ip} lladdr {mac} dev eth0 nud permanent\n")).collect()
+}
+
+/// Of what is plugged into that port of the underlay's bridge.
+fn underlay_mac(port: usize) -> String {
+    format!("02:00:00:00:00:{:02x}", port + 1)
 }
 
 /// The host's end of a pod's link.
@@ -163,7 +183,7 @@ fn host_mac(pod: &Pod) -> String {
 }
 
 /// Addresses of the same family, side by side.
-fn pairs(left: super::address::Address, right: super::address::Address) -> impl Iterator<Item = (IpAddr, IpAddr)> {
+fn pairs(left: Address, right: Address) -> impl Iterator<Item = (IpAddr, IpAddr)> {
     left.iter().filter_map(move |ip| right.of_family(ip).map(|other| (ip, other)))
 }
 

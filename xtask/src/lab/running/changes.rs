@@ -1,0 +1,68 @@
+//! Changing a lab while it runs.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use super::Lab;
+use crate::gateway;
+use crate::lab::caddy::{self, Variant};
+use crate::lab::cgroup;
+use crate::lab::envoy;
+use crate::lab::objects::Objects;
+use crate::lab::topology::Program;
+
+impl Lab {
+    /// Applies Kubernetes objects (YAML, several documents or lists; HTTPRoutes and ReferenceGrants) as `kubectl apply` would, and
+    /// returns when every Envoy serves what follows from them. The dump is rewritten first: as in a cluster, where an object is
+    /// there before what it causes.
+    pub fn apply(&mut self, yaml: &str) -> Result<()> {
+        self.objects.apply(yaml)?;
+        self.reconcile()
+    }
+
+    pub fn delete(&mut self, kind: &str, namespace: &str, name: &str) -> Result<()> {
+        self.objects.delete(kind, namespace, name)?;
+        self.reconcile()
+    }
+
+    /// Back to the objects of the topology.
+    pub fn reset(&mut self) -> Result<()> {
+        self.objects = Objects::new(&self.plan)?;
+        self.reconcile()
+    }
+
+    fn reconcile(&mut self) -> Result<()> {
+        self.write_dump()?;
+        let translated = gateway::translate(&self.objects.input(&self.plan));
+        for node in &self.plan.nodes {
+            let config = envoy::config::of_node(&self.plan, node, &self.envoy_dir(&node.name), &translated);
+            let envoy = self.envoys.get_mut(&node.name).with_context(|| format!("{} has no Envoy", node.name))?;
+            envoy.update(&config).with_context(|| format!("Envoy of {}", node.name))?;
+        }
+        Ok(())
+    }
+
+    /// Restarts a Caddy container, as the kubelet would: a new container in the same pod.
+    pub fn restart(&mut self, pod: &str, container: &str, variant: Variant) -> Result<()> {
+        let old = self.plan.pod(pod)?.container(container)?.clone();
+        let process = self
+            .caddies
+            .remove(&format!("{pod}/{container}"))
+            .with_context(|| format!("{pod}/{container} runs no Caddy"))?;
+        process.stop()?;
+        cgroup::remove(&self.cgroup.join(&old.cgroup))?;
+        self.plan.restart(pod, container)?;
+        let pod = self.plan.pod(pod)?.clone();
+        let container = pod.container(container)?.clone();
+        fs::create_dir_all(self.cgroup.join(&container.cgroup))?;
+        if container.run == Program::Backend {
+            let place = self.container(&pod.name, &container.name)?;
+            let _ = fs::remove_file(caddy::sink_socket(&self.container_dir(&pod, &container)));
+            self.start_sink(&place, &pod, &container)?;
+        }
+        self.start_caddy(&pod, &container, variant)?;
+        self.caddy_ready(&pod, &container)?;
+        self.write_dump()
+    }
+}

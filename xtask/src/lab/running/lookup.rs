@@ -1,0 +1,113 @@
+//! What a lab tells: places, addresses, files.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::{Lab, key};
+use crate::lab::cgroup;
+use crate::lab::envoy::Envoy;
+use crate::lab::place::Place;
+use crate::lab::plan::Plan;
+use crate::lab::process::Process;
+
+impl Lab {
+    /// The first container of a pod: what `kubectl exec POD` means.
+    pub fn client(&self, pod: &str) -> Result<Place> {
+        let container = self.plan.pod(pod)?.containers.first().with_context(|| format!("{pod} has no container"))?;
+        self.container(pod, &container.name)
+    }
+
+    pub fn container(&self, pod: &str, container: &str) -> Result<Place> {
+        let pod = self.plan.pod(pod)?;
+        let container = pod.container(container)?;
+        Ok(Place::new(key(pod, container), &pod.netns, self.cgroup.join(&container.cgroup), &self.xtask))
+    }
+
+    /// A process of the node itself: the node's network namespace, no pod's cgroup.
+    pub fn host(&self, node: &str) -> Result<Place> {
+        let node = self.plan.node(node)?;
+        let cgroup = self.node_cgroup(&node.name).join(cgroup::host_path("host-process"));
+        Ok(Place::new(format!("node {}", node.name), &node.netns, cgroup, &self.xtask))
+    }
+
+    /// A machine that is no node.
+    pub fn outside(&self) -> Place {
+        Place::new("outside".to_owned(), &self.plan.outside_netns(), self.cgroup.join("outside"), &self.xtask)
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// A Gateway's ClusterIP and first port.
+    pub fn gateway(&self, name: &str) -> Result<SocketAddr> {
+        let gateway = self.plan.gateway(name)?;
+        let listener = gateway.listeners.first().with_context(|| format!("{name} has no listener"))?;
+        Ok(SocketAddr::new(gateway.cluster_ip.v4(), listener.port))
+    }
+
+    /// A Service's ClusterIP and first port.
+    pub fn service(&self, name: &str) -> Result<SocketAddr> {
+        let service = self
+            .plan
+            .topology
+            .services
+            .iter()
+            .find(|s| s.name == name)
+            .with_context(|| format!("no Service {name}"))?;
+        let port = service.ports.first().with_context(|| format!("{name} has no port"))?;
+        Ok(SocketAddr::new(service.cluster_ip.v4(), port.port))
+    }
+
+    /// A pod's address and the port of its first container.
+    pub fn pod(&self, name: &str) -> Result<SocketAddr> {
+        let pod = self.plan.pod(name)?;
+        let port =
+            pod.containers.iter().flat_map(|c| &c.ports).next().with_context(|| format!("{name} has no port"))?;
+        Ok(SocketAddr::new(pod.ip(), port.port))
+    }
+
+    /// A node's address and the port at which it serves a Service of type NodePort.
+    pub fn node_port(&self, node: &str, service: &str) -> Result<SocketAddr> {
+        let services = self.plan.topology.services.iter().filter(|s| s.name == service);
+        let port = services
+            .flat_map(|s| &s.ports)
+            .find_map(|p| p.node_port)
+            .with_context(|| format!("{service} has no NodePort"))?;
+        Ok(SocketAddr::new(self.plan.node(node)?.address.v4(), port))
+    }
+
+    pub fn envoy(&self, node: &str) -> Result<&Envoy> {
+        self.envoys.get(node).with_context(|| format!("{node} has no Envoy"))
+    }
+
+    /// The process of a Caddy container.
+    pub fn caddy_pid(&self, pod: &str, container: &str) -> Option<u32> {
+        self.caddies.get(&format!("{pod}/{container}")).map(Process::pid)
+    }
+
+    /// Holds everything that the lab runs.
+    pub fn cgroup(&self) -> &Path {
+        &self.cgroup
+    }
+
+    /// What the root of the cgroup hierarchy would be to an agent on that node.
+    pub fn node_cgroup(&self, node: &str) -> PathBuf {
+        self.cgroup.join(node)
+    }
+
+    pub fn state_dir(&self) -> &Path {
+        &self.state
+    }
+
+    /// The dump of the cluster's objects, rewritten whenever they change.
+    pub fn cluster_yaml(&self) -> PathBuf {
+        self.state.join("cluster.yaml")
+    }
+
+    pub fn policy_yaml(&self) -> PathBuf {
+        self.state.join("policy.yaml")
+    }
+}
