@@ -162,6 +162,8 @@ fn retries_large_bodies_mirrors_and_health_checks_are_at_hand() {
     let after = lab.container("hello-waypoint-1", "caddy").unwrap();
     assert_ne!(before.cgroup(), after.cgroup());
     assert!(std::fs::read_to_string(lab.cluster_yaml()).unwrap().contains("restartCount: 1"));
+    let through = client.run(&Script::keep_alive(to, gets("/", 10))).unwrap();
+    assert!(through.iter().all(|outcome| hops(outcome) == 2), "the restarted waypoint serves: {through:?}");
     let before = counted(&lab, "hello-backend.*upstream_rq_total$");
     patience::wait("health checks", || {
         Ok((counted(&lab, "hello-backend.*upstream_rq_total$") > before + 2).then_some(()))

@@ -30,7 +30,7 @@ fn socket(id: &str) -> PathBuf {
 /// Starts a supervisor, and returns when its lab is up.
 pub fn start(id: &str, topology: Option<&Path>) -> Result<()> {
     std::fs::create_dir_all(watchdog::STATE)?;
-    let log = Path::new(watchdog::STATE).join(format!("{id}.log"));
+    let log = watchdog::log_path(id);
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["lab-supervisor", id]).args(topology);
     // It outlives this command and its terminal.
@@ -73,7 +73,6 @@ pub fn main(id: &str, topology: Option<&Path>) -> Result<()> {
             Ok(Order::Down) => {
                 let outcome = lab.down();
                 writeln!(stream, "{}", answer(outcome.as_ref().copied()))?;
-                let _ = std::fs::remove_file(Path::new(watchdog::STATE).join(format!("{id}.log")));
                 return outcome;
             }
             Ok(Order::Apply(yaml)) => lab.apply(&yaml),

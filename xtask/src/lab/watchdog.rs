@@ -23,6 +23,11 @@ fn lock_path(id: &str) -> PathBuf {
     Path::new(STATE).join(format!("{id}.lock"))
 }
 
+/// What the owner of `lab up` has to say, panics included.
+pub(super) fn log_path(id: &str) -> PathBuf {
+    Path::new(STATE).join(format!("{id}.log"))
+}
+
 /// The owner's end.
 #[derive(Debug)]
 pub(super) struct Watchdog {
@@ -69,8 +74,7 @@ pub fn main(id: &str) -> Result<()> {
     let mut rest = Vec::new();
     std::io::stdin().read_to_end(&mut rest)?;
     remove(id)?;
-    // While locked: whoever takes the id next makes a new file.
-    fs::remove_file(lock_path(id))?;
+    forget(id)?;
     drop(lock);
     Ok(())
 }
@@ -80,7 +84,7 @@ pub fn sweep(id: &str) -> Result<()> {
     fs::create_dir_all(STATE).context(STATE)?;
     if let Some(_lock) = try_lock(id)? {
         remove(id)?;
-        fs::remove_file(lock_path(id))?;
+        forget(id)?;
     }
     remove_abandoned()
 }
@@ -123,10 +127,16 @@ fn remove_abandoned() -> Result<()> {
         let Some(id) = name.strip_suffix(".lock") else { continue };
         if let Some(_lock) = try_lock(id)? {
             remove(id)?;
-            fs::remove_file(lock_path(id))?;
+            forget(id)?;
         }
     }
     Ok(())
+}
+
+/// The lock file, while it is locked (whoever takes the id next makes a new one), and the log of `lab up`.
+fn forget(id: &str) -> Result<()> {
+    let _ = fs::remove_file(log_path(id));
+    fs::remove_file(lock_path(id)).with_context(|| lock_path(id).display().to_string())
 }
 
 /// Processes, namespaces, cgroups and files of a lab, by what their names begin with. Fine if there are none.
