@@ -3,142 +3,218 @@
 //! Entries and departures of one class are equal in everything that is compared, so an entry could have caused every
 //! departure that began while its exchange was open: the bipartite graph of entries and departures is convex
 //! (an interval of departures per entry). Each entry, when its exchange is over, pays for the earliest unpaid departure
-//! of its interval; taking entries by their end makes this a maximum matching (the exchange argument of Glover 1967),
+//! of its interval; taking entries by their end makes this a maximum matching (Glover 1967),
 //! so a departure that stays unpaid proves that more departed than entered. Which of its class it was cannot be told:
 //! everything that an alternating path reaches from it is overdrawn with it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use smallvec::SmallVec;
 
-use crate::model::MessageKey;
+use crate::model::{BootNs, ConnKey, MessageKey};
 
 /// A place in the order of records of one node.
 pub type Order = u64;
 
-/// A departure and the further attempts of the same request (they need one payment together).
+/// The attempts of one request (they need one payment together); mostly there is one.
+pub type Attempts = SmallVec<[MessageKey; 1]>;
+
+/// A departure that needs a payment.
 #[derive(Clone, Debug)]
-pub struct Unpaid {
-    pub keys: SmallVec<[MessageKey; 1]>,
+pub struct Debt {
+    pub keys: Attempts,
     pub at: Order,
+    pub ns: BootNs,
     /// Irregular entries that may pay for it if its class cannot.
     pub irregular: SmallVec<[MessageKey; 1]>,
-    /// It also has candidates that cannot be counted (unparsed streams).
-    pub uncounted: bool,
+}
+
+/// The exchange of one entry: it could have caused what departed after `from` and not after `until`.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub from: Order,
+    pub until: BootNs,
+}
+
+impl Span {
+    fn covers(self, at: Order, ns: BootNs) -> bool {
+        self.from < at && ns <= self.until
+    }
 }
 
 #[derive(Clone, Debug)]
 struct Paid {
-    keys: SmallVec<[MessageKey; 1]>,
+    keys: Attempts,
     at: Order,
-    /// The interval of the entry that paid.
-    from: Order,
-    to: Order,
+    ns: BootNs,
+    by: Span,
     overdrawn: bool,
 }
 
 /// What became of a departure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    Paid(SmallVec<[MessageKey; 1]>),
+    Paid(Attempts),
     /// More departed than entered: `unpaid` had no entry left, `shared` are those whose payment it could have been.
-    Overdrawn {
-        unpaid: Vec<MessageKey>,
-        shared: Vec<Vec<MessageKey>>,
-    },
+    Overdrawn { unpaid: Vec<MessageKey>, shared: Vec<Vec<MessageKey>> },
+}
+
+/// Where a further attempt found its first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    Waiting,
+    Paid,
+    Overdrawn,
+    Unknown,
 }
 
 /// Live entries are kept by the owner of the class; it holds what is unpaid and the recent past.
 #[derive(Debug, Default)]
 pub struct Class {
     /// Ascending by `at`.
-    unpaid: VecDeque<Unpaid>,
+    unpaid: VecDeque<Debt>,
+    /// In the order of payment, which is that of the payers' ends. Kept while a path may reach it.
     paid: VecDeque<Paid>,
-    /// Hull of the departures of this busy period that are overdrawn.
-    overdrawn: Option<(Order, Order)>,
+    /// Departures that are overdrawn, as far as a live entry may still reach them.
+    points: BTreeMap<(Order, MessageKey), (BootNs, Attempts)>,
+    /// Debts that an irregular entry may pay, and that are undecided until then.
+    pub lent: usize,
 }
 
-/// Settled departures of a busy period that are remembered, to say what is overdrawn with a later one.
+/// Paid departures of a busy period that are remembered, to say what is overdrawn with a later one. Where one is
+/// forgotten, the count (and with it the policy's verdict) still is right, and the one stays called paid.
 pub const REMEMBERED: usize = 4096;
 
+const FIRST_KEY: MessageKey = MessageKey { conn: ConnKey { client_isn: 0, server_isn: 0 }, offset: 0, stream: 0 };
+
 impl Class {
+    /// Nothing waits, and nothing that happens later can be connected with what happened here.
     pub fn is_idle(&self) -> bool {
-        self.unpaid.is_empty()
+        self.unpaid.is_empty() && self.lent == 0
     }
 
-    pub fn depart(&mut self, departure: Unpaid) {
-        let at = self.unpaid.partition_point(|other| other.at <= departure.at);
-        self.unpaid.insert(at, departure);
+    pub fn depart(&mut self, debt: Debt) {
+        let at = self.unpaid.partition_point(|other| other.at <= debt.at);
+        self.unpaid.insert(at, debt);
     }
 
-    /// A further attempt of the request that `first` was an attempt of. `None`: `first` is no longer unpaid.
-    pub fn join(&mut self, first: MessageKey, further: MessageKey) -> Option<()> {
-        let group = self.unpaid.iter_mut().find(|unpaid| unpaid.keys.contains(&first))?;
-        group.keys.push(further);
-        Some(())
+    /// It needs no payment after all: nothing can have caused it.
+    pub fn withdraw(&mut self, key: MessageKey) -> bool {
+        let found = self.unpaid.iter().position(|debt| debt.keys[..] == [key]);
+        found.is_some_and(|at| self.unpaid.remove(at).is_some())
     }
 
-    /// An entry that could have caused departures in `from..=to` is over; it pays if its receiver really took it.
-    pub fn entry_over(&mut self, from: Order, to: Order, pays: bool, out: &mut Vec<Outcome>) {
-        if !pays {
+    /// A further attempt of the request that `first` was an attempt of.
+    pub fn join(&mut self, first: MessageKey, further: MessageKey) -> Joined {
+        if let Some(debt) = self.unpaid.iter_mut().find(|debt| debt.keys.contains(&first)) {
+            debt.keys.push(further);
+            return Joined::Waiting;
+        }
+        let overdrawn = self.points.values_mut().find(|(_, keys)| keys.contains(&first));
+        let paid = self.paid.iter_mut().find(|paid| paid.keys.contains(&first));
+        let found = (overdrawn.is_some(), paid.is_some());
+        overdrawn.into_iter().for_each(|(_, keys)| keys.push(further));
+        paid.into_iter().for_each(|paid| paid.keys.push(further));
+        match found {
+            (true, _) => Joined::Overdrawn,
+            (false, true) => Joined::Paid,
+            (false, false) => Joined::Unknown,
+        }
+    }
+
+    /// An entry is over and pays for the earliest departure of its span. `false`: it had none to pay for.
+    pub fn entry_over(&mut self, by: Span, out: &mut Vec<Outcome>) -> bool {
+        let index = self.unpaid.partition_point(|debt| debt.at <= by.from);
+        if !self.unpaid.get(index).is_some_and(|debt| by.covers(debt.at, debt.ns)) {
+            return false;
+        }
+        let Some(Debt { keys, at, ns, .. }) = self.unpaid.remove(index) else { return false };
+        out.push(Outcome::Paid(keys.clone()));
+        self.paid.push_back(Paid { keys: keys.clone(), at, ns, by, overdrawn: false });
+        let first = (by.from + 1, FIRST_KEY);
+        if self.points.range(first..).next().is_some_and(|((at, _), (ns, _))| by.covers(*at, *ns)) {
+            self.spread(|paid| paid.keys == keys, out);
+        }
+        self.forget();
+        true
+    }
+
+    /// `earliest`: where the first entry that is still live was complete. What departed before it has no entry left.
+    pub fn expire(&mut self, earliest: Option<Order>, dead: &mut Vec<Debt>) {
+        while let Some(debt) = self.unpaid.pop_front_if(|debt| earliest.is_none_or(|earliest| debt.at <= earliest)) {
+            dead.push(debt);
+        }
+    }
+
+    /// Forgets what no later departure can be connected with. Not before the dead are decided.
+    pub fn tidy(&mut self, earliest: Option<Order>) {
+        if !self.is_idle() {
             return;
         }
-        let Some(index) = self.unpaid.iter().position(|unpaid| from < unpaid.at && unpaid.at <= to) else { return };
-        let Some(unpaid) = self.unpaid.remove(index) else { return };
-        out.push(Outcome::Paid(unpaid.keys.clone()));
-        self.paid.push_back(Paid { keys: unpaid.keys, at: unpaid.at, from, to, overdrawn: false });
-        if self.overdrawn.is_some() {
-            self.spread(out);
-        }
-        if self.paid.len() > REMEMBERED {
-            self.paid.pop_front();
+        // Paths lead only through entries that span both ends, and no live one has paid for anything.
+        self.paid.clear();
+        match earliest {
+            Some(earliest) => self.points = self.points.split_off(&(earliest + 1, FIRST_KEY)),
+            None => self.points.clear(),
         }
     }
 
-    /// `earliest`: where the first entry that is still live was complete. What departed before it has no candidate left.
-    /// `rescue` may pay for it with an irregular entry.
-    pub fn expire(&mut self, earliest: Option<Order>, mut rescue: impl FnMut(&Unpaid) -> bool, out: &mut Vec<Outcome>) {
-        while let Some(front) = self.unpaid.front() {
-            if earliest.is_some_and(|earliest| earliest < front.at) {
-                return;
-            }
-            let Some(dead) = self.unpaid.pop_front() else { return };
-            if dead.uncounted || rescue(&dead) {
-                out.push(Outcome::Paid(dead.keys));
-                continue;
-            }
-            let hull = self.overdrawn.get_or_insert((dead.at, dead.at));
-            *hull = (hull.0.min(dead.at), hull.1.max(dead.at));
-            out.push(Outcome::Overdrawn { unpaid: dead.keys.to_vec(), shared: Vec::new() });
-            self.spread(out);
+    /// A dead debt that nothing pays for.
+    pub fn overdraw(&mut self, debt: Debt, out: &mut Vec<Outcome>) {
+        out.push(Outcome::Overdrawn { unpaid: debt.keys.to_vec(), shared: Vec::new() });
+        self.share(debt.at, debt.ns, debt.keys, out);
+    }
+
+    /// A departure of this class is overdrawn, or paid by what could have paid for an overdrawn one.
+    pub fn share(&mut self, at: Order, ns: BootNs, keys: Attempts, out: &mut Vec<Outcome>) {
+        if let Some(first) = keys.first() {
+            self.points.insert((at, *first), (ns, keys));
         }
-        if earliest.is_none() {
-            self.paid.clear();
-            self.overdrawn = None;
-        }
+        self.spread(|paid| paid.by.covers(at, ns), out);
     }
 
     /// Alternating paths: an entry that could have paid for an overdrawn departure makes the one it did pay for overdrawn.
-    fn spread(&mut self, out: &mut Vec<Outcome>) {
-        let Some((mut low, mut high)) = self.overdrawn else { return };
+    fn spread(&mut self, first: impl Fn(&Paid) -> bool, out: &mut Vec<Outcome>) {
         let mut shared = Vec::new();
-        loop {
-            let mut grew = false;
-            for paid in self.paid.iter_mut().filter(|paid| !paid.overdrawn) {
-                if paid.from < high && low <= paid.to {
-                    paid.overdrawn = true;
-                    (low, high) = (low.min(paid.at), high.max(paid.at));
-                    shared.push(paid.keys.to_vec());
-                    grew = true;
-                }
-            }
-            if !grew {
-                break;
-            }
+        let mut reached: Vec<(Order, BootNs)> = Vec::new();
+        let mut mark = |paid: &mut Paid, reached: &mut Vec<(Order, BootNs)>| {
+            paid.overdrawn = true;
+            reached.push((paid.at, paid.ns));
+            self.points.insert((paid.at, paid.keys[0]), (paid.ns, paid.keys.clone()));
+            shared.push(paid.keys.to_vec());
+        };
+        self.paid.iter_mut().filter(|paid| !paid.overdrawn && first(paid)).for_each(|paid| mark(paid, &mut reached));
+        while let Some((at, ns)) = reached.pop() {
+            let next = self.paid.iter_mut().filter(|paid| !paid.overdrawn && paid.by.covers(at, ns));
+            next.for_each(|paid| mark(paid, &mut reached));
         }
-        self.overdrawn = Some((low, high));
         if !shared.is_empty() {
             out.push(Outcome::Overdrawn { unpaid: Vec::new(), shared });
+        }
+    }
+
+    fn forget(&mut self) {
+        if self.paid.len() <= REMEMBERED {
+            return;
+        }
+        // Nothing before the first unpaid departure is reached, unless by what spans it.
+        if let Some(front) = self.unpaid.front()
+            && self.lent == 0
+        {
+            let (mut at, mut ns) = (front.at, front.ns);
+            loop {
+                let spanning = self.paid.iter().rev().take_while(|paid| paid.by.until >= ns);
+                let lowest = spanning.map(|paid| (paid.at, paid.ns)).min();
+                match lowest {
+                    Some(lowest) if lowest < (at, ns) => (at, ns) = lowest,
+                    _ => break,
+                }
+            }
+            while self.paid.pop_front_if(|paid| paid.by.until < ns).is_some() {}
+        }
+        // By halves, so that the search above is rare.
+        if self.paid.len() > REMEMBERED {
+            self.paid.drain(..REMEMBERED / 2);
         }
     }
 }

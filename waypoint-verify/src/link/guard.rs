@@ -5,11 +5,15 @@
 //! of the header, the path, the method and the authority is judged per departure. A header that some route touches
 //! and that is not one of these is left out of the comparison for all departures.
 
+mod touch;
+
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
-use super::facts::{Facts, Forwarded, Hasher};
+use super::facts::{self, Facts};
+use super::hasher::Hasher;
 use crate::model::{Appends, ForwardedFor, Guards, Head, Touch};
+use touch::could_produce;
 
 /// A set of constraints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -49,15 +53,21 @@ pub struct Plan {
     /// Hashes of header names that are never compared here.
     pub skipped: Vec<u64>,
     /// Hashes of the only header names that are compared, where end-to-end headers are not promised.
+    /// At most [`CORRELATED`]: a departure is looked up once for each subset of those that it carries.
     pub correlation: Vec<u64>,
     pub end_to_end: bool,
+    pub body: bool,
     pub mirrors: bool,
+    /// No touch at all of `x-forwarded-for`.
+    pub forwarded_untouched: bool,
     /// Departures that share an `x-request-id` that no entry carried are attempts of one request (Envoy).
     pub groups: bool,
     pub names: Names,
-    empty_list: u64,
     guards: Guards,
 }
+
+/// How many declared correlation headers are used; leaving one out is always sound.
+pub const CORRELATED: usize = 3;
 
 /// Hashes of header names that have rules of their own.
 #[derive(Clone, Copy, Debug)]
@@ -73,10 +83,17 @@ fn guarded_in_general(touches: Option<&BTreeSet<Touch>>) -> bool {
 impl Plan {
     pub fn new(guards: &Guards, hasher: &Hasher) -> Self {
         let touches = |name: &str| guards.headers.touches.get(name);
-        let name_hash = |name: &String| hasher.bytes(name.to_ascii_lowercase().as_bytes());
+        let name_hash = |name: &String| hasher.lower(name.as_bytes());
         let shape = |field: &Option<BTreeSet<Touch>>| field.is_some() && guarded_in_general(field.as_ref());
         let headers_known = !guards.headers.any;
         let envoy = matches!(guards.forwarded_for, ForwardedFor::Appends(Appends::Envoy));
+        let correlation: Vec<u64> = guards
+            .correlation
+            .iter()
+            .filter(|name| touches(name).is_none() && facts::is_comparable(name))
+            .map(name_hash)
+            .take(CORRELATED)
+            .collect();
         Self {
             general: Constraints {
                 method: shape(&guards.method),
@@ -86,21 +103,17 @@ impl Plan {
                     && headers_known
                     && guarded_in_general(touches("x-forwarded-for")),
                 trace: guards.trace && headers_known && guarded_in_general(touches("traceparent")),
-                headers: headers_known && (guards.end_to_end_headers || !guards.correlation.is_empty()),
+                headers: headers_known && (guards.end_to_end_headers || !correlation.is_empty()),
             },
             forwarded_for: guards.forwarded_for,
             own_addresses: guards.own_addresses.iter().map(IpAddr::to_canonical).collect(),
             skipped: guards.headers.touches.keys().map(name_hash).collect(),
-            correlation: guards
-                .correlation
-                .iter()
-                .filter(|name| touches(name).is_none() && name.as_str() != "traceparent")
-                .map(name_hash)
-                .collect(),
+            correlation,
             end_to_end: guards.end_to_end_headers,
+            body: guards.body,
             mirrors: guards.mirrors,
             names: Names { forwarded_for: hasher.bytes(b"x-forwarded-for"), traceparent: hasher.bytes(b"traceparent") },
-            empty_list: Forwarded::empty(hasher),
+            forwarded_untouched: touches("x-forwarded-for").is_none_or(BTreeSet::is_empty),
             groups: envoy && headers_known && touches("x-request-id").is_none(),
             guards: guards.clone(),
         }
@@ -108,6 +121,23 @@ impl Plan {
 
     /// What holds for this departure.
     pub fn for_departure(&self, head: &Head, facts: &Facts) -> Constraints {
+        self.held(head, facts, head.authority().unwrap_or_default())
+    }
+
+    /// What holds for this departure if it is a mirrored copy: what the route did, it did before the copy was renamed
+    /// and got Envoy's own address once more.
+    pub fn for_copy(&self, head: &Head, facts: &Facts) -> Constraints {
+        let authority = head.authority().unwrap_or_default();
+        let renamed = self.held(head, facts, &facts::unshadowed(authority).unwrap_or_else(|| authority.to_vec()));
+        Constraints {
+            // Both, since a route may also have made up the suffix.
+            authority: renamed.authority && self.held(head, facts, authority).authority,
+            forwarded: self.general.forwarded && self.forwarded_untouched && self.own_address_last(facts),
+            ..renamed
+        }
+    }
+
+    fn held(&self, head: &Head, facts: &Facts, authority: &[u8]) -> Constraints {
         let general = self.general;
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let free = |touches: &Option<BTreeSet<Touch>>, value: &[u8]| {
@@ -121,57 +151,32 @@ impl Plan {
                 !could_produce(touches, value.as_deref())
             }
         };
-        // A loopback peer shows as one of Envoy's own addresses, so such a last element says nothing.
-        let own = || {
-            facts
-                .forwarded
-                .and_then(|forwarded| forwarded.last)
-                .is_some_and(|last| last.is_loopback() || self.own_addresses.contains(&last))
-        };
-        let envoy = matches!(self.forwarded_for, ForwardedFor::Appends(_));
         Constraints {
             method: general.method && free(&self.guards.method, head.method()),
             target: general.target && free(&self.guards.path, head.target()),
-            authority: general.authority && free(&self.guards.authority, head.authority().unwrap_or_default()),
-            forwarded: general.forwarded && header_free("x-forwarded-for") && !(envoy && own()),
+            authority: general.authority && free(&self.guards.authority, authority),
+            forwarded: general.forwarded && header_free("x-forwarded-for") && !self.hides_a_peer(facts),
             trace: general.trace && header_free("traceparent"),
             headers: general.headers,
         }
     }
 
-    /// What stands before the last element in a departure that this entry caused.
-    pub fn expected_rest(&self, entry: &Facts) -> u64 {
-        match (self.forwarded_for, entry.forwarded) {
-            (ForwardedFor::Appends(_), Some(forwarded)) => forwarded.all,
-            _ => self.empty_list,
-        }
+    /// Envoy writes one of its own addresses for a loopback peer, and once more into a mirrored copy: such a last
+    /// element says nothing.
+    fn hides_a_peer(&self, facts: &Facts) -> bool {
+        self.hides_loopback()
+            && (self.own_address_last(facts)
+                || facts.forwarded.and_then(|forwarded| forwarded.last).is_some_and(|last| last.is_loopback()))
     }
 
-    /// The comparable headers of one message that this proxy is held to.
-    pub fn compared<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = (u64, u64)> + 'a {
-        facts.headers.iter().copied().filter(move |(name, _)| {
-            if self.end_to_end { !self.skipped.contains(name) } else { self.correlation.contains(name) }
-        })
+    pub fn own_address_last(&self, facts: &Facts) -> bool {
+        facts.forwarded.and_then(|forwarded| forwarded.last).is_some_and(|last| self.own_addresses.contains(&last))
     }
-}
 
-/// Whether `value` (`None`: the header is absent) can be what one of the touches leaves behind.
-fn could_produce(touches: &BTreeSet<Touch>, value: Option<&str>) -> bool {
-    touches.iter().any(|touch| match (touch, value) {
-        (Touch::Unknown, _) => true,
-        (Touch::Remove, value) => value.is_none_or(str::is_empty),
-        (Touch::Set(constant), Some(value)) => path_or_value_is(value, constant),
-        (Touch::Add(constant), Some(value)) => value.trim_end().ends_with(constant.trim()),
-        (Touch::Prefix(prefix), Some(value)) => value.starts_with(prefix.trim_end_matches('/')),
-        (Touch::Set(_) | Touch::Add(_) | Touch::Prefix(_), None) => false,
-    })
-}
-
-/// A replaced full path keeps the query of the request.
-fn path_or_value_is(value: &str, constant: &str) -> bool {
-    let value = value.trim();
-    let constant = constant.trim();
-    value == constant || value.strip_prefix(constant).is_some_and(|rest| rest.starts_with('?'))
+    /// A loopback peer does not show as itself.
+    pub fn hides_loopback(&self) -> bool {
+        matches!(self.forwarded_for, ForwardedFor::Appends(Appends::Envoy))
+    }
 }
 
 #[cfg(test)]

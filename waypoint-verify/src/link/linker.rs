@@ -1,15 +1,27 @@
 //! The state of one proxy instance: its live entries, and the link of each departure.
+//!
+//! Only *exact* departures are counted: those that are held to every constraint of the plan. What a route could have
+//! produced is held to less; routes make departures of requests that entered, one of each, so nothing can be
+//! made up there that a count would show. Nor is one counted that an unparsed stream may have caused, or that may be a
+//! mirrored copy: these have causes beyond counting, and the link says so.
 
+mod bodies;
+mod clock;
 mod entries;
+mod mirrors;
+mod payments;
+mod purse;
+mod suspects;
 
 use std::net::IpAddr;
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use super::class::{Class, Order, Outcome, Unpaid};
-use super::facts::{Facts, Hasher, Trace};
+use super::class::{Attempts, Debt, Order};
+use super::compare::Keys;
+use super::facts::Facts;
 use super::guard::{Constraints, Plan};
+use super::hasher::Hasher;
 use crate::model::{BootNs, ConnKey, Guards, Head, MessageKey, Reason};
 use entries::{Entries, Entry};
 
@@ -18,6 +30,8 @@ use entries::{Entries, Entry};
 pub struct Limits {
     /// Entries whose exchange is open. Beyond it the oldest is forgotten, and what it could have caused is Unverified.
     pub live_entries: usize,
+    /// Of these, entries that must be compared one by one with every departure.
+    pub irregular_entries: usize,
     /// Candidates that a link names; with more it is Unverified.
     pub candidates: usize,
     /// Streams that cannot be parsed and are candidates by time and peer alone; beyond it, for every departure.
@@ -34,6 +48,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             live_entries: 65_536,
+            irregular_entries: 1024,
             candidates: 256,
             wild: 1024,
             answered_slack: 5_000_000,
@@ -61,6 +76,7 @@ pub struct DepartureIn<'a> {
     pub head: &'a Head,
     /// The record with its first octet.
     pub started_at: Order,
+    /// The clock of that record, or of a later one of this head.
     pub started_ns: BootNs,
     /// Its socket was created by a process that is not the proxy's.
     pub foreign_process: bool,
@@ -82,27 +98,22 @@ pub struct Link {
     pub used: Constraints,
 }
 
+impl Link {
+    fn name(&mut self, key: MessageKey, bound: usize) {
+        if self.candidates.len() >= bound {
+            self.more = true;
+        } else {
+            self.candidates.push(key);
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkEvent {
     /// Paid for; nothing that happens later on this instance can change it, unless `Overdrawn` withdraws it.
-    Settled(SmallVec<[MessageKey; 1]>),
-    /// See [`Outcome::Overdrawn`]; `class` tells the busy classes of one instance apart.
+    Settled(Attempts),
+    /// See [`super::class::Outcome::Overdrawn`]; `class` tells the classes of one instance apart.
     Overdrawn { class: u64, unpaid: Vec<MessageKey>, shared: Vec<Vec<MessageKey>> },
-}
-
-#[derive(Clone, Debug)]
-struct Wild {
-    peer: IpAddr,
-    since: Order,
-    over: Option<BootNs>,
-    reason: Reason,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Group {
-    class: u64,
-    first: MessageKey,
-    since: BootNs,
 }
 
 #[derive(Debug)]
@@ -111,28 +122,26 @@ pub struct Linker {
     hasher: Hasher,
     limits: Limits,
     entries: Entries,
-    classes: FxHashMap<u64, Class>,
-    wild: FxHashMap<ConnKey, Wild>,
-    /// More wild streams than are kept: every departure is affected while any is left.
-    wild_overflow: bool,
-    groups: FxHashMap<u64, Group>,
-    outcomes: Vec<Outcome>,
+    payments: payments::Payments,
+    suspects: suspects::Suspects,
+    late: mirrors::Late,
+    bodies: bodies::Bodies,
+    clock: clock::Clock,
     pub evicted: u64,
 }
 
 impl Linker {
     pub fn new(guards: &Guards, hasher: Hasher, limits: Limits) -> Self {
-        let plan = Plan::new(guards, &hasher);
         Self {
-            plan,
+            plan: Plan::new(guards, &hasher),
             hasher,
             limits,
             entries: Entries::default(),
-            classes: FxHashMap::default(),
-            wild: FxHashMap::default(),
-            wild_overflow: false,
-            groups: FxHashMap::default(),
-            outcomes: Vec::new(),
+            payments: payments::Payments::default(),
+            suspects: suspects::Suspects::default(),
+            late: mirrors::Late::default(),
+            bodies: bodies::Bodies::default(),
+            clock: clock::Clock::default(),
             evicted: 0,
         }
     }
@@ -142,28 +151,51 @@ impl Linker {
     }
 
     pub fn enter(&mut self, entry: EntryIn) {
+        if self.entries.contains(entry.key) {
+            return;
+        }
+        let irregular = self.plan.irregular(&entry.facts, entry.peer);
         if self.entries.len() >= self.limits.live_entries
             && let Some(oldest) = self.entries.oldest()
         {
-            self.evicted += 1;
-            let (key, peer, since) = (oldest.key, oldest.peer, oldest.complete_at);
-            self.entries.remove(key);
-            self.wild(key.conn, peer, since, Reason::Evicted);
+            self.evict(oldest);
         }
-        let irregular = self.irregular(&entry);
-        let class = self.class_of_entry(&entry);
+        if irregular {
+            if self.entries.irregular_len() >= self.limits.irregular_entries
+                && let Some(oldest) = self.entries.oldest_irregular()
+            {
+                self.evict(oldest);
+            }
+            self.payments.purse.entered(entry.key);
+        }
+        let class = self.plan.entry_key(&entry.facts, entry.peer, &self.hasher);
         self.entries.insert(Entry::new(entry, class, irregular));
     }
 
-    /// The receiver acknowledged the whole head: only such an entry can pay.
+    /// A departure that began before still finds it paid for; what departs later may have been caused by it, uncounted.
+    fn evict(&mut self, key: MessageKey) {
+        let Some(entry) = self.entries.remove(key) else { return };
+        self.evicted += 1;
+        self.payments.entry_over(&entry, true, self.entries.earliest_of_class(entry.class));
+        let peer = self.shown_peer(entry.peer);
+        self.suspects.entry(self.limits.wild, key, peer, entry.complete_at, entry.deadline);
+    }
+
+    /// The receiver took the whole head: by an ACK, or by the kernel's `bytes_received` when it was closed. Only such an
+    /// entry can pay.
     pub fn acknowledged(&mut self, key: MessageKey) {
-        self.entries.acknowledged(key);
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        entry.acknowledged = true;
+        if entry.irregular {
+            self.payments.purse.acknowledged(key);
+        }
     }
 
     /// Its response was seen to end.
     pub fn answered(&mut self, key: MessageKey, ns: BootNs) {
         let deadline = ns + self.limits.answered_slack;
         self.entries.over(key, deadline, true);
+        self.suspects.answered(key, deadline);
     }
 
     pub fn closed(&mut self, conn: ConnKey, ns: BootNs) {
@@ -171,27 +203,23 @@ impl Linker {
         for key in self.entries.of_connection(conn) {
             self.entries.over(key, deadline, false);
         }
-        if let Some(wild) = self.wild.get_mut(&conn) {
-            wild.over = Some(deadline);
-        }
+        self.suspects.closed(conn, deadline);
     }
 
     /// A stream that cannot be parsed from `since` on is a candidate for everything that time and peer allow.
     pub fn wild(&mut self, conn: ConnKey, peer: IpAddr, since: Order, reason: Reason) {
-        if self.wild.len() >= self.limits.wild && !self.wild.contains_key(&conn) {
-            self.wild_overflow = true;
-            return;
-        }
-        let wild = self.wild.entry(conn).or_insert(Wild { peer, since, over: None, reason });
-        wild.since = wild.since.min(since);
+        self.suspects.stream(self.limits.wild, conn, self.shown_peer(peer), since, reason);
     }
 
     /// The stream was proven complete after all.
     pub fn tame(&mut self, conn: ConnKey) {
-        self.wild.remove(&conn);
-        if self.wild.is_empty() {
-            self.wild_overflow = false;
-        }
+        self.suspects.tame(conn);
+    }
+
+    /// The peer as it shows in `x-forwarded-for`.
+    fn shown_peer(&self, peer: IpAddr) -> Option<IpAddr> {
+        let peer = peer.to_canonical();
+        (!self.plan.hides_loopback() || !peer.is_loopback()).then_some(peer)
     }
 
     pub fn depart(&mut self, departure: &DepartureIn<'_>) -> Link {
@@ -208,260 +236,99 @@ impl Linker {
         if departure.foreign_process {
             return link;
         }
-        link.wild = self.wild_candidate(departure, used);
+        let began = self.clock.began(departure.started_at, departure.started_ns);
         let exact = used == self.plan.general;
-        let class = self.class_of_departure(&departure.facts);
-        let mut irregular: SmallVec<[MessageKey; 1]> = SmallVec::new();
-        {
-            let open = |entry: &Entry| entry.open_at(departure.started_at, departure.started_ns);
-            let mut name = |entry: &Entry| {
-                if link.candidates.len() >= self.limits.candidates {
-                    link.more = true;
-                } else {
-                    link.candidates.push(entry.key);
-                }
-            };
-            if exact {
-                self.entries.of_class(class).filter(|entry| open(entry)).for_each(&mut name);
-            } else {
-                let fits = |entry: &&Entry| open(entry) && self.possible(entry, &departure.facts, used);
-                self.entries.regular().filter(fits).for_each(&mut name);
-            }
-            for entry in self.entries.irregular() {
-                if open(entry) && self.possible(entry, &departure.facts, used) {
-                    name(entry);
-                    irregular.push(entry.key);
-                }
-            }
-        }
-        if self.plan.mirrors && departure.facts.unshadowed.is_some() {
-            self.mirror_candidates(departure, used, &mut link);
-        }
-        link.counted = exact && !link.mirror && !link.candidates.is_empty();
+        let keys = self.plan.departure_keys(&departure.facts, &self.hasher);
+        let payers = self.name_regular(departure, began, exact.then_some(&keys), &mut link);
+        let irregular = self.name_irregular(departure, began, &mut link);
+        link.wild = self.suspect(departure, began, used);
+        let mirrored = self.mirrored(departure, began, &mut link);
+        link.counted = exact && !mirrored && link.wild.is_none() && !link.candidates.is_empty();
+        let class = payers.or(keys.last().copied()).unwrap_or_default();
         if link.counted {
-            self.count(departure, class, irregular, link.wild.is_some() || link.more);
+            let id = departure.facts.request_id;
+            let made_here = id.filter(|id| self.plan.groups && !self.entries.carries_request_id(*id));
+            let keys = [departure.key].into_iter().collect();
+            let debt = Debt { keys, at: departure.started_at, ns: began, irregular };
+            self.payments.count(class, debt, payers.is_some(), made_here);
         }
+        self.await_body(departure.key, &link, class);
         link
     }
 
-    /// Entries whose mirrored copy this may be: equal but for the authority, and one more own address at the end.
-    fn mirror_candidates(&self, departure: &DepartureIn<'_>, used: Constraints, link: &mut Link) {
-        let copy = departure.facts.as_mirrored();
-        // A copy carries one of Envoy's own addresses once more; where that is not what stands last, it says nothing.
-        let own_last = self.own_address_last(&departure.facts) && copy.forwarded.is_some();
-        let used = Constraints { forwarded: own_last, ..used };
-        let had = link.candidates.len();
-        for entry in self.entries.regular().chain(self.entries.irregular()) {
-            let open = entry.complete_at < departure.started_at
-                && entry
-                    .over
-                    .is_none_or(|over| departure.started_ns <= over.deadline.saturating_add(self.limits.mirror_life));
-            if open && !link.candidates.contains(&entry.key) && self.possible(entry, &copy, used) {
-                if link.candidates.len() >= self.limits.candidates {
-                    link.more = true;
-                } else {
-                    link.candidates.push(entry.key);
-                }
-            }
-        }
-        for entry in self.entries.late() {
-            let open = entry.complete_at < departure.started_at;
-            if open && self.possible(entry, &copy, used) && link.candidates.len() < self.limits.candidates {
-                link.candidates.push(entry.key);
-            }
-        }
-        link.mirror = had == 0 && !link.candidates.is_empty();
-    }
-
-    fn own_address_last(&self, facts: &Facts) -> bool {
-        facts.forwarded.and_then(|f| f.last).is_some_and(|last| self.plan.own_addresses.contains(&last))
-            && self.plan.general.forwarded
-    }
-
-    /// Puts a departure that needs a payment into its class, attempts of one request together.
-    fn count(
-        &mut self,
+    /// Regular entries that could have caused it, by class where it is exact (`keys`). Gives the class that is to pay:
+    /// the first key that has any, since an id that a proxy makes up is a fresh one and no entry's.
+    fn name_regular(
+        &self,
         departure: &DepartureIn<'_>,
-        class: u64,
-        irregular: SmallVec<[MessageKey; 1]>,
-        uncounted: bool,
-    ) {
-        let made_here =
-            departure.facts.request_id.filter(|id| self.plan.groups && !self.entries.carries_request_id(*id));
-        if let Some(id) = made_here {
-            if let Some(group) = self.groups.get(&id).filter(|group| group.class == class) {
-                let first = group.first;
-                let joined = self.classes.get_mut(&class).and_then(|c| c.join(first, departure.key));
-                if joined.is_none() {
-                    // Its first attempt has been paid for already.
-                    let keys = [departure.key].into_iter().collect();
-                    self.outcomes.push(Outcome::Paid(keys));
-                }
-                return;
+        began: BootNs,
+        keys: Option<&Keys>,
+        link: &mut Link,
+    ) -> Option<u64> {
+        let open = |entry: &Entry| entry.open_at(departure.started_at, began);
+        let mut payers = None;
+        let Some(keys) = keys else {
+            let possible =
+                |entry: &&Entry| open(entry) && self.plan.possible(&entry.facts, entry.peer, &departure.facts, link.used);
+            let found: SmallVec<[MessageKey; 8]> = self.entries.regular().filter(possible).map(|e| e.key).collect();
+            found.into_iter().for_each(|key| link.name(key, self.limits.candidates));
+            return None;
+        };
+        for key in keys {
+            for entry in self.entries.of_class(*key).filter(|entry| open(entry)) {
+                payers = payers.or(Some(*key));
+                link.name(entry.key, self.limits.candidates);
             }
-            self.groups.insert(id, Group { class, first: departure.key, since: departure.started_ns });
         }
-        self.classes.entry(class).or_default().depart(Unpaid {
-            keys: [departure.key].into_iter().collect(),
-            at: departure.started_at,
-            irregular,
-            uncounted,
-        });
+        payers
+    }
+
+    fn name_irregular(
+        &self,
+        departure: &DepartureIn<'_>,
+        began: BootNs,
+        link: &mut Link,
+    ) -> SmallVec<[MessageKey; 1]> {
+        let used = link.used;
+        let could = |entry: &&Entry| {
+            entry.open_at(departure.started_at, began)
+                && self.plan.possible(&entry.facts, entry.peer, &departure.facts, used)
+        };
+        let found: SmallVec<[MessageKey; 1]> = self.entries.irregular().filter(could).map(|entry| entry.key).collect();
+        found.iter().for_each(|key| link.name(*key, self.limits.candidates));
+        found
+    }
+
+    fn suspect(&self, departure: &DepartureIn<'_>, began: BootNs, used: Constraints) -> Option<Reason> {
+        let last = departure.facts.forwarded.and_then(|forwarded| forwarded.last);
+        let known = self.suspects.reason(departure.started_at, began, used.forwarded.then_some(last));
+        known.or(self.clock.is_too_late(began).then_some(Reason::Evicted))
     }
 
     /// Time passes: exchanges that are over pay, and what has no candidate left is overdrawn.
-    /// `at`: the newest record that was read; `ns`: its clock.
+    /// `at`: the newest record that was read; `ns`: a clock up to which everything was read.
     pub fn advance(&mut self, at: Order, ns: BootNs, out: &mut Vec<LinkEvent>) {
-        for outcome in self.outcomes.drain(..) {
-            push_event(0, outcome, out);
-        }
-        let mut outcomes = Vec::new();
-        let mirror_life = if self.plan.mirrors { self.limits.mirror_life } else { 0 };
-        while let Some(entry) = self.entries.next_over(ns, mirror_life) {
-            if entry.irregular {
-                continue;
-            }
-            let Some(class) = self.classes.get_mut(&entry.class) else { continue };
-            class.entry_over(entry.complete_at, at, entry.acknowledged, &mut outcomes);
-            let earliest = self.entries.earliest_of_class(entry.class);
-            let entries = &mut self.entries;
-            class.expire(earliest, |dead| entries.rescue(&dead.irregular), &mut outcomes);
-            for outcome in outcomes.drain(..) {
-                push_event(entry.class, outcome, out);
-            }
-            if earliest.is_none() && class.is_idle() {
-                self.classes.remove(&entry.class);
+        self.clock.advance(at, ns);
+        let over = ns.saturating_sub(clock::GRACE);
+        while let Some(entry) = self.entries.next_over(over) {
+            self.clock.forget(entry.deadline.unwrap_or_default());
+            self.payments.entry_over(&entry, entry.acknowledged, self.entries.earliest_of_class(entry.class));
+            if self.plan.mirrors {
+                let until = entry.deadline.unwrap_or_default().saturating_add(self.limits.mirror_life);
+                self.late.keep(self.limits.live_entries, until, entry);
             }
         }
-        self.wild.retain(|_, wild| wild.over.is_none_or(|over| ns <= over));
-        if self.wild.is_empty() {
-            self.wild_overflow = false;
-        }
-        if self.groups.len() > 4096 {
-            let horizon = ns.saturating_sub(60_000_000_000);
-            self.groups.retain(|_, group| group.since > horizon);
-        }
+        let entries = &self.entries;
+        self.payments.settle_purse(|class| entries.earliest_of_class(class));
+        self.payments.take(out);
+        self.late.advance(over);
+        self.suspects.advance(over);
     }
 
     /// Departures that wait for a payment.
     pub fn unsettled(&self) -> bool {
-        !self.outcomes.is_empty() || self.classes.values().any(|class| !class.is_idle())
+        self.payments.unsettled()
     }
-
-    fn wild_candidate(&self, departure: &DepartureIn<'_>, used: Constraints) -> Option<Reason> {
-        if self.wild_overflow {
-            return Some(Reason::Bound);
-        }
-        let last = departure.facts.forwarded.and_then(|forwarded| forwarded.last);
-        self.wild
-            .values()
-            .find(|wild| {
-                let peer = wild.peer.to_canonical();
-                wild.since < departure.started_at
-                    && wild.over.is_none_or(|over| departure.started_ns <= over)
-                    && !(used.forwarded && !peer.is_loopback() && last != Some(peer))
-            })
-            .map(|wild| wild.reason)
-    }
-
-    fn irregular(&self, entry: &EntryIn) -> bool {
-        let general = self.plan.general;
-        (general.headers && !entry.facts.dropped.is_empty())
-            || (general.trace && entry.facts.trace == Trace::Unusable)
-            || (general.trace && !self.plan.end_to_end && entry.facts.trace == Trace::Absent)
-            || (general.forwarded && entry.peer.is_loopback())
-            || (general.authority && entry.facts.authority.is_none())
-            || (!self.plan.end_to_end && self.plan.compared(&entry.facts).count() < self.plan.correlation.len())
-    }
-
-    /// The constraints that hold, one by one; the class key says the same of regular entries at once.
-    fn possible(&self, entry: &Entry, departure: &Facts, used: Constraints) -> bool {
-        let facts = &entry.facts;
-        let forwarded = || {
-            if entry.peer.is_loopback() || facts.dropped.contains(&self.plan.names.forwarded_for) {
-                return true;
-            }
-            departure.forwarded.is_some_and(|seen| {
-                seen.last == Some(entry.peer.to_canonical()) && seen.rest == self.plan.expected_rest(facts)
-            })
-        };
-        let trace = || match facts.trace {
-            Trace::One(id) if !facts.dropped.contains(&self.plan.names.traceparent) => {
-                departure.trace == Trace::One(id)
-            }
-            Trace::Absent if self.plan.end_to_end => departure.trace == Trace::Absent,
-            _ => true,
-        };
-        let headers = || {
-            if self.plan.end_to_end {
-                facts.same_headers(departure, &self.plan.skipped)
-            } else {
-                self.plan.correlation.iter().filter(|name| !facts.dropped.contains(name)).all(|name| {
-                    let of = |facts: &Facts| facts.headers.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
-                    of(facts).is_none_or(|value| of(departure) == Some(value))
-                })
-            }
-        };
-        (!used.method || facts.method == departure.method)
-            && (!used.target || facts.target == departure.target)
-            && (!used.authority || facts.authority.is_none() || facts.authority == departure.authority)
-            && (!used.forwarded || forwarded())
-            && (!used.trace || trace())
-            && (!used.headers || headers())
-    }
-
-    fn class_of_entry(&self, entry: &EntryIn) -> u64 {
-        let rest = self.plan.expected_rest(&entry.facts);
-        self.class(&entry.facts, Some(entry.peer.to_canonical()), rest)
-    }
-
-    fn class_of_departure(&self, facts: &Facts) -> u64 {
-        match facts.forwarded {
-            Some(forwarded) => self.class(facts, forwarded.last, forwarded.rest),
-            None => self.class(facts, None, 0),
-        }
-    }
-
-    fn class(&self, facts: &Facts, last: Option<IpAddr>, rest: u64) -> u64 {
-        let general = self.plan.general;
-        let mut words: SmallVec<[u64; 24]> = SmallVec::new();
-        words.push(if general.method { facts.method } else { 0 });
-        words.push(if general.target { facts.target } else { 0 });
-        words.push(facts.authority.filter(|_| general.authority).unwrap_or(0));
-        if general.forwarded {
-            words.extend(address_words(last));
-            words.push(rest);
-        }
-        if general.trace
-            && let Trace::One(id) = facts.trace
-        {
-            words.extend([(id >> 64) as u64, id as u64]);
-        }
-        if general.headers {
-            for (name, value) in self.plan.compared(facts) {
-                words.extend([name, value]);
-            }
-        }
-        self.hasher.words(&words)
-    }
-}
-
-fn address_words(ip: Option<IpAddr>) -> [u64; 2] {
-    match ip {
-        None => [1, 0],
-        Some(IpAddr::V4(v4)) => [2, u64::from(u32::from(v4))],
-        Some(IpAddr::V6(v6)) => {
-            let bits = u128::from(v6);
-            [(bits >> 64) as u64, bits as u64]
-        }
-    }
-}
-
-fn push_event(class: u64, outcome: Outcome, out: &mut Vec<LinkEvent>) {
-    out.push(match outcome {
-        Outcome::Paid(keys) => LinkEvent::Settled(keys),
-        Outcome::Overdrawn { unpaid, shared } => LinkEvent::Overdrawn { class, unpaid, shared },
-    });
 }
 
 #[cfg(test)]

@@ -3,19 +3,13 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::EntryIn;
-use crate::link::class::Order;
+use crate::link::class::{Order, Span};
 use crate::link::facts::Facts;
 use crate::model::{BootNs, ConnKey, MessageKey};
-
-#[derive(Clone, Copy, Debug)]
-pub struct Over {
-    /// Until then a departure may still have been caused by it.
-    pub deadline: BootNs,
-}
 
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -26,31 +20,27 @@ pub struct Entry {
     pub class: u64,
     pub irregular: bool,
     pub acknowledged: bool,
-    pub over: Option<Over>,
+    /// Until then a departure may still have been caused by it; `None`: its exchange is open.
+    pub deadline: Option<BootNs>,
+    /// Octets of its body, once it is complete.
+    pub body: Option<u64>,
 }
 
 impl Entry {
     pub fn new(entry: EntryIn, class: u64, irregular: bool) -> Self {
-        Self {
-            key: entry.key,
-            facts: entry.facts,
-            peer: entry.peer,
-            complete_at: entry.complete_at,
-            class,
-            irregular,
-            acknowledged: false,
-            over: None,
-        }
+        let EntryIn { key, facts, peer, complete_at } = entry;
+        Self { key, facts, peer, complete_at, class, irregular, acknowledged: false, deadline: None, body: None }
     }
 
     /// It was complete before the departure began, and its exchange was not over.
     pub fn open_at(&self, at: Order, ns: BootNs) -> bool {
-        self.complete_at < at && self.over.is_none_or(|over| ns <= over.deadline)
+        self.complete_at < at && self.deadline.is_none_or(|deadline| ns <= deadline)
+    }
+
+    pub fn span(&self) -> Span {
+        Span { from: self.complete_at, until: self.deadline.unwrap_or(BootNs::MAX) }
     }
 }
-
-/// Irregular entries that may still pay for one departure, remembered at most.
-const PURSE: usize = 4096;
 
 #[derive(Debug, Default)]
 pub struct Entries {
@@ -58,17 +48,14 @@ pub struct Entries {
     free: Vec<u32>,
     by_key: FxHashMap<MessageKey, u32>,
     by_conn: FxHashMap<ConnKey, SmallVec<[MessageKey; 2]>>,
-    /// Ascending by `complete_at`; slots that were reused or freed are skipped and cleared lazily.
-    by_class: FxHashMap<u64, VecDeque<(u32, MessageKey)>>,
+    /// Ascending by `complete_at`; places of entries that are gone are skipped and cleared lazily.
+    by_class: FxHashMap<u64, SmallVec<[(u32, MessageKey); 1]>>,
     irregular: Vec<u32>,
     request_ids: FxHashMap<u64, u32>,
     by_age: VecDeque<MessageKey>,
+    /// Deadlines by what set them: each is nearly ascending by itself.
     answered: VecDeque<(BootNs, MessageKey)>,
     closed: VecDeque<(BootNs, MessageKey)>,
-    /// Entries that are over, but whose mirrored copy may still depart.
-    late: VecDeque<(BootNs, Entry)>,
-    purse: FxHashSet<MessageKey>,
-    purse_order: VecDeque<MessageKey>,
 }
 
 impl Entries {
@@ -76,24 +63,26 @@ impl Entries {
         self.by_key.len()
     }
 
+    pub fn irregular_len(&self) -> usize {
+        self.irregular.len()
+    }
+
+    pub fn contains(&self, key: MessageKey) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
     pub fn insert(&mut self, entry: Entry) {
-        if self.by_key.contains_key(&entry.key) {
-            return;
-        }
         let key = entry.key;
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                self.slots.push(None);
-                (self.slots.len() - 1) as u32
-            }
-        };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
         self.by_key.insert(key, slot);
         self.by_conn.entry(key.conn).or_default().push(key);
         if entry.irregular {
             self.irregular.push(slot);
         } else {
-            self.by_class.entry(entry.class).or_default().push_back((slot, key));
+            self.place(entry.class, entry.complete_at, (slot, key));
         }
         if let Some(id) = entry.facts.request_id {
             *self.request_ids.entry(id).or_default() += 1;
@@ -103,6 +92,16 @@ impl Entries {
             self.by_age.retain(|key| self.by_key.contains_key(key));
         }
         self.slots[slot as usize] = Some(entry);
+    }
+
+    fn place(&mut self, class: u64, complete_at: Order, place: (u32, MessageKey)) {
+        let slots = &self.slots;
+        let later = |other: &(u32, MessageKey)| {
+            slots[other.0 as usize].as_ref().is_some_and(|entry| entry.key == other.1 && entry.complete_at > complete_at)
+        };
+        let places = self.by_class.entry(class).or_default();
+        let at = places.iter().rposition(|other| !later(other)).map_or(0, |at| at + 1);
+        places.insert(at, place);
     }
 
     pub fn remove(&mut self, key: MessageKey) -> Option<Entry> {
@@ -131,21 +130,22 @@ impl Entries {
         Some(entry)
     }
 
-    /// Drops stale places from the front of a class, and the class with its last one.
+    /// Drops stale places once they may be half of a class or stand in front, and the class with its last one.
     fn trim(&mut self, class: u64) {
         let Some(places) = self.by_class.get_mut(&class) else { return };
         let slots = &self.slots;
         let alive =
             |place: &(u32, MessageKey)| slots[place.0 as usize].as_ref().is_some_and(|entry| entry.key == place.1);
-        while places.front().is_some_and(|place| !alive(place)) {
-            places.pop_front();
-        }
-        if places.len() > 64 && places.len() > 4 * places.iter().filter(|place| alive(place)).count() {
-            places.retain(alive);
-        }
-        if places.is_empty() {
+        let stale = places.iter().take_while(|place| !alive(place)).count();
+        if stale == places.len() {
             self.by_class.remove(&class);
+        } else if stale * 2 >= places.len() || stale >= STALE {
+            places.retain(|place| alive(place));
         }
+    }
+
+    pub fn get(&self, key: MessageKey) -> Option<&Entry> {
+        self.slots[*self.by_key.get(&key)? as usize].as_ref()
     }
 
     pub fn get_mut(&mut self, key: MessageKey) -> Option<&mut Entry> {
@@ -153,63 +153,45 @@ impl Entries {
         self.slots[slot as usize].as_mut()
     }
 
-    pub fn acknowledged(&mut self, key: MessageKey) {
-        let Some(entry) = self.get_mut(key) else { return };
-        entry.acknowledged = true;
-        if entry.irregular && self.purse.insert(key) {
-            self.purse_order.push_back(key);
-            if self.purse_order.len() > PURSE
-                && let Some(oldest) = self.purse_order.pop_front()
-            {
-                self.purse.remove(&oldest);
-            }
-        }
-    }
-
-    /// One of these irregular entries pays, if any still can.
-    pub fn rescue(&mut self, irregular: &[MessageKey]) -> bool {
-        irregular.iter().any(|key| self.purse.remove(key))
-    }
-
-    pub fn oldest(&mut self) -> Option<&Entry> {
+    pub fn oldest(&mut self) -> Option<MessageKey> {
         while let Some(key) = self.by_age.front() {
-            if let Some(slot) = self.by_key.get(key) {
-                return self.slots[*slot as usize].as_ref();
+            if self.by_key.contains_key(key) {
+                return Some(*key);
             }
             self.by_age.pop_front();
         }
         None
     }
 
-    pub fn over(&mut self, key: MessageKey, deadline: BootNs, answered: bool) {
-        let Some(entry) = self.get_mut(key) else { return };
-        if entry.over.is_some_and(|over| over.deadline <= deadline) {
-            return;
-        }
-        entry.over = Some(Over { deadline });
-        let queue = if answered { &mut self.answered } else { &mut self.closed };
-        queue.push_back((deadline, key));
+    pub fn oldest_irregular(&self) -> Option<MessageKey> {
+        self.irregular().map(|entry| entry.key).next()
     }
 
-    /// The next entry whose time has passed, removed; kept for mirrors for `mirror_life` longer.
-    pub fn next_over(&mut self, ns: BootNs, mirror_life: BootNs) -> Option<Entry> {
-        while self.late.front().is_some_and(|(until, _)| *until < ns) {
-            self.late.pop_front();
+    /// The exchange is over at `deadline`, unless it is known to be over before.
+    pub fn over(&mut self, key: MessageKey, deadline: BootNs, answered: bool) {
+        let Some(entry) = self.get_mut(key) else { return };
+        if entry.deadline.is_some_and(|known| known <= deadline) {
+            return;
         }
+        entry.deadline = Some(deadline);
+        let queue = if answered { &mut self.answered } else { &mut self.closed };
+        let at = queue.iter().rposition(|(other, _)| *other <= deadline).map_or(0, |at| at + 1);
+        queue.insert(at, (deadline, key));
+    }
+
+    /// The entry that was over first, before `ns`; removed.
+    pub fn next_over(&mut self, ns: BootNs) -> Option<Entry> {
         loop {
-            let queue = match (self.answered.front(), self.closed.front()) {
-                (Some((deadline, _)), _) if *deadline < ns => &mut self.answered,
-                (_, Some((deadline, _))) if *deadline < ns => &mut self.closed,
-                _ => return None,
+            let due = |queue: &VecDeque<(BootNs, MessageKey)>| queue.front().map(|(at, _)| *at).filter(|at| *at < ns);
+            let queue = match (due(&self.answered), due(&self.closed)) {
+                (None, None) => return None,
+                (Some(answered), Some(closed)) if closed < answered => &mut self.closed,
+                (Some(_), _) => &mut self.answered,
+                (None, Some(_)) => &mut self.closed,
             };
             let (deadline, key) = queue.pop_front()?;
-            let current = self.by_key.get(&key).and_then(|slot| self.slots[*slot as usize].as_ref());
-            if current.and_then(|entry| entry.over).is_some_and(|over| over.deadline == deadline) {
-                let entry = self.remove(key)?;
-                if mirror_life > 0 {
-                    self.late.push_back((deadline + mirror_life, entry.clone()));
-                }
-                return Some(entry);
+            if self.get(key).is_some_and(|entry| entry.deadline == Some(deadline)) {
+                return self.remove(key);
             }
         }
     }
@@ -238,11 +220,10 @@ impl Entries {
         self.irregular.iter().filter_map(|slot| self.slots[*slot as usize].as_ref())
     }
 
-    pub fn late(&self) -> impl Iterator<Item = &Entry> {
-        self.late.iter().map(|(_, entry)| entry)
-    }
-
     pub fn carries_request_id(&self, id: u64) -> bool {
         self.request_ids.contains_key(&id)
     }
 }
+
+/// Stale places in front of a class that are stepped over rather than cleared.
+const STALE: usize = 64;
