@@ -1,6 +1,17 @@
 //! What people run while working on waypoint-verify. The lab is a library, so that demo, tests and benchmarks use the same one.
 
 pub mod client;
+pub mod demo;
 pub mod gateway;
 pub mod lab;
 pub mod setup;
+
+use std::path::PathBuf;
+
+/// The folder of the workspace.
+///
+/// # Panics
+/// Never: xtask is a folder of it.
+pub fn workspace() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace").to_owned()
+}

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{client, lab, setup};
+use xtask::{client, demo, lab, setup};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -21,6 +21,8 @@ enum Command {
     Setup,
     /// Nodes, pods and Gateways on this machine, of namespaces, cgroups and the real proxies
     Lab(lab::cli::Args),
+    /// Every way past the waypoint and through it, with real traffic, judged by the real program
+    Demo(demo::Args),
     /// The lab's HTTP client: a script on standard input
     #[command(hide = true)]
     Client,
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Setup => setup::main(),
         Command::Lab(arguments) => lab::cli::main(arguments),
+        Command::Demo(arguments) => demo::main(&arguments),
         Command::Client => client::main(),
         Command::Sink { socket } => client::sink::main(&socket),
         Command::LabWatchdog { id } => watchdog::main(&id),

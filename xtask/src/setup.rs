@@ -28,11 +28,7 @@ pub fn envoy_binary() -> Result<PathBuf> {
 
 /// Below the workspace whatever CARGO_TARGET_DIR says: one copy serves all builds.
 fn tools() -> PathBuf {
-    workspace().join("target/tools")
-}
-
-fn workspace() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace").to_owned()
+    crate::workspace().join("target/tools")
 }
 
 /// Runs a command with its output shown.

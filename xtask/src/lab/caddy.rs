@@ -19,6 +19,8 @@ pub enum Variant {
     Plain,
     /// With an active health check of its upstream: requests that nobody sent.
     HealthCheck,
+    /// The same, and each looks like a client's request that came through the gateway of the waypoint's node.
+    HealthCheckLikeAClient,
 }
 
 /// Starts a container's Caddy in `dir`; `ready` of the process tells when it listens.
@@ -52,8 +54,14 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
         Program::Waypoint { gateway, port } => {
             let upstream = socket(plan.gateway(gateway)?.cluster_ip.v4(), *port);
             let health = match variant {
-                Variant::Plain => "",
-                Variant::HealthCheck => " {\n\t\thealth_uri /healthz\n\t\thealth_interval 50ms\n\t}",
+                Variant::Plain => String::new(),
+                Variant::HealthCheck => health_check(""),
+                Variant::HealthCheckLikeAClient => {
+                    let peer = plan.node(&pod.node)?.ingress.v4();
+                    health_check(&format!(
+                        "\t\thealth_headers {{\n\t\t\tHost hello.example\n\t\t\tX-Forwarded-For {peer}\n\t\t}}\n"
+                    ))
+                }
             };
             format!("\treverse_proxy {upstream}{health}\n")
         }
@@ -73,6 +81,10 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
         Program::Envoy | Program::Idle => bail!("{}/{} does not run Caddy", pod.name, container.name),
     };
     Ok(format!("{{\n\tadmin off\n\tauto_https off\n}}\n:{port} {{\n{site}}}\n"))
+}
+
+fn health_check(headers: &str) -> String {
+    format!(" {{\n\t\thealth_uri /healthz\n\t\thealth_interval 50ms\n{headers}\t}}")
 }
 
 #[cfg(test)]

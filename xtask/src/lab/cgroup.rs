@@ -12,6 +12,14 @@ use super::topology::{CgroupStyle, Qos};
 /// What the cgroup of every lab begins with.
 pub const PREFIX: &str = "wv-lab-";
 
+/// Below it, what holds the nodes.
+pub const NODES: &str = "nodes";
+
+/// Path of a node's cgroup below the lab's.
+pub fn of_node(node: &str) -> PathBuf {
+    PathBuf::from(NODES).join(node)
+}
+
 /// Path of a container's cgroup below its node's.
 pub fn container_path(style: CgroupStyle, qos: Qos, uid: &str, container_id: &str) -> PathBuf {
     let level = match qos {

@@ -33,7 +33,7 @@ pub fn of(plan: &Plan, lab_cgroup: &Path) -> Places {
         }
     }
     for node in &plan.nodes {
-        let cgroup = lab_cgroup.join(&node.name).join(cgroup::host_path("host-process"));
+        let cgroup = lab_cgroup.join(cgroup::of_node(&node.name)).join(cgroup::host_path("host-process"));
         places.insert(
             node.name.clone(),
             Entry { address: node.address.ipv4.to_string(), netns: node.netns.clone(), cgroup },

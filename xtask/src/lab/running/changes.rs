@@ -45,6 +45,12 @@ impl Lab {
 
     /// Restarts a Caddy container, as the kubelet would: a new container in the same pod.
     pub fn restart(&mut self, pod: &str, container: &str, variant: Variant) -> Result<()> {
+        self.recreate(pod, container)?;
+        self.start(pod, container, variant)
+    }
+
+    /// Ends a Caddy container; a new one is there, in the dump too, and its program is yet to be started.
+    pub fn recreate(&mut self, pod: &str, container: &str) -> Result<()> {
         let old = self.plan.pod(pod)?.container(container)?.clone();
         let process = self
             .caddies
@@ -53,16 +59,20 @@ impl Lab {
         process.stop()?;
         cgroup::remove(&self.cgroup.join(&old.cgroup))?;
         self.plan.restart(pod, container)?;
+        fs::create_dir_all(self.cgroup.join(&self.plan.pod(pod)?.container(container)?.cgroup))?;
+        self.write_dump()
+    }
+
+    /// Starts the program of a container that `recreate` made.
+    pub fn start(&mut self, pod: &str, container: &str, variant: Variant) -> Result<()> {
         let pod = self.plan.pod(pod)?.clone();
         let container = pod.container(container)?.clone();
-        fs::create_dir_all(self.cgroup.join(&container.cgroup))?;
         if container.run == Program::Backend {
             let place = self.container(&pod.name, &container.name)?;
             let _ = fs::remove_file(caddy::sink_socket(&self.container_dir(&pod, &container)));
             self.start_sink(&place, &pod, &container)?;
         }
         self.start_caddy(&pod, &container, variant)?;
-        self.caddy_ready(&pod, &container)?;
-        self.write_dump()
+        self.caddy_ready(&pod, &container)
     }
 }

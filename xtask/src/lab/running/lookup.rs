@@ -93,9 +93,14 @@ impl Lab {
         &self.cgroup
     }
 
+    /// Holds the nodes, and not what is outside of them: what the root of the hierarchy is to a program that observes them all.
+    pub fn nodes_cgroup(&self) -> PathBuf {
+        self.cgroup.join(cgroup::NODES)
+    }
+
     /// What the root of the cgroup hierarchy would be to an agent on that node.
     pub fn node_cgroup(&self, node: &str) -> PathBuf {
-        self.cgroup.join(node)
+        self.cgroup.join(cgroup::of_node(node))
     }
 
     pub fn state_dir(&self) -> &Path {

@@ -1,0 +1,53 @@
+//! Honest traffic.
+
+use anyhow::{Result, ensure};
+
+use super::{Play, traceparent};
+use crate::client::{Body, Request, Script};
+use crate::demo::counts::Expected;
+use crate::demo::scenario::Stage;
+
+pub fn compliant(stage: &mut Stage) -> Play {
+    const CLIENTS: u64 = 8;
+    const EACH: u64 = 25;
+    stage.observe(CLIENTS * EACH, 200, |lab, _| {
+        let to = lab.gateway("hello-gateway")?;
+        let mut clients = Vec::new();
+        for client in 0..CLIENTS {
+            // Half of the clients send one and the same request all the time; half of the others' carry no trace.
+            let requests = (0..EACH).map(|n| {
+                let number = client * EACH + n;
+                match client % 4 {
+                    0 => Request::get("/same"),
+                    1 => Request::get("/same").header("traceparent", &traceparent(number)),
+                    2 => Request::get(&format!("/unique/{number}")),
+                    _ => Request::get(&format!("/unique/{number}")).header("traceparent", &traceparent(number)),
+                }
+            });
+            let place = lab.client(&format!("client-{}", client + 1))?;
+            clients.push(place.spawn(&Script::keep_alive(to, requests))?);
+        }
+        all_answered(clients.into_iter().map(crate::client::Held::finish).collect::<Result<Vec<_>>>()?.concat(), 200)
+    })?;
+    Ok(Expected::exit(0).verified(CLIENTS * EACH))
+}
+
+pub fn big_upload(stage: &mut Stage) -> Play {
+    const OCTETS: u64 = 1 << 30;
+    let ended = stage.observe(1, 1, |lab, _| {
+        let upload = Request::new("POST", "/upload").body(Body::Zeros(OCTETS));
+        let outcomes = lab.client("client-1")?.run(&Script::keep_alive(lab.gateway("hello-gateway")?, [upload]))?;
+        all_answered(outcomes, 1)
+    })?;
+    let crossed = ended.summary["ringOctets"].as_u64().unwrap_or(u64::MAX);
+    stage.check("what crosses the ring is under 1 % of the body", crossed < OCTETS / 100);
+    Ok(Expected::exit(0).verified(1))
+}
+
+/// Traffic that did not flow proves nothing.
+pub fn all_answered(outcomes: Vec<crate::client::Outcome>, count: usize) -> Result<()> {
+    ensure!(outcomes.len() == count, "{} of {count} requests were made", outcomes.len());
+    let failed = outcomes.iter().find(|outcome| outcome.status != 200);
+    ensure!(failed.is_none(), "not answered with 200: {failed:?}");
+    Ok(())
+}

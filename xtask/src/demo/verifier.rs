@@ -1,0 +1,158 @@
+//! The program itself as a child: started, waited for, interrupted, and what it said.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::counts::Counts;
+use crate::lab::Lab;
+
+/// Longer than any verdict takes; a scenario that waits as long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where `cargo build --release` puts the program.
+pub fn binary() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::workspace().join("target"), PathBuf::from);
+    target.join("release/waypoint-verify")
+}
+
+/// A running `waypoint-verify gate` (or `run`).
+#[derive(Debug)]
+pub struct Verifier {
+    child: Child,
+    lines: Receiver<String>,
+    pub verdicts: Vec<Value>,
+    pub ready: Value,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub counts: Counts,
+    pub verdicts: Vec<Value>,
+    pub ready: Value,
+    pub summary: Value,
+}
+
+impl Verifier {
+    /// Returns when the probes are attached.
+    pub fn gate(lab: &Lab, min_verified: u64, more: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binary());
+        command.args(["gate", "--keep-going", "--output", "json", "--timeout", "120", "--min-verified"]);
+        command.arg(min_verified.to_string());
+        Self::start(command, lab, more)
+    }
+
+    fn start(mut command: Command, lab: &Lab, more: &[&str]) -> Result<Self> {
+        command.arg("--policy").arg(lab.policy_yaml()).arg("--inventory").arg(lab.cluster_yaml());
+        command.arg("--cgroup-root").arg(lab.nodes_cgroup()).args(more);
+        // Ctrl-C is for the demo; the rest follows from its end.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| {
+            format!("starting {}", binary().display())
+        })?;
+        let stdout = child.stdout.take().context("its standard output")?;
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut verifier = Self { child, lines, verdicts: Vec::new(), ready: Value::Null };
+        let ready = verifier.next(Instant::now() + PATIENCE)?.context("it ended before its probes were attached")?;
+        verifier.ready = ready;
+        Ok(verifier)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Until verdicts of so many different messages were given.
+    pub fn wait_for_verdicts(&mut self, count: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let messages: std::collections::BTreeSet<_> =
+                self.verdicts.iter().filter_map(|verdict| verdict["message"].as_str()).collect();
+            if messages.len() >= count {
+                return Ok(());
+            }
+            let seen = messages.len();
+            match self.next(deadline)? {
+                Some(line) => self.verdicts.push(line),
+                None => bail!("only {seen} of {count} requests were judged"),
+            }
+        }
+    }
+
+    /// Interrupts it and reads the rest.
+    pub fn end(mut self) -> Result<Ended> {
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
+        kill(pid, Signal::SIGINT).context("interrupting it")?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut summary = Value::Null;
+        while let Some(line) = self.next(deadline)? {
+            match line["type"].as_str() {
+                Some("summary") => summary = line,
+                _ => self.verdicts.push(line),
+            }
+        }
+        let status = self.child.wait().context("waiting for it")?;
+        let exit = status.code().context("it was ended by a signal")?;
+        let policy = &summary["policies"][0];
+        let map = |value: &Value| serde_json::from_value(value.clone()).unwrap_or_default();
+        let number = |name: &str| policy[name].as_u64().unwrap_or(0);
+        let counts = Counts {
+            requests: number("requests"),
+            verified: number("verified") + number("provisional"),
+            bypassed: map(&policy["bypassed"]),
+            unverified: map(&policy["unverified"]),
+            mirrors: number("mirrors"),
+            forced: number("forced"),
+            exit,
+        };
+        Ok(Ended { counts, verdicts: std::mem::take(&mut self.verdicts), ready: self.ready.take(), summary })
+    }
+
+    /// `None`: it closed its output.
+    fn next(&mut self, deadline: Instant) -> Result<Option<Value>> {
+        match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => Ok(Some(serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?)),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) => bail!("it said nothing for {PATIENCE:?}"),
+        }
+    }
+}
+
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        // Already waited for, or in the way.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The newest verdict of each message.
+    pub fn last(&self) -> impl Iterator<Item = &Value> {
+        let mut latest = std::collections::BTreeMap::new();
+        for verdict in &self.verdicts {
+            latest.insert(verdict["message"].as_str().unwrap_or_default(), verdict);
+        }
+        latest.into_values()
+    }
+
+    /// Newest verdicts of this name (`verified`, `bypassed`, `unverified`).
+    pub fn of(&self, name: &str) -> Vec<&Value> {
+        self.last().filter(|verdict| verdict["verdict"] == name).collect()
+    }
+}
