@@ -65,7 +65,13 @@ fn requests(distinct: bool) -> (Vec<Head>, Vec<Head>) {
     (0..REQUESTS).map(pair).unzip()
 }
 
-fn follow(linker: &mut Linker, hasher: &Hasher, peers: &[IpAddr], (entries, departures): &(Vec<Head>, Vec<Head>), round: u64) {
+fn follow(
+    linker: &mut Linker,
+    hasher: &Hasher,
+    peers: &[IpAddr],
+    (entries, departures): &(Vec<Head>, Vec<Head>),
+    round: u64,
+) {
     let base = round * 10 * u64::from(REQUESTS);
     let mut events = Vec::new();
     let own = |side: u32, number: u32| MessageKey { offset: base + u64::from(number), ..key(side, number) };
@@ -104,7 +110,9 @@ fn link(c: &mut Criterion) {
     let peers: Vec<IpAddr> = (0..FLOWS).map(|n| peer(n).parse().expect("address")).collect();
     let mut group = c.benchmark_group("link");
     group.throughput(Throughput::Elements(2 * u64::from(REQUESTS)));
-    for (name, distinct) in [("1000 distinct requests in flight", true), ("1000 in flight, groups of 16 identical", false)] {
+    for (name, distinct) in
+        [("1000 distinct requests in flight", true), ("1000 in flight, groups of 16 identical", false)]
+    {
         let requests = requests(distinct);
         let mut round = 0;
         let mut linker = Linker::new(&gateway(), hasher, Limits::default());

@@ -44,9 +44,7 @@ impl Span {
 
 #[derive(Clone, Debug)]
 struct Paid {
-    keys: Attempts,
-    at: Order,
-    ns: BootNs,
+    debt: Debt,
     by: Span,
     overdrawn: bool,
 }
@@ -56,7 +54,10 @@ struct Paid {
 pub enum Outcome {
     Paid(Attempts),
     /// More departed than entered: `unpaid` had no entry left, `shared` are those whose payment it could have been.
-    Overdrawn { unpaid: Vec<MessageKey>, shared: Vec<Vec<MessageKey>> },
+    Overdrawn {
+        unpaid: Vec<MessageKey>,
+        shared: Vec<Vec<MessageKey>>,
+    },
 }
 
 /// Where a further attempt found its first one.
@@ -77,7 +78,7 @@ pub struct Class {
     paid: VecDeque<Paid>,
     /// Departures that are overdrawn, as far as a live entry may still reach them.
     points: BTreeMap<(Order, MessageKey), (BootNs, Attempts)>,
-    /// Debts that an irregular entry may pay, and that are undecided until then.
+    /// Debts that are not paid from here, but by something else, or are undecided.
     pub lent: usize,
 }
 
@@ -111,10 +112,10 @@ impl Class {
             return Joined::Waiting;
         }
         let overdrawn = self.points.values_mut().find(|(_, keys)| keys.contains(&first));
-        let paid = self.paid.iter_mut().find(|paid| paid.keys.contains(&first));
+        let paid = self.paid.iter_mut().find(|paid| paid.debt.keys.contains(&first));
         let found = (overdrawn.is_some(), paid.is_some());
         overdrawn.into_iter().for_each(|(_, keys)| keys.push(further));
-        paid.into_iter().for_each(|paid| paid.keys.push(further));
+        paid.into_iter().for_each(|paid| paid.debt.keys.push(further));
         match found {
             (true, _) => Joined::Overdrawn,
             (false, true) => Joined::Paid,
@@ -128,12 +129,13 @@ impl Class {
         if !self.unpaid.get(index).is_some_and(|debt| by.covers(debt.at, debt.ns)) {
             return false;
         }
-        let Some(Debt { keys, at, ns, .. }) = self.unpaid.remove(index) else { return false };
-        out.push(Outcome::Paid(keys.clone()));
-        self.paid.push_back(Paid { keys: keys.clone(), at, ns, by, overdrawn: false });
+        let Some(debt) = self.unpaid.remove(index) else { return false };
+        out.push(Outcome::Paid(debt.keys.clone()));
+        let keys = debt.keys.clone();
+        self.paid.push_back(Paid { debt, by, overdrawn: false });
         let first = (by.from + 1, FIRST_KEY);
         if self.points.range(first..).next().is_some_and(|((at, _), (ns, _))| by.covers(*at, *ns)) {
-            self.spread(|paid| paid.keys == keys, out);
+            self.spread(|paid| paid.debt.keys == keys, out);
         }
         self.forget();
         true
@@ -159,6 +161,21 @@ impl Class {
         }
     }
 
+    /// Places of those payers that could have paid for this debt.
+    pub fn payers_of(&self, debt: &Debt) -> impl Iterator<Item = usize> {
+        let (at, ns) = (debt.at, debt.ns);
+        self.paid.iter().enumerate().filter(move |(_, paid)| paid.by.covers(at, ns)).map(|(place, _)| place)
+    }
+
+    pub fn paid_at(&self, place: usize) -> Option<&Debt> {
+        self.paid.get(place).map(|paid| &paid.debt)
+    }
+
+    /// The payer at this place pays for another debt; gives what it paid for before.
+    pub fn pay_instead(&mut self, place: usize, debt: Debt) -> Option<Debt> {
+        self.paid.get_mut(place).map(|paid| std::mem::replace(&mut paid.debt, debt))
+    }
+
     /// A dead debt that nothing pays for.
     pub fn overdraw(&mut self, debt: Debt, out: &mut Vec<Outcome>) {
         out.push(Outcome::Overdrawn { unpaid: debt.keys.to_vec(), shared: Vec::new() });
@@ -179,9 +196,10 @@ impl Class {
         let mut reached: Vec<(Order, BootNs)> = Vec::new();
         let mut mark = |paid: &mut Paid, reached: &mut Vec<(Order, BootNs)>| {
             paid.overdrawn = true;
-            reached.push((paid.at, paid.ns));
-            self.points.insert((paid.at, paid.keys[0]), (paid.ns, paid.keys.clone()));
-            shared.push(paid.keys.to_vec());
+            let Debt { keys, at, ns, .. } = &paid.debt;
+            reached.push((*at, *ns));
+            self.points.insert((*at, keys[0]), (*ns, keys.clone()));
+            shared.push(keys.to_vec());
         };
         self.paid.iter_mut().filter(|paid| !paid.overdrawn && first(paid)).for_each(|paid| mark(paid, &mut reached));
         while let Some((at, ns)) = reached.pop() {
@@ -204,7 +222,7 @@ impl Class {
             let (mut at, mut ns) = (front.at, front.ns);
             loop {
                 let spanning = self.paid.iter().rev().take_while(|paid| paid.by.until >= ns);
-                let lowest = spanning.map(|paid| (paid.at, paid.ns)).min();
+                let lowest = spanning.map(|paid| (paid.debt.at, paid.debt.ns)).min();
                 match lowest {
                     Some(lowest) if lowest < (at, ns) => (at, ns) = lowest,
                     _ => break,

@@ -5,12 +5,14 @@
 //! made up there that a count would show. Nor is one counted that an unparsed stream may have caused, or that may be a
 //! mirrored copy: these have causes beyond counting, and the link says so.
 
+mod attempts;
 mod bodies;
 mod clock;
 mod entries;
 mod mirrors;
 mod payments;
 mod purse;
+mod search;
 mod suspects;
 
 use std::net::IpAddr;
@@ -150,6 +152,11 @@ impl Linker {
         self.entries.len()
     }
 
+    /// Nothing is open, and nothing is remembered that grows with traffic.
+    pub fn is_empty(&self) -> bool {
+        self.entries.len() == 0 && self.payments.is_empty()
+    }
+
     pub fn enter(&mut self, entry: EntryIn) {
         if self.entries.contains(entry.key) {
             return;
@@ -162,7 +169,7 @@ impl Linker {
         }
         if irregular {
             if self.entries.irregular_len() >= self.limits.irregular_entries
-                && let Some(oldest) = self.entries.oldest_irregular()
+                && let Some(oldest) = self.entries.oldest_irregular().map(|entry| entry.key)
             {
                 self.evict(oldest);
             }
@@ -176,9 +183,14 @@ impl Linker {
     fn evict(&mut self, key: MessageKey) {
         let Some(entry) = self.entries.remove(key) else { return };
         self.evicted += 1;
-        self.payments.entry_over(&entry, true, self.entries.earliest_of_class(entry.class));
+        self.pay(&entry, true);
         let peer = self.shown_peer(entry.peer);
         self.suspects.entry(self.limits.wild, key, peer, entry.complete_at, entry.deadline);
+    }
+
+    fn pay(&mut self, entry: &Entry, pays: bool) {
+        let irregular = self.entries.oldest_irregular().map(|entry| entry.complete_at);
+        self.payments.entry_over(entry, pays, self.entries.earliest_of_class(entry.class), irregular);
     }
 
     /// The receiver took the whole head: by an ACK, or by the kernel's `bytes_received` when it was closed. Only such an
@@ -268,8 +280,9 @@ impl Linker {
         let open = |entry: &Entry| entry.open_at(departure.started_at, began);
         let mut payers = None;
         let Some(keys) = keys else {
-            let possible =
-                |entry: &&Entry| open(entry) && self.plan.possible(&entry.facts, entry.peer, &departure.facts, link.used);
+            let possible = |entry: &&Entry| {
+                open(entry) && self.plan.possible(&entry.facts, entry.peer, &departure.facts, link.used)
+            };
             let found: SmallVec<[MessageKey; 8]> = self.entries.regular().filter(possible).map(|e| e.key).collect();
             found.into_iter().for_each(|key| link.name(key, self.limits.candidates));
             return None;
@@ -283,12 +296,7 @@ impl Linker {
         payers
     }
 
-    fn name_irregular(
-        &self,
-        departure: &DepartureIn<'_>,
-        began: BootNs,
-        link: &mut Link,
-    ) -> SmallVec<[MessageKey; 1]> {
+    fn name_irregular(&self, departure: &DepartureIn<'_>, began: BootNs, link: &mut Link) -> SmallVec<[MessageKey; 1]> {
         let used = link.used;
         let could = |entry: &&Entry| {
             entry.open_at(departure.started_at, began)
@@ -312,14 +320,15 @@ impl Linker {
         let over = ns.saturating_sub(clock::GRACE);
         while let Some(entry) = self.entries.next_over(over) {
             self.clock.forget(entry.deadline.unwrap_or_default());
-            self.payments.entry_over(&entry, entry.acknowledged, self.entries.earliest_of_class(entry.class));
+            self.pay(&entry, entry.acknowledged);
             if self.plan.mirrors {
                 let until = entry.deadline.unwrap_or_default().saturating_add(self.limits.mirror_life);
                 self.late.keep(self.limits.live_entries, until, entry);
             }
         }
         let entries = &self.entries;
-        self.payments.settle_purse(|class| entries.earliest_of_class(class));
+        let irregular = entries.oldest_irregular().map(|entry| entry.complete_at);
+        self.payments.settle(|class| entries.earliest_of_class(class), irregular);
         self.payments.take(out);
         self.late.advance(over);
         self.suspects.advance(over);

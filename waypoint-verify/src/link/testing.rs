@@ -1,10 +1,12 @@
 //! Fixtures: requests in a few words, the guards of the measured proxies, and a linker with a clock.
 
+mod matching;
 mod proxies;
 mod scene;
 
 use crate::link::{Facts, Hasher};
 use crate::model::{Appends, ForwardedFor, Guards, Head, HeadBuilder, Touch, Version};
+pub use matching::matching;
 pub use proxies::{Caddy, Envoy, Via, envoy_retry};
 pub use scene::Scene;
 
@@ -13,12 +15,20 @@ pub fn hasher() -> Hasher {
 }
 
 /// A request in words: `request("GET /a").host("h").with("accept", "*/*")`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     pub method: Vec<u8>,
     pub target: Vec<u8>,
     pub authority: Vec<u8>,
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+        write!(f, "{} {} at {:?}", text(&self.method), text(&self.target), text(&self.authority))?;
+        self.fields.iter().try_for_each(|(name, value)| write!(f, " | {}: {:?}", text(name), text(value)))
+    }
 }
 
 pub fn request(line: &str) -> Request {

@@ -39,14 +39,31 @@ impl Rule {
             b"keep-alive" | b"te" | b"trailer" | b"expect" | b"upgrade" | b"http2-settings" | b"host"
             | b"content-length" | b"transfer-encoding" => Self::Never,
             // Set, joined or replaced by one of the measured proxies.
-            b"accept-encoding" | b"user-agent" | b"via" | b"forwarded" | b"x-real-ip" | b"x-original-forwarded-for"
-            | b"grpc-timeout" | b"grpc-accept-encoding" | b"x-grpc-web" => Self::Never,
+            b"accept-encoding"
+            | b"user-agent"
+            | b"via"
+            | b"forwarded"
+            | b"x-real-ip"
+            | b"x-original-forwarded-for"
+            | b"grpc-timeout"
+            | b"grpc-accept-encoding"
+            | b"x-grpc-web" => Self::Never,
             // Tracers, where a proxy runs one.
-            b"tracestate" | b"b3" | b"x-ot-span-context" | b"x-client-trace-id" | b"x-cloud-trace-context"
-            | b"x-amzn-trace-id" | b"grpc-trace-bin" | b"sw8" => Self::Never,
+            b"tracestate"
+            | b"b3"
+            | b"x-ot-span-context"
+            | b"x-client-trace-id"
+            | b"x-cloud-trace-context"
+            | b"x-amzn-trace-id"
+            | b"grpc-trace-bin"
+            | b"sw8" => Self::Never,
             _ => match name.first() {
                 Some(b'p') if name.starts_with(b"proxy-") => Self::Never,
-                Some(b'x') if [&b"x-envoy-"[..], b"x-forwarded-", b"x-b3-", b"x-datadog-"].iter().any(|p| name.starts_with(p)) => {
+                Some(b'x')
+                    if [&b"x-envoy-"[..], b"x-forwarded-", b"x-b3-", b"x-datadog-"]
+                        .iter()
+                        .any(|p| name.starts_with(p)) =>
+                {
                     Self::Never
                 }
                 _ => Self::Compared,

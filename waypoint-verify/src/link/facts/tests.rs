@@ -31,7 +31,8 @@ fn what_envoy_sends_for_a_peer_is_the_list_it_received_and_the_peer() {
 
 #[test]
 fn lists_that_differ_in_an_element_are_told_apart() {
-    let rows = ["10.0.0.9", "1.1.1.1,10.0.0.9", "1.1.1.2,10.0.0.9", "1.1.1.1,1.1.1.2,10.0.0.9", "1.1.1.2,1.1.1.1,10.0.0.9"];
+    let rows =
+        ["10.0.0.9", "1.1.1.1,10.0.0.9", "1.1.1.2,10.0.0.9", "1.1.1.1,1.1.1.2,10.0.0.9", "1.1.1.2,1.1.1.1,10.0.0.9"];
     let rests: std::collections::BTreeSet<u64> = rows.iter().map(|row| forwarded(&[row]).unwrap().rest).collect();
     assert_eq!(rests.len(), rows.len());
 }
@@ -84,14 +85,35 @@ fn a_trace_id_is_taken_from_one_well_formed_traceparent() {
 fn what_the_proxies_change_by_themselves_is_not_compared() {
     let plain = request("GET /").facts().headers;
     let rows = [
-        "Connection", "Keep-Alive", "TE", "Trailer", "Expect", "Upgrade", "HTTP2-Settings", "Proxy-Connection",
-        "Proxy-Authorization", "X-Envoy-Internal", "x-envoy-anything", "X-Forwarded-Proto", "X-Forwarded-Anything", "X-Request-Id",
-        "Host", "Accept-Encoding", "User-Agent", "Content-Length", "Transfer-Encoding", "Via", "tracestate", "b3",
+        "Connection",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Expect",
+        "Upgrade",
+        "HTTP2-Settings",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+        "X-Envoy-Internal",
+        "x-envoy-anything",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Anything",
+        "X-Request-Id",
+        "Host",
+        "Accept-Encoding",
+        "User-Agent",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Via",
+        "tracestate",
+        "b3",
     ];
     for name in rows {
         assert_eq!(request("GET /").with(name, "7").facts().headers, plain, "{name}");
     }
-    for name in ["Authorization", "Accept", "X-Forwarded", "Proxy", "X-Order-Id", "Cookie", "Content-Type", "X_under_score"] {
+    for name in
+        ["Authorization", "Accept", "X-Forwarded", "Proxy", "X-Order-Id", "Cookie", "Content-Type", "X_under_score"]
+    {
         assert_ne!(request("GET /").with(name, "7").facts().headers, plain, "{name}");
     }
 }
@@ -155,7 +177,8 @@ fn an_authority_that_a_proxy_fills_in_or_cuts_is_none() {
 #[test]
 fn a_shadow_is_known_by_its_name() {
     let plain = |authority: &str| hasher().bytes(authority.as_bytes());
-    let rows = [("hello-shadow", Some("hello")), ("hello-shadow:80", Some("hello:80")), ("hello", None), ("shadow:80", None)];
+    let rows =
+        [("hello-shadow", Some("hello")), ("hello-shadow:80", Some("hello:80")), ("hello", None), ("shadow:80", None)];
     for (authority, expected) in rows {
         assert_eq!(request("GET /").host(authority).facts().unshadowed, expected.map(plain), "{authority}");
     }
@@ -164,7 +187,12 @@ fn a_shadow_is_known_by_its_name() {
 #[test]
 fn connection_drops_only_what_is_there_and_would_be_compared() {
     let names = |connection: &str| -> Facts {
-        request("GET /").with("X-Gone", "1").with("Traceparent", "x").with("TE", "trailers").with("Connection", connection).facts()
+        request("GET /")
+            .with("X-Gone", "1")
+            .with("Traceparent", "x")
+            .with("TE", "trailers")
+            .with("Connection", connection)
+            .facts()
     };
     for (connection, expected) in [
         ("close", 0),

@@ -12,7 +12,9 @@ fn used(guards: &Guards, departure: &Request) -> Constraints {
 }
 
 fn departure() -> Request {
-    request("GET /a?q=1").with("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").from("10.0.0.9")
+    request("GET /a?q=1")
+        .with("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        .from("10.0.0.9")
 }
 
 #[test]

@@ -56,9 +56,8 @@ impl Linker {
     pub fn departure_ended(&mut self, key: MessageKey, body: u64) -> Option<Link> {
         let Open { mut link, class } = self.bodies.open.remove(&key)?;
         let before = link.candidates.len();
-        let other_body = |key: &MessageKey| {
-            self.entries.get(*key).and_then(|entry| entry.body).is_some_and(|known| known != body)
-        };
+        let other_body =
+            |key: &MessageKey| self.entries.get(*key).and_then(|entry| entry.body).is_some_and(|known| known != body);
         link.candidates.retain(|candidate| !other_body(candidate));
         if link.candidates.len() == before {
             return None;

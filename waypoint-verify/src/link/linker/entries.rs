@@ -97,7 +97,9 @@ impl Entries {
     fn place(&mut self, class: u64, complete_at: Order, place: (u32, MessageKey)) {
         let slots = &self.slots;
         let later = |other: &(u32, MessageKey)| {
-            slots[other.0 as usize].as_ref().is_some_and(|entry| entry.key == other.1 && entry.complete_at > complete_at)
+            slots[other.0 as usize]
+                .as_ref()
+                .is_some_and(|entry| entry.key == other.1 && entry.complete_at > complete_at)
         };
         let places = self.by_class.entry(class).or_default();
         let at = places.iter().rposition(|other| !later(other)).map_or(0, |at| at + 1);
@@ -163,8 +165,9 @@ impl Entries {
         None
     }
 
-    pub fn oldest_irregular(&self) -> Option<MessageKey> {
-        self.irregular().map(|entry| entry.key).next()
+    /// The irregular entry that entered first.
+    pub fn oldest_irregular(&self) -> Option<&Entry> {
+        self.irregular().next()
     }
 
     /// The exchange is over at `deadline`, unless it is known to be over before.

@@ -13,7 +13,7 @@ pub struct Late {
     /// With until when; nearly ascending.
     entries: VecDeque<(BootNs, Entry)>,
     /// Until when one that had to be forgotten could have had a copy.
-    forgotten: BootNs,
+    forgotten: Option<BootNs>,
 }
 
 impl Late {
@@ -22,7 +22,7 @@ impl Late {
         if self.entries.len() > bound
             && let Some((until, _)) = self.entries.pop_front()
         {
-            self.forgotten = self.forgotten.max(until);
+            self.forgotten = self.forgotten.max(Some(until));
         }
     }
 
@@ -51,7 +51,7 @@ impl Linker {
         for entry in live.chain(self.late.entries.iter().map(|(_, entry)| entry)).filter(|entry| could(entry)) {
             link.name(entry.key, self.limits.candidates);
         }
-        if self.late.forgotten >= began {
+        if self.late.forgotten.is_some_and(|forgotten| began <= forgotten) {
             link.wild = link.wild.or(Some(Reason::Evicted));
         }
         let found = link.more || link.candidates.len() > before;

@@ -1,32 +1,24 @@
 //! Who pays for what in one instance: the classes, the purse of irregular entries, and the attempts of one request.
+//!
+//! A debt that its class cannot pay is looked at once more: an irregular entry may pay, on whatever path ([`search`]).
 
 use rustc_hash::FxHashMap;
 
 use super::LinkEvent;
+use super::attempts::Groups;
 use super::entries::Entry;
-use super::purse::{Decision, Purse};
+use super::purse::Purse;
+use super::search::{Payer, Search, search};
 use crate::link::class::{Class, Debt, Joined, Order, Outcome};
 use crate::model::MessageKey;
 
-/// The attempts of one request, by the `x-request-id` that the proxy gave it.
-#[derive(Clone, Copy, Debug)]
-struct Group {
-    class: u64,
-    first: MessageKey,
-}
-
-#[derive(Debug, Default)]
-struct Account {
-    class: Class,
-    /// Groups that began in this class, by their first attempt: over when all entries are over that were complete before.
-    groups: Vec<(Order, u64)>,
-}
-
 #[derive(Debug, Default)]
 pub struct Payments {
-    accounts: FxHashMap<u64, Account>,
-    groups: FxHashMap<u64, Group>,
+    classes: FxHashMap<u64, Class>,
+    groups: Groups,
     pub purse: Purse,
+    /// Debts that no class pays, and that an irregular entry may pay.
+    doubtful: Vec<(u64, Debt)>,
     ready: Vec<LinkEvent>,
     waiting: usize,
 }
@@ -36,35 +28,36 @@ impl Payments {
         self.waiting > 0 || !self.ready.is_empty()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty() && self.groups.is_empty()
+    }
+
     /// A departure that needs a payment. `regular`: entries of its class are among its candidates.
     /// `made_here`: its `x-request-id`, if the proxy made it.
     pub fn count(&mut self, class: u64, debt: Debt, regular: bool, made_here: Option<u64>) {
         let Some(key) = debt.keys.first().copied() else { return };
-        if let Some(id) = made_here {
-            let group = *self.groups.entry(id).or_insert(Group { class, first: key });
-            if group.first != key && group.class == class {
-                return self.further_attempt(class, group.first, key);
-            }
-            if group.first == key {
-                self.accounts.entry(class).or_default().groups.push((debt.at, id));
-            }
+        let first = made_here.and_then(|id| self.groups.first(id, class, key, debt.at, !debt.irregular.is_empty()));
+        if let Some(first) = first {
+            return self.further_attempt(class, first, key);
         }
         self.waiting += 1;
-        let account = self.accounts.entry(class).or_default();
+        let account = self.classes.entry(class).or_default();
         if regular {
-            account.class.depart(debt);
+            account.depart(debt);
         } else {
-            account.class.lent += 1;
-            self.purse.lend(class, debt);
+            account.lent += 1;
+            self.doubtful.push((class, debt));
+            self.purse.changed = true;
         }
     }
 
     fn further_attempt(&mut self, class: u64, first: MessageKey, key: MessageKey) {
-        let undecided = self.purse.join(first, key);
-        let joined = self.accounts.get_mut(&class).map_or(Joined::Unknown, |account| account.class.join(first, key));
-        match joined {
+        if let Some((_, debt)) = self.doubtful.iter_mut().find(|(_, debt)| debt.keys.contains(&first)) {
+            return debt.keys.push(key);
+        }
+        self.purse.join(first, key);
+        match self.classes.get_mut(&class).map_or(Joined::Unknown, |account| account.join(first, key)) {
             Joined::Waiting => {}
-            _ if undecided => {}
             // The group is remembered, so its first attempt was decided; what is forgotten was paid for.
             Joined::Paid | Joined::Unknown => self.ready.push(LinkEvent::Settled([key].into_iter().collect())),
             Joined::Overdrawn => {
@@ -75,82 +68,126 @@ impl Payments {
 
     /// Nothing can have caused it: it needs no payment. `false`: that was decided already.
     pub fn withdraw(&mut self, class: u64, key: MessageKey) -> bool {
-        let withdrawn = self.accounts.get_mut(&class).is_some_and(|account| account.class.withdraw(key));
+        let withdrawn = self.classes.get_mut(&class).is_some_and(|account| account.withdraw(key));
         self.waiting -= usize::from(withdrawn);
         withdrawn
     }
 
     /// An entry is over, and no longer among those of its class, of which `earliest` is the first one left.
-    pub fn entry_over(&mut self, entry: &Entry, pays: bool, earliest: Option<Order>) {
+    /// `irregular`: where the first irregular one that is left was complete.
+    pub fn entry_over(&mut self, entry: &Entry, pays: bool, earliest: Option<Order>, irregular: Option<Order>) {
         if entry.irregular {
-            return self.purse.over(entry.key);
+            let forgotten = self.purse.over(entry.key);
+            forgotten.into_iter().for_each(|class| self.returned(class));
+            return;
         }
         let class = entry.class;
-        let Some(account) = self.accounts.get_mut(&class) else { return };
-        let mut outcomes = Vec::new();
-        if pays && account.class.entry_over(entry.span(), &mut outcomes) {
-            self.waiting -= 1;
-        }
-        let mut dead = Vec::new();
-        account.class.expire(earliest, &mut dead);
-        for debt in dead {
-            if debt.irregular.is_empty() {
-                self.waiting -= 1;
-                account.class.overdraw(debt, &mut outcomes);
-            } else {
-                account.class.lent += 1;
-                self.purse.lend(class, debt);
-            }
-        }
-        account.class.tidy(earliest);
-        tell(class, outcomes, &mut self.ready);
-        self.release(class, earliest);
-    }
-
-    /// Forgets groups of which no further attempt can come, and accounts in which nothing is open.
-    fn release(&mut self, class: u64, earliest: Option<Order>) {
-        let Some(account) = self.accounts.get_mut(&class) else { return };
-        if account.class.lent == 0 {
-            let over = |at: Order| earliest.is_none_or(|earliest| at <= earliest);
-            let groups = &mut self.groups;
-            account.groups.retain(|(at, id)| {
-                if over(*at) {
-                    groups.remove(id);
-                }
-                !over(*at)
-            });
-        }
-        if earliest.is_none() && account.class.is_idle() {
-            self.accounts.remove(&class);
-        }
-    }
-
-    /// Decides what irregular entries pay. `earliest`: of the live entries of a class.
-    pub fn settle_purse(&mut self, earliest: impl Fn(u64) -> Option<Order>) {
-        let mut decisions = Vec::new();
-        self.purse.settle(&mut decisions);
-        for decision in decisions {
-            let (Decision::Paid { class, .. } | Decision::Overdrawn { class, .. } | Decision::Shared { class, .. }) =
-                decision;
+        if let Some(account) = self.classes.get_mut(&class) {
             let mut outcomes = Vec::new();
-            let account = self.accounts.entry(class).or_default();
-            match decision {
-                Decision::Paid { debt, .. } => {
-                    outcomes.push(Outcome::Paid(debt.keys));
-                    (account.class.lent, self.waiting) = (account.class.lent - 1, self.waiting - 1);
-                }
-                Decision::Overdrawn { debt, .. } => {
-                    account.class.overdraw(debt, &mut outcomes);
-                    (account.class.lent, self.waiting) = (account.class.lent - 1, self.waiting - 1);
-                }
-                Decision::Shared { debt, .. } => {
-                    outcomes.push(Outcome::Overdrawn { unpaid: Vec::new(), shared: vec![debt.keys.to_vec()] });
-                    account.class.share(debt.at, debt.ns, debt.keys, &mut outcomes);
-                }
+            if pays && account.entry_over(entry.span(), &mut outcomes) {
+                self.waiting -= 1;
             }
-            account.class.tidy(earliest(class));
+            let mut dead = Vec::new();
+            account.expire(earliest, &mut dead);
+            account.lent += dead.len();
             tell(class, outcomes, &mut self.ready);
-            self.release(class, earliest(class));
+            for debt in dead {
+                self.decide(class, debt);
+            }
+            self.tidy(class, earliest);
+        }
+        self.groups.release(class, earliest, irregular);
+    }
+
+    /// A debt of this class that was paid from elsewhere is remembered no more.
+    fn returned(&mut self, class: u64) {
+        if let Some(account) = self.classes.get_mut(&class) {
+            account.lent -= 1;
+        }
+    }
+
+    fn tidy(&mut self, class: u64, earliest: Option<Order>) {
+        let Some(account) = self.classes.get_mut(&class) else { return };
+        account.tidy(earliest);
+        if earliest.is_none() && account.is_idle() {
+            self.classes.remove(&class);
+        }
+    }
+
+    /// What a class cannot pay is paid from the purse, waits for it, or is overdrawn.
+    fn decide(&mut self, class: u64, debt: Debt) {
+        let found = match self.purse.is_empty() {
+            true => Search::Stuck(Vec::new()),
+            false => search(&self.classes, &self.purse, class, &debt),
+        };
+        match found {
+            Search::Wait => self.doubtful.push((class, debt)),
+            Search::Paid { way, free } => {
+                self.waiting -= 1;
+                self.ready.push(LinkEvent::Settled(debt.keys.clone()));
+                self.pay(class, debt, &way, free);
+            }
+            Search::Stuck(reached) => {
+                self.waiting -= 1;
+                let Some(account) = self.classes.get_mut(&class) else { return };
+                account.lent -= 1;
+                let mut outcomes = Vec::new();
+                account.overdraw(debt, &mut outcomes);
+                tell(class, outcomes, &mut self.ready);
+                self.share(reached);
+            }
+        }
+    }
+
+    /// Each payer on the way pays for the debt before its own, and `free` for the last one.
+    fn pay(&mut self, mut class: u64, mut debt: Debt, way: &[Payer], free: MessageKey) {
+        for payer in way {
+            let before = match *payer {
+                Payer::Regular(class, place) => self.classes.get_mut(&class).and_then(|account| {
+                    account.lent -= 1;
+                    account.pay_instead(place, debt.clone()).map(|before| (class, before))
+                }),
+                Payer::Irregular(key) => self.purse.pay(key, class, debt.clone()),
+            };
+            let Some(before) = before else { return };
+            (class, debt) = before;
+            if let (Payer::Regular(..), Some(account)) = (payer, self.classes.get_mut(&class)) {
+                account.lent += 1;
+            }
+        }
+        self.purse.pay(free, class, debt);
+    }
+
+    /// What the purse pays with what could have paid for an overdrawn debt is overdrawn with it.
+    fn share(&mut self, reached: Vec<MessageKey>) {
+        for payer in reached {
+            let Some((class, Debt { keys, at, ns, .. })) = self.purse.paid(payer).cloned() else { continue };
+            let mut outcomes = vec![Outcome::Overdrawn { unpaid: Vec::new(), shared: vec![keys.to_vec()] }];
+            if let Some(account) = self.classes.get_mut(&class) {
+                account.share(at, ns, keys, &mut outcomes);
+            }
+            tell(class, outcomes, &mut self.ready);
+        }
+    }
+
+    /// Decides what waits for irregular entries. `earliest`: of the live entries of a class; `irregular`: of the
+    /// irregular ones.
+    pub fn settle(&mut self, earliest: impl Fn(u64) -> Option<Order>, irregular: Option<Order>) {
+        let mut touched: Vec<u64> = Vec::new();
+        if std::mem::take(&mut self.purse.changed) {
+            for (class, debt) in std::mem::take(&mut self.doubtful) {
+                touched.push(class);
+                self.decide(class, debt);
+            }
+            self.groups.release_pinned(&earliest, irregular);
+        }
+        if self.waiting == 0 && !self.purse.is_empty() {
+            let closed = self.purse.close();
+            closed.iter().for_each(|class| self.returned(*class));
+            touched.extend(closed);
+        }
+        for class in touched {
+            self.tidy(class, earliest(class));
         }
     }
 

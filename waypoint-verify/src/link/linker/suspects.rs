@@ -25,7 +25,7 @@ pub struct Suspects {
     forgotten: FxHashMap<ConnKey, SmallVec<[MessageKey; 1]>>,
     /// Too many to be kept in full: while one of these connections is open, every departure is affected.
     crowd: FxHashSet<ConnKey>,
-    crowd_until: BootNs,
+    crowd_until: Option<BootNs>,
     /// Too many even for that; nothing can be said any more.
     lost_count: bool,
 }
@@ -80,7 +80,7 @@ impl Suspects {
             }
         }
         if self.crowd.remove(&conn) {
-            self.crowd_until = self.crowd_until.max(deadline);
+            self.crowd_until = self.crowd_until.max(Some(deadline));
         }
     }
 
@@ -121,7 +121,7 @@ impl Suspects {
 
     /// Why something that cannot be named may have caused a departure; `peer`: whose it must be, if that is known.
     pub fn reason(&self, at: Order, ns: BootNs, peer: Option<Option<IpAddr>>) -> Option<Reason> {
-        if self.lost_count || !self.crowd.is_empty() || ns <= self.crowd_until {
+        if self.lost_count || !self.crowd.is_empty() || self.crowd_until.is_some_and(|until| ns <= until) {
             return Some(Reason::Bound);
         }
         if self.of.is_empty() {

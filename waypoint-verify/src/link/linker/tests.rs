@@ -1,1 +1,7 @@
-//! Tables.
+//! One proxy instance: candidates, payments, bounds.
+
+mod candidates;
+mod counts;
+mod never_excluded;
+mod payments;
+mod refinements;

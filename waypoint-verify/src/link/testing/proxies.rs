@@ -72,7 +72,8 @@ impl Envoy {
         }
         let address = if peer.to_canonical().is_loopback() { OWN.to_owned() } else { shown(peer) };
         let before: Vec<u8> = out.lines("x-forwarded-for").collect::<Vec<_>>().join(&b","[..]);
-        let forwarded = if before.is_empty() { address.into_bytes() } else { [&before, &b","[..], address.as_bytes()].concat() };
+        let forwarded =
+            if before.is_empty() { address.into_bytes() } else { [&before, &b","[..], address.as_bytes()].concat() };
         out.set("x-forwarded-for", forwarded);
         out.set("x-forwarded-proto", "http");
         out.set("x-envoy-internal", "true");
@@ -138,7 +139,12 @@ impl Via for Envoy {
 impl Via for Caddy {
     fn through(&self, request: &Request, peer: IpAddr) -> Request {
         let mut out = request.clone();
-        for name in listed(request).iter().map(String::as_str).chain(["connection", "keep-alive", "upgrade", "proxy-authorization"]) {
+        for name in listed(request).iter().map(String::as_str).chain([
+            "connection",
+            "keep-alive",
+            "upgrade",
+            "proxy-authorization",
+        ]) {
             out.remove(name);
         }
         out.target = escaped(&out.target);
@@ -155,7 +161,11 @@ impl Via for Caddy {
         for (name, value) in &mut out.fields {
             let mut start = true;
             for byte in name {
-                if start { byte.make_ascii_uppercase() } else { byte.make_ascii_lowercase() }
+                if start {
+                    byte.make_ascii_uppercase()
+                } else {
+                    byte.make_ascii_lowercase()
+                }
                 start = *byte == b'-';
             }
             *value = value.trim_ascii().to_vec();

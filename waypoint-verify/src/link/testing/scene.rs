@@ -69,8 +69,7 @@ impl Scene {
     pub fn departs_by(&mut self, request: &Request, started_at: u64, foreign_process: bool) -> (MessageKey, Link) {
         let key = self.key();
         let (head, facts) = (request.head(), request.facts());
-        let departure =
-            DepartureIn { key, facts, head: &head, started_at, started_ns: self.ns, foreign_process };
+        let departure = DepartureIn { key, facts, head: &head, started_at, started_ns: self.ns, foreign_process };
         (key, self.linker.depart(&departure))
     }
 
@@ -116,6 +115,9 @@ impl Scene {
     }
 
     pub fn unpaid(&self) -> usize {
-        self.events.iter().map(|event| if let LinkEvent::Overdrawn { unpaid, .. } = event { unpaid.len() } else { 0 }).sum()
+        self.events
+            .iter()
+            .map(|event| if let LinkEvent::Overdrawn { unpaid, .. } = event { unpaid.len() } else { 0 })
+            .sum()
     }
 }
