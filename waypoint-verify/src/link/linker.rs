@@ -259,7 +259,9 @@ impl Linker {
         let class = payers.or(keys.last().copied()).unwrap_or_default();
         if link.counted {
             let id = departure.facts.request_id;
-            let made_here = id.filter(|id| self.plan.groups && !self.entries.carries_request_id(*id));
+            // Not "no entry of this Envoy": where it serves both sides of the waypoint, the same id enters again there.
+            let carried = |id: u64| link.candidates.iter().any(|key| self.entries.get(*key).and_then(|entry| entry.facts.request_id) == Some(id));
+            let made_here = id.filter(|id| self.plan.groups && !link.more && !carried(*id));
             let keys = [departure.key].into_iter().collect();
             let debt = Debt { keys, at: departure.started_at, ns: began, irregular };
             self.payments.count(class, debt, payers.is_some(), made_here);

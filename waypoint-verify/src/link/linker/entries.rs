@@ -51,7 +51,6 @@ pub struct Entries {
     /// Ascending by `complete_at`; places of entries that are gone are skipped and cleared lazily.
     by_class: FxHashMap<u64, SmallVec<[(u32, MessageKey); 1]>>,
     irregular: Vec<u32>,
-    request_ids: FxHashMap<u64, u32>,
     by_age: VecDeque<MessageKey>,
     /// Deadlines by what set them: each is nearly ascending by itself.
     answered: VecDeque<(BootNs, MessageKey)>,
@@ -84,9 +83,6 @@ impl Entries {
         } else {
             self.place(entry.class, entry.complete_at, (slot, key));
         }
-        if let Some(id) = entry.facts.request_id {
-            *self.request_ids.entry(id).or_default() += 1;
-        }
         self.by_age.push_back(key);
         if self.by_age.len() > 64 + 2 * self.by_key.len() {
             self.by_age.retain(|key| self.by_key.contains_key(key));
@@ -111,17 +107,11 @@ impl Entries {
         let entry = self.slots[slot as usize].take()?;
         self.free.push(slot);
         if let Some(keys) = self.by_conn.get_mut(&key.conn) {
-            keys.retain(|other| *other != key);
+            if let Some(at) = keys.iter().position(|other| *other == key) {
+                keys.swap_remove(at);
+            }
             if keys.is_empty() {
                 self.by_conn.remove(&key.conn);
-            }
-        }
-        if let Some(id) = entry.facts.request_id
-            && let Some(count) = self.request_ids.get_mut(&id)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.request_ids.remove(&id);
             }
         }
         if entry.irregular {
@@ -221,10 +211,6 @@ impl Entries {
 
     pub fn irregular(&self) -> impl Iterator<Item = &Entry> {
         self.irregular.iter().filter_map(|slot| self.slots[*slot as usize].as_ref())
-    }
-
-    pub fn carries_request_id(&self, id: u64) -> bool {
-        self.request_ids.contains_key(&id)
     }
 }
 
