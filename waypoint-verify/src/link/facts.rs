@@ -80,9 +80,10 @@ impl Facts {
         let mut request_ids: SmallVec<[&[u8]; 2]> = SmallVec::new();
         let mut listed: SmallVec<[Name; 1]> = SmallVec::new();
         let mut compared: SmallVec<[Line<'_>; 12]> = SmallVec::new();
+        let mut lower = Name::new();
         for (name, value) in head.fields() {
-            let name = names::lower(name);
-            match Rule::of(&name) {
+            let name = names::in_lower_case(name, &mut lower);
+            match Rule::of(name) {
                 Rule::Never => {}
                 Rule::ForwardedFor => forwarded.push(value),
                 Rule::Traceparent => {
@@ -95,7 +96,7 @@ impl Facts {
                 Rule::Connection => listed.extend(text::elements(value, b',').map(names::lower)),
                 rule @ (Rule::Compared | Rule::Cookie | Rule::ContentType) => {
                     facts.translated_body |= rule == Rule::ContentType && is_grpc_web(value);
-                    compared.push((hasher.bytes(&name), rule, value));
+                    compared.push((hasher.bytes(name), rule, value));
                 }
             }
         }
@@ -150,7 +151,8 @@ impl Forwarded {
 
     fn hash(list: &[&[u8]], hasher: &Hasher) -> u64 {
         match list {
-            [] => 0,
+            [] => Self::EMPTY,
+            [one] => hasher.bytes(one),
             // Elements hold no comma, so a joined list has one reading.
             list => hasher.bytes(&text::joined(list.iter().copied(), b',')),
         }

@@ -24,12 +24,14 @@ impl Hasher {
 
     /// Of a name whose letters' case does not matter.
     pub fn lower(&self, name: &[u8]) -> u64 {
-        let lower: SmallVec<[u8; 64]> = name.iter().map(u8::to_ascii_lowercase).collect();
+        let mut lower: SmallVec<[u8; 64]> = SmallVec::from_slice(name);
+        lower.make_ascii_lowercase();
         self.bytes(&lower)
     }
 
     pub fn words(&self, words: &[u64]) -> u64 {
-        let bytes: SmallVec<[u8; 256]> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        self.bytes(&bytes)
+        let mut sip = self.empty;
+        words.iter().for_each(|word| sip.write_u64(*word));
+        sip.finish()
     }
 }

@@ -186,6 +186,7 @@ fn what_departed_in_another_busy_period_is_not_overdrawn_with_it() {
 fn a_further_attempt_shares_the_payment_or_the_lack_of_it() {
     let mut class = Class::default();
     class.depart(debt(2));
+    class.depart(debt(8));
     assert_eq!(class.join(key(2), key(3)), Joined::Waiting);
     let mut out = Vec::new();
     class.entry_over(Span { from: 1, until: 4 }, &mut out);
@@ -193,7 +194,6 @@ fn a_further_attempt_shares_the_payment_or_the_lack_of_it() {
     assert_eq!(class.join(key(3), key(4)), Joined::Paid);
 
     class.depart(debt(5));
-    class.depart(debt(8));
     assert_eq!(over(&mut class, 4, 4, Some(5)).overdrawn, [key(5)].into());
     assert_eq!(class.join(key(5), key(6)), Joined::Overdrawn);
     assert_eq!(class.join(key(99), key(100)), Joined::Unknown);

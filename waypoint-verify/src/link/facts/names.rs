@@ -25,6 +25,17 @@ pub fn lower(name: &[u8]) -> Name {
     lower
 }
 
+/// The name itself, if it is in lower case as it is; else by way of `buffer`.
+pub fn in_lower_case<'a>(name: &'a [u8], buffer: &'a mut Name) -> &'a [u8] {
+    if !name.iter().any(u8::is_ascii_uppercase) {
+        return name;
+    }
+    buffer.clear();
+    buffer.extend_from_slice(name);
+    buffer.make_ascii_lowercase();
+    buffer
+}
+
 impl Rule {
     /// `name` in lower case.
     pub fn of(name: &[u8]) -> Self {

@@ -69,10 +69,11 @@ pub fn joined<'a>(lines: impl Iterator<Item = &'a [u8]>, separator: u8) -> Small
 /// The trace id of one `traceparent`: version "-" trace-id "-" parent-id "-" flags, lower-case hex; an all-zero id
 /// is invalid (W3C Trace Context, section 3.2).
 pub fn trace_id(value: &[u8]) -> Option<u128> {
+    // At most 16 digits.
     let hex = |part: &[u8]| {
-        part.iter().try_fold(0u128, |number, b| match b {
-            b'0'..=b'9' => Some(number << 4 | u128::from(b - b'0')),
-            b'a'..=b'f' => Some(number << 4 | u128::from(b - b'a' + 10)),
+        part.iter().try_fold(0u64, |number, b| match b {
+            b'0'..=b'9' => Some(number << 4 | u64::from(b - b'0')),
+            b'a'..=b'f' => Some(number << 4 | u64::from(b - b'a' + 10)),
             _ => None,
         })
     };
@@ -80,7 +81,8 @@ pub fn trace_id(value: &[u8]) -> Option<u128> {
     if !dashes || value.get(55).is_some_and(|after| *after != b'-') {
         return None;
     }
-    let (version, id) = (hex(&value[..2])?, hex(&value[3..35])?);
+    let (version, high, low) = (hex(&value[..2])?, hex(&value[3..19])?, hex(&value[19..35])?);
+    let id = u128::from(high) << 64 | u128::from(low);
     hex(&value[36..52])?;
     hex(&value[53..55])?;
     (version != 0xff && id != 0).then_some(id)

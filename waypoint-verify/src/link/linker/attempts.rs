@@ -1,6 +1,7 @@
 //! Attempts of one request: departures of one class that share an `x-request-id` that the proxy made.
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::link::class::Order;
 use crate::model::MessageKey;
@@ -18,7 +19,7 @@ pub struct Groups {
     /// The class and first attempt, by id.
     by_id: FxHashMap<u64, (u64, MessageKey)>,
     /// Per class, in the order in which they began.
-    began: FxHashMap<u64, Vec<Began>>,
+    began: FxHashMap<u64, SmallVec<[Began; 1]>>,
     /// Classes in which some are kept for the sake of irregular entries.
     pinned: Vec<u64>,
 }
@@ -64,7 +65,7 @@ impl Groups {
         let over = |began: &Began| earliest.is_none_or(|earliest| began.at <= earliest);
         let by_id = &mut self.by_id;
         let mut pinned = false;
-        began.retain(|began| {
+        began.retain(|began: &mut Began| {
             let kept = began.irregular && irregular.is_some_and(|first| first < began.at);
             let keep = !over(began) || kept;
             pinned |= over(began) && keep;

@@ -20,6 +20,8 @@ pub struct Payments {
     /// Debts that no class pays, and that an irregular entry may pay.
     doubtful: Vec<(u64, Debt)>,
     ready: Vec<LinkEvent>,
+    /// Kept for its capacity.
+    outcomes: Vec<Outcome>,
     waiting: usize,
 }
 
@@ -83,14 +85,15 @@ impl Payments {
         }
         let class = entry.class;
         if let Some(account) = self.classes.get_mut(&class) {
-            let mut outcomes = Vec::new();
+            let mut outcomes = std::mem::take(&mut self.outcomes);
             if pays && account.entry_over(entry.span(), &mut outcomes) {
                 self.waiting -= 1;
             }
             let mut dead = Vec::new();
             account.expire(earliest, &mut dead);
             account.lent += dead.len();
-            tell(class, outcomes, &mut self.ready);
+            tell(class, outcomes.drain(..), &mut self.ready);
+            self.outcomes = outcomes;
             for debt in dead {
                 self.decide(class, debt);
             }
@@ -196,7 +199,7 @@ impl Payments {
     }
 }
 
-fn tell(class: u64, outcomes: Vec<Outcome>, ready: &mut Vec<LinkEvent>) {
+fn tell(class: u64, outcomes: impl IntoIterator<Item = Outcome>, ready: &mut Vec<LinkEvent>) {
     ready.extend(outcomes.into_iter().map(|outcome| match outcome {
         Outcome::Paid(keys) => LinkEvent::Settled(keys),
         Outcome::Overdrawn { unpaid, shared } => LinkEvent::Overdrawn { class, unpaid, shared },

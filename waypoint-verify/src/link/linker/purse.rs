@@ -27,12 +27,12 @@ pub struct Purse {
 
 /// What an irregular entry can do for a debt.
 #[derive(Debug)]
-pub enum Can<'a> {
+pub enum Can {
     Pay,
     /// If it is acknowledged.
     Later,
-    /// It pays for this already.
-    Instead(u64, &'a Debt),
+    /// It pays for something else already.
+    Instead,
     Nothing,
 }
 
@@ -84,12 +84,12 @@ impl Purse {
         }
     }
 
-    pub fn can(&self, key: MessageKey) -> Can<'_> {
+    pub fn can(&self, key: MessageKey) -> Can {
         match self.payers.get(&key) {
             None => Can::Nothing,
             Some(Payer { acknowledged: false, .. }) => Can::Later,
             Some(Payer { pays: None, .. }) => Can::Pay,
-            Some(Payer { pays: Some((class, debt)), .. }) => Can::Instead(*class, debt),
+            Some(Payer { pays: Some(_), .. }) => Can::Instead,
         }
     }
 

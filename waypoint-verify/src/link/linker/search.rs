@@ -51,7 +51,7 @@ pub fn search(classes: &Classes, purse: &Purse, class: u64, dead: &Debt) -> Sear
                 Can::Nothing => {}
                 Can::Later => may_come = true,
                 Can::Pay => return Search::Paid { way: way(&reached_from, at), free: *key },
-                Can::Instead(..) => {
+                Can::Instead => {
                     reach(Payer::Irregular(*key), at, &mut reached_from, &mut queue);
                 }
             }

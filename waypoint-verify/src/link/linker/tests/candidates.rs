@@ -191,7 +191,7 @@ fn more_candidates_than_are_named_are_said_to_be_more() {
 fn a_stream_that_cannot_be_read_may_cause_what_its_peer_allows_while_it_lives() {
     let mut scene = Scene::of(&gateway());
     let conn = scene.wild(CLIENT, Reason::Opaque);
-    let mut wild = |scene: &mut Scene, peer: &str| scene.departs(&request("GET /a").from(peer)).1.wild;
+    let wild = |scene: &mut Scene, peer: &str| scene.departs(&request("GET /a").from(peer)).1.wild;
     assert_eq!(wild(&mut scene, CLIENT), Some(Reason::Opaque));
     assert_eq!(wild(&mut scene, OTHER), None);
     scene.linker.closed(conn, scene.ns);
@@ -213,7 +213,7 @@ fn more_unreadable_streams_than_are_kept_affect_everything_until_the_last_of_the
     let mut scene = Scene::limited(&gateway(), Limits { wild: 1, ..Limits::default() });
     let kept = scene.wild(CLIENT, Reason::Gap);
     let crowded = scene.wild(CLIENT, Reason::Gap);
-    let mut wild = |scene: &mut Scene| scene.departs(&request("GET /a").from(OTHER)).1.wild;
+    let wild = |scene: &mut Scene| scene.departs(&request("GET /a").from(OTHER)).1.wild;
     assert_eq!(wild(&mut scene), Some(Reason::Bound));
     scene.linker.closed(kept, scene.ns);
     scene.passes(2_100);
