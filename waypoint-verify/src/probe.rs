@@ -6,6 +6,7 @@ mod attach;
 mod decode;
 mod error;
 mod flags;
+mod foreign;
 mod mount;
 mod preflight;
 mod record;

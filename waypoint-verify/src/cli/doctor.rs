@@ -27,42 +27,41 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     if let Some(root) = &args.cgroup_root {
         config.cgroup_root.clone_from(root);
     }
-    let mut worst = exit::VERIFIED;
+    let (mut warned, mut failed) = (false, false);
     for finding in preflight(&config) {
         let mark = match finding.status {
             Status::Good => "ok  ",
             Status::Warning => {
-                worst = worst.max(exit::NOT_VERIFIABLE);
+                warned = true;
                 "warn"
             }
             Status::Failed => {
-                worst = exit::CONFIGURATION;
+                failed = true;
                 "FAIL"
             }
         };
         println!("{mark} {}: {}", finding.check, finding.detail);
-        if worst == exit::CONFIGURATION {
-            continue;
-        }
     }
     if !args.policies.is_empty() || !args.inventory.is_empty() {
         match load(&args.policies, &args.inventory) {
             Ok(watch) => {
                 println!("ok   policies: {} compiled", watch.policies.len());
                 for finding in &watch.findings {
-                    if worst == exit::VERIFIED {
-                        worst = exit::NOT_VERIFIABLE;
-                    }
+                    warned = true;
                     println!("warn inventory: {finding}");
                 }
             }
             Err(problems) => {
-                worst = exit::CONFIGURATION;
+                failed = true;
                 for problem in problems.0 {
                     println!("FAIL {problem}");
                 }
             }
         }
     }
-    Ok(worst)
+    Ok(match (failed, warned) {
+        (true, _) => exit::CONFIGURATION,
+        (false, true) => exit::NOT_VERIFIABLE,
+        (false, false) => exit::VERIFIED,
+    })
 }

@@ -57,8 +57,19 @@ pub fn preflight(config: &Config) -> Vec<Finding> {
         }
         Err(error) => findings.push(Finding::of("programs", Err(error))),
     }
+    findings.push(foreign(&config.cgroup_root));
     findings.push(sockmaps());
     findings
+}
+
+/// They run beside ours; who reads a doctor's report may want to know whom else to ask.
+fn foreign(cgroup: &Path) -> Finding {
+    const CHECK: &str = "other programs on the hooks";
+    match super::foreign::programs(cgroup) {
+        Ok(programs) if programs.is_empty() => Finding::new(CHECK, Status::Good, "none"),
+        Ok(programs) => Finding::new(CHECK, Status::Good, format!("run beside ours: {}", programs.join(", "))),
+        Err(error) => Finding::new(CHECK, Status::Warning, format!("cannot be listed ({error}); try as root")),
+    }
 }
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
