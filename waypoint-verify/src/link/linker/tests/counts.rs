@@ -21,9 +21,10 @@ enum Step {
         a: &'static str,
         b: &'static str,
     },
-    /// The oldest, or the newest, exchange ends.
+    /// The oldest, or the newest, exchange ends, by an answer or without one.
     Ends {
         oldest: bool,
+        closed: bool,
     },
     Passes(u64),
 }
@@ -35,8 +36,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (value(), value(), dropped, prop::bool::weighted(0.9))
             .prop_map(|(a, b, dropped, acknowledged)| Step::Enters { a, b, dropped, acknowledged }),
         4 => (value(), value()).prop_map(|(a, b)| Step::Departs { a, b }),
-        2 => any::<bool>().prop_map(|oldest| Step::Ends { oldest }),
-        2 => select(vec![3, 7, 30]).prop_map(Step::Passes),
+        2 => (any::<bool>(), prop::bool::weighted(0.3)).prop_map(|(oldest, closed)| Step::Ends { oldest, closed }),
+        2 => select(vec![3, 7, 30, 1_995]).prop_map(Step::Passes),
     ];
     prop::collection::vec(step, 0..40)
 }
@@ -70,17 +71,16 @@ proptest! {
                         counted.push((key, link.candidates.to_vec()));
                     }
                 }
-                Step::Ends { oldest: true } if !open.is_empty() => {
-                    let key = open.remove(0);
-                    scene.answered(key);
+                Step::Ends { .. } if open.is_empty() => {}
+                Step::Ends { oldest, closed } => {
+                    let key = open.remove(if oldest { 0 } else { open.len() - 1 });
+                    if closed { scene.closed(key) } else { scene.answered(key) }
                 }
-                Step::Ends { .. } => open.pop().into_iter().for_each(|key| scene.answered(key)),
                 Step::Passes(ms) => scene.passes(ms),
             }
         }
         open.into_iter().for_each(|key| scene.answered(key));
-        scene.passes(100);
-        scene.passes(1);
+        scene.passes(3_000);
         prop_assert!(!scene.linker.unsettled() && scene.linker.is_empty());
 
         let place = |key: &MessageKey| payers.iter().position(|payer| payer == key);

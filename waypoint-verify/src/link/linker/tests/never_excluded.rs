@@ -138,13 +138,16 @@ fn play(
     timeline.sort_by_key(|(when, step, at, _)| (*when, *step, *at));
     let mut scene = Scene::of(guards);
     let start = scene.ns;
+    let mut drained = start;
     let mut causes: Vec<Option<MessageKey>> = vec![None; lives.len()];
     let mut begun: std::collections::BTreeMap<(usize, usize), (u64, Request)> = Default::default();
     let mut counted = std::collections::BTreeSet::new();
     for (when, _, at, what) in timeline {
-        // Everything up to here was read, but for a departure whose head is not complete.
-        while scene.ns + 2 * MS < start + when {
-            scene.passes(2);
+        // A drain every 2 ms; what is told later than it began was not whole then.
+        while drained + 2 * MS < start + when {
+            scene.ns = scene.ns.max(drained + 2 * MS);
+            drained = scene.ns;
+            scene.passes(0);
         }
         scene.ns = scene.ns.max(start + when);
         match what {

@@ -60,7 +60,7 @@ fn exchanges_end_in_the_order_of_time_whatever_ended_them() {
     scene.ns += 1_998_000_000;
     scene.answered(answered);
     // The one that was closed is over before the one that was answered; only the latter could cause this.
-    scene.ns += 4_000_000;
+    scene.passes(4);
     let second = scene.departs(&through_caddy()).0;
     scene.passes(100);
     assert_eq!(scene.settled(), [first, second].into());
