@@ -105,7 +105,7 @@ fn a_packet_without_payload_says_nothing() {
     feed.packet("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", 0);
     feed.offset += 2;
     feed.packet("", 0);
-    assert_eq!(feed.ended(), []);
+    assert_eq!(feed.ended(), Vec::<u64>::new());
     feed.offset -= 2;
     feed.packet("cd", 0);
     assert_eq!(feed.ended(), [0]);
