@@ -29,9 +29,15 @@ pub struct ContainerRef {
 pub enum Owner {
     Container(Arc<ContainerRef>),
     /// A process of the node itself, by the path of its cgroup below the root.
-    Host { node: String, cgroup: String },
+    Host {
+        node: String,
+        cgroup: String,
+    },
     /// A cgroup that nothing is known of (its pod is not in the inventory, or it was gone before it could be looked at).
-    Unknown { cgroup_id: u64, path: Option<String> },
+    Unknown {
+        cgroup_id: u64,
+        path: Option<String>,
+    },
 }
 
 impl Owner {

@@ -77,7 +77,9 @@ impl Reason {
             Self::Opaque => "terminate this protocol before the target, or exempt it in the policy",
             Self::Conflict => "look for a middlebox or raw socket that injects packets",
             Self::Ambiguous => "let the proxies set x-forwarded-for, send unique trace ids, or declare `correlation`",
-            Self::Overdrawn => "find what the proxy sends by itself (health checks, exec'd processes) and exempt or stop it",
+            Self::Overdrawn => {
+                "find what the proxy sends by itself (health checks, exec'd processes) and exempt or stop it"
+            }
             Self::NoCandidate => "declare what the waypoint preserves (`spec.waypoint.preserves`, `forwardedFor`)",
             Self::NoDeparture => "check the agent on the sender's node and its loss counters",
             Self::GatewayUnknown => "give the inventory the Gateway's Service and addresses",
