@@ -17,7 +17,7 @@ pub mod owner {
     pub const ENTRIES: u32 = 1 << 0;
     /// Requests that its actively opened sockets send.
     pub const DEPARTURES: u32 = 1 << 1;
-    /// The first bytes of each packet that its passively opened sockets send.
+    /// Responses that its passively opened sockets send.
     pub const RESPONSES: u32 = 1 << 2;
 }
 
@@ -46,21 +46,32 @@ pub struct Settings {
     pub enabled: u32,
     /// Changes whenever `OWNERS` or `default_flags` do; never 0.
     pub generation: u32,
-    /// Bytes that are copied beyond the last grant, or the start of the stream.
+    /// Bytes of a stream that are copied beyond the last grant, or its start.
     pub window: u32,
     /// [`owner`] flags of cgroups that no entry of `OWNERS` covers.
     pub default_flags: u32,
-    /// Bytes that are copied of one socket of such a cgroup.
+    /// Bytes that are copied of one socket of such a cgroup, in each direction.
     pub unclassified_budget: u32,
-    /// Bytes that are copied of each packet of a response.
-    pub response_head: u32,
+    /// As `window`, of a response while the ring is calm: nobody need know the length of a chunked one, so that it is
+    /// followed only by copying it as fast as it is written.
+    pub response_window: u32,
+    /// Bytes that wait in the ring from which on it is not calm.
+    pub calm: u32,
 }
 
-/// Value of `GRANTS`, by socket cookie: request bytes before `until` need not be copied.
+/// Value of `GRANTS`, by [`grant_key`]: bytes of the stream before `until` need not be copied.
+///
+/// A letter box: the socket keeps what it finds there, so that an eviction loses nothing that was read.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Grant {
     pub until: u32,
+}
+
+/// Key of `GRANTS`: one direction of a socket's connection. Cookies are counted from 1 and never use the highest bit.
+#[must_use]
+pub const fn grant_key(cookie: u64, response: bool) -> u64 {
+    cookie | (response as u64) << 63
 }
 
 /// What did not fit the ring, of one kind of record.
@@ -89,10 +100,20 @@ pub struct Socket {
     pub verdict: u64,
     /// [`socket`] bits of this connection.
     pub bits: u32,
-    /// First byte of the request direction: where the copy window starts without a grant.
-    pub origin: u32,
     /// The last acknowledgement that was reported.
     pub acked: u32,
+    /// Of the request direction, then of the response direction.
+    pub ways: [Way; 2],
+}
+
+/// What is copied of one direction of a socket's connection.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// Where the window starts: the first byte, then the last grant that was read.
+    pub origin: u32,
+    /// 1 once `origin` is a grant: what is before it is skipped.
+    pub granted: u32,
     /// Bytes copied while unclassified.
     pub spent: u32,
 }
@@ -111,11 +132,12 @@ pub mod socket {
 }
 
 /// One row per map value: name, size, and the sum of its fields.
-pub const LAYOUT: [(&str, usize, usize); 4] = [
-    ("Settings", size_of::<Settings>(), 4 * 6),
+pub const LAYOUT: [(&str, usize, usize); 5] = [
+    ("Settings", size_of::<Settings>(), 4 * 7),
     ("Grant", size_of::<Grant>(), 4),
     ("Lost", size_of::<Lost>(), 8 * 2),
-    ("Socket", size_of::<Socket>(), 8 * 2 + 4 * 4),
+    ("Way", size_of::<Way>(), 4 * 3),
+    ("Socket", size_of::<Socket>(), 8 * 2 + 4 * 2 + 12 * 2),
 ];
 
 const _: () = {
@@ -125,7 +147,7 @@ const _: () = {
         row += 1;
     }
     assert!(offset_of!(Settings, generation) == 4);
-    assert!(offset_of!(Settings, response_head) == 20);
+    assert!(offset_of!(Settings, calm) == 24);
     assert!(offset_of!(Socket, verdict) == 8);
-    assert!(offset_of!(Socket, spent) == 28);
+    assert!(offset_of!(Socket, ways) == 24);
 };

@@ -29,8 +29,6 @@ pub mod flag {
     pub const UNCLASSIFIED: u32 = 1 << 4;
     /// The connection is a subflow of MPTCP (or its socket asked for it): it may be one of several.
     pub const MPTCP: u32 = 1 << 5;
-    /// Only the first bytes of the payload were asked for (responses).
-    pub const HEAD_ONLY: u32 = 1 << 6;
 }
 
 /// How the socket's connection was opened.

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
+use rustc_hash::FxHashMap;
 
 use crate::evidence::Evidence;
 use crate::host::Host;
@@ -16,7 +18,7 @@ use crate::link::Hasher;
 use crate::manifest::{Problem, Problems};
 use crate::model::WatchList;
 use crate::policy::read_policies;
-use crate::probe::{self, Flags, Probe, Record, Totals};
+use crate::probe::{self, Direction, Flags, Probe, Record, Totals};
 use crate::trace::{self, Directive, Tracer, Wanted};
 use crate::wire;
 
@@ -43,6 +45,10 @@ pub fn load(policies: &[PathBuf], inventory: &[PathBuf]) -> Result<WatchList, Pr
         }
     }
 }
+
+/// How long to wait for records: while exchanges that are over still have to pay, and otherwise.
+const PENDING: Duration = Duration::from_millis(10);
+const IDLE: Duration = Duration::from_millis(100);
 
 /// What an engine is given.
 #[derive(Clone, Debug, Default)]
@@ -110,9 +116,10 @@ impl Engine {
         })
     }
 
-    /// Until there is something to read, or a tenth of a second.
+    /// Until there is something to read, or a tenth of a second; sooner while time alone can make a verdict final.
     pub async fn readable(&mut self) -> anyhow::Result<()> {
-        Ok(self.probe.readable().await?)
+        let at_most = if self.tracer.pending() { PENDING } else { IDLE };
+        Ok(self.probe.readable(at_most).await?)
     }
 
     /// Reads everything that was observed so far and judges it.
@@ -183,11 +190,18 @@ impl Engine {
 
 fn direct(probe: &mut Probe, directives: &mut Vec<Directive>) -> anyhow::Result<()> {
     let mut owners = Vec::new();
+    // Of one stream the last one holds.
+    let mut grants: FxHashMap<(u64, Direction), u32> = FxHashMap::default();
     for directive in directives.drain(..) {
         match directive {
             Directive::Watch { cgroup, wanted } => owners.push((cgroup, flags(wanted))),
-            Directive::Grant { cookie, until } => probe.grant(cookie, until)?,
+            Directive::Grant { cookie, direction, until } => {
+                grants.insert((cookie, direction), until);
+            }
         }
+    }
+    for ((cookie, direction), until) in grants {
+        probe.grant(cookie, direction, until)?;
     }
     if !owners.is_empty() {
         probe.set_owners(owners)?;

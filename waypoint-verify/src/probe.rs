@@ -30,14 +30,15 @@ pub struct Config {
     pub cgroup_root: PathBuf,
     /// Size of the ring: a power of two, at least a page.
     pub ring_bytes: u32,
-    /// Request bytes that are copied beyond the last grant, or the start of the stream.
+    /// Bytes of a stream that are copied beyond the last grant, or its start.
     pub window: u32,
-    /// Bytes that are copied of one socket whose owner is not classified.
+    /// As `window`, of a response while less than half of the ring waits to be read: a chunked response is followed
+    /// only as far as it is copied.
+    pub response_window: u32,
+    /// Bytes that are copied of one socket whose owner is not classified, in each direction.
     pub unclassified_budget: u32,
     /// What is wanted of sockets whose owner is not classified.
     pub default_flags: Flags,
-    /// Bytes that are copied of each packet of a response.
-    pub response_head: u32,
 }
 
 impl Default for Config {
@@ -47,9 +48,9 @@ impl Default for Config {
             cgroup_root: cgroup2_root().unwrap_or_else(|_| PathBuf::from("/sys/fs/cgroup")),
             ring_bytes: 16 << 20,
             window: 64 << 10,
+            response_window: 4 << 20,
             unclassified_budget: 64 << 10,
             default_flags: Flags::ENTRIES | Flags::DEPARTURES | Flags::RESPONSES,
-            response_head: 512,
         }
     }
 }

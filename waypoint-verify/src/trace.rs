@@ -44,8 +44,8 @@ pub struct Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
     Watch { cgroup: u64, wanted: Wanted },
-    /// Octets of the request direction before this sequence number need not be copied.
-    Grant { cookie: u64, until: u32 },
+    /// Octets of this direction before this sequence number need not be copied.
+    Grant { cookie: u64, direction: Direction, until: u32 },
 }
 
 /// Bounds. Hitting one is counted and makes what it touches Unverified.
@@ -116,7 +116,7 @@ pub struct Tracer<M> {
     sockets: FxHashMap<u64, Socket>,
     early: Early,
     instances: Instances,
-    /// Octets that all request streams occupy, about.
+    /// Octets that all streams occupy, about: what their sockets are charged.
     stream_octets: usize,
     counters: Counters,
     events: Vec<wire::Event>,
@@ -155,6 +155,11 @@ impl<M: Machine> Tracer<M> {
     /// Connections of watched containers that are open.
     pub fn open_connections(&self) -> usize {
         self.sockets.len()
+    }
+
+    /// Departures wait for what only time can tell. Cheap.
+    pub fn pending(&self) -> bool {
+        self.instances.unsettled()
     }
 
     /// Something seen is not final yet.
@@ -271,12 +276,19 @@ impl<M: Machine> Tracer<M> {
             (Side::Active, None) => socket::CreatorCheck::Unknown(Reason::PredatesAgent),
         };
         self.bound_sockets(out);
-        self.sockets.insert(opened.cookie, socket);
+        if let Some(former) = self.sockets.insert(opened.cookie, socket) {
+            // It connects once more, and the end of its former connection was lost.
+            self.stream_octets -= former.charged;
+        }
         if opened.mptcp {
             self.blind(opened.cookie, Reason::Opaque, "MPTCP: the stream may go over other connections", opened.ts, out);
         }
         for data in self.early.take(opened) {
-            self.request_data(opened.cookie, &data.as_data(), directives, out);
+            let data = data.as_data();
+            match data.direction {
+                Direction::Request => self.request_data(opened.cookie, &data, directives, out),
+                Direction::Response => self.response_data(opened.cookie, &data, directives, out),
+            }
         }
     }
 
@@ -290,7 +302,9 @@ impl<M: Machine> Tracer<M> {
         };
         self.counters.evicted_sockets += 1;
         self.blind(cookie, Reason::Bound, "more sockets than are followed (bound `sockets`)", 0, out);
-        self.sockets.remove(&cookie);
+        if let Some(socket) = self.sockets.remove(&cookie) {
+            self.stream_octets -= socket.charged;
+        }
     }
 
     fn data(&mut self, data: &Data<'_>, directives: &mut Vec<Directive>, out: &mut Vec<Evidence>) {
@@ -304,7 +318,7 @@ impl<M: Machine> Tracer<M> {
         }
         match data.direction {
             Direction::Request => self.request_data(data.cookie, data, directives, out),
-            Direction::Response => self.response_data(data, out),
+            Direction::Response => self.response_data(data.cookie, data, directives, out),
         }
     }
 
@@ -331,7 +345,7 @@ impl<M: Machine> Tracer<M> {
         self.told(closed.cookie, &mut events, closed.ts, out);
         self.events = events;
         let Some(socket) = self.sockets.remove(&closed.cookie) else { return };
-        self.stream_octets = self.stream_octets.saturating_sub(socket.memory());
+        self.stream_octets -= socket.charged;
         self.finish(&socket, closed.ts, out);
         out.push(Evidence::Closed { conn: socket.conn, side: socket.side });
     }

@@ -18,8 +18,9 @@
 //! A parser takes octets strictly in order and says which ones it need not see (`http1::Requests`): this is where
 //! HTTP/2 will plug in, chosen where a stream now ends in [`Protocol::Http2`].
 //!
-//! [`ResponseStream`] follows the other direction, of which only the first octets of each packet are copied, just far
-//! enough to know when an exchange is over. It never says so too early; what it cannot follow it calls unknown.
+//! [`ResponseStream`] follows the other direction by its framing, to know when an exchange is over. It never says so too
+//! early; what it cannot follow it calls unknown. A chunked response is followed only as fast as its chunks' descriptions
+//! are copied: one that is written faster than the program reads, and longer than the probes' window, becomes unknown.
 
 mod event;
 #[cfg(test)]

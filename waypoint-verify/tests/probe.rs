@@ -7,6 +7,8 @@ mod connections;
 mod cost;
 #[path = "probe/life.rs"]
 mod life;
+#[path = "probe/options.rs"]
+mod options;
 #[path = "probe/payload.rs"]
 mod payload;
 #[path = "probe/watching.rs"]

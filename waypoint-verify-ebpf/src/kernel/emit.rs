@@ -15,6 +15,12 @@ pub fn wakeup() -> u64 {
     if EVENTS.query(BPF_RB_AVAIL_DATA.into()) == 0 { BPF_RB_FORCE_WAKEUP.into() } else { BPF_RB_NO_WAKEUP.into() }
 }
 
+/// Whether fewer bytes wait in the ring than this.
+#[inline(always)]
+pub fn calm(bytes: u32) -> bool {
+    EVENTS.query(BPF_RB_AVAIL_DATA.into()) < bytes.into()
+}
+
 /// Emits a record of fixed size that `fill` writes; every field but the header.
 #[inline(always)]
 pub fn fixed<T: 'static>(kind: u32, flags: u32, cookie: u64, cgroup: u64, fill: impl FnOnce(*mut T)) {

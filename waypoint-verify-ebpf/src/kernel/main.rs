@@ -6,6 +6,7 @@
 mod copy;
 mod emit;
 mod maps;
+mod note;
 mod packet;
 mod skb_egress;
 mod skb_ingress;

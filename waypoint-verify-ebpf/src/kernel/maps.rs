@@ -8,7 +8,7 @@ use aya_ebpf::{
     macros::{btf_map, map},
     maps::{Array, HashMap, LruHashMap, RingBuf},
 };
-use waypoint_verify_ebpf::map::{Counters, Grant, Losses, Settings, Socket, counter};
+use waypoint_verify_ebpf::map::{Counters, Grant, Losses, Settings, Socket, counter, grant_key};
 
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
@@ -65,14 +65,15 @@ pub fn owner(cgroup: u64) -> Option<u32> {
 }
 
 #[inline(always)]
-pub fn granted(cookie: u64) -> Option<u32> {
+pub fn granted(cookie: u64, response: bool) -> Option<u32> {
     // SAFETY: copied at once; a concurrent update yields the old or the new word.
-    unsafe { GRANTS.get(cookie).map(|grant| grant.until) }
+    unsafe { GRANTS.get(grant_key(cookie, response)).map(|grant| grant.until) }
 }
 
 #[inline(always)]
-pub fn forget_grant(cookie: u64) {
-    let _ = GRANTS.remove(cookie);
+pub fn forget_grants(cookie: u64) {
+    let _ = GRANTS.remove(grant_key(cookie, false));
+    let _ = GRANTS.remove(grant_key(cookie, true));
 }
 
 /// What is known of the socket `sk`, started empty if there is nothing; null without memory for it.

@@ -63,13 +63,17 @@ fn opened(ctx: &SockOpsContext, side: u8) {
         if !state.is_null() {
             cgroup = (*state).cgroup;
             if (*state).bits & socket::CLOSED != 0 {
-                // The same socket connects once more: the grant is of its former connection.
-                maps::forget_grant(cookie);
+                // The same socket connects once more: the grants are of its former connection.
+                maps::forget_grants(cookie);
             }
             // An accepted socket's storage is a copy of its listener's.
-            (*state).origin = client_isn.wrapping_add(1);
             (*state).acked = client_isn.wrapping_add(1);
-            (*state).spent = 0;
+            (*state).ways[0].origin = client_isn.wrapping_add(1);
+            (*state).ways[0].granted = 0;
+            (*state).ways[0].spent = 0;
+            (*state).ways[1].origin = server_isn.wrapping_add(1);
+            (*state).ways[1].granted = 0;
+            (*state).ways[1].spent = 0;
             (*state).bits = if side == self::side::PASSIVE { socket::PASSIVE } else { socket::ACTIVE };
         }
         let flags = if is_mptcp(ops) { flag::MPTCP } else { 0 };

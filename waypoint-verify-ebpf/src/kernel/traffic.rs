@@ -1,6 +1,6 @@
 //! Packets of watched sockets: which record one deserves.
 
-use core::{arch::asm, cmp::min};
+use core::cmp::min;
 
 use aya_ebpf::{
     bindings::{__sk_buff, bpf_sock},
@@ -9,19 +9,19 @@ use aya_ebpf::{
 };
 use waypoint_verify_ebpf::{
     map::{Settings, Socket, counter, owner, socket},
-    record::{Note, Stray, Tuple, flag, hook, kind, side},
+    record::{flag, hook, side},
 };
 
 use crate::{
     copy::{self, Slice},
     emit,
     maps::{self, count},
-    packet::{self, FIN, Packet, RST, map_v4},
+    note::{note, stray},
+    packet::{self, FIN, Packet, RST},
     watch,
 };
 
 const TCP: u32 = 6;
-const AF_INET6: u32 = 10;
 
 /// TCP states, as `bpf_sock.state` has them.
 mod state {
@@ -32,14 +32,14 @@ mod state {
 }
 
 /// A packet and the watched socket that it belongs to.
-struct Seen {
-    skb: *mut __sk_buff,
-    sk: *mut bpf_sock,
-    socket: *mut Socket,
-    settings: *const Settings,
-    verdict: u32,
-    side: u8,
-    hook: u8,
+pub struct Seen {
+    pub skb: *mut __sk_buff,
+    pub sk: *mut bpf_sock,
+    pub socket: *mut Socket,
+    pub settings: *const Settings,
+    pub verdict: u32,
+    pub side: u8,
+    pub hook: u8,
 }
 
 #[inline(always)]
@@ -93,7 +93,7 @@ unsafe fn dispatch(mut seen: Seen, packet: &Packet) {
             // Deferred accept and Fast Open: payload before there is a socket of its own.
             if seen.hook == hook::INGRESS && packet.payload_len != 0 && seen.verdict & owner::ENTRIES != 0 {
                 seen.side = side::PASSIVE;
-                request(&seen, packet, flag::LISTENER_OWNED, false);
+                payload::<false>(&seen, packet, flag::LISTENER_OWNED, false);
             }
             return;
         }
@@ -119,15 +119,19 @@ unsafe fn dispatch(mut seen: Seen, packet: &Packet) {
                 return;
             }
             if seen.hook == hook::INGRESS {
-                packet.payload_len != 0 && seen.verdict & owner::ENTRIES != 0 && request(&seen, packet, 0, opened)
+                packet.payload_len != 0
+                    && seen.verdict & owner::ENTRIES != 0
+                    && payload::<false>(&seen, packet, 0, opened)
             } else {
-                packet.payload_len != 0 && seen.verdict & owner::RESPONSES != 0 && response(&seen, packet)
+                packet.payload_len != 0
+                    && seen.verdict & owner::RESPONSES != 0
+                    && payload::<true>(&seen, packet, 0, opened)
             }
         } else {
             if seen.verdict & owner::DEPARTURES == 0 {
                 return;
             }
-            seen.hook == hook::EGRESS && packet.payload_len != 0 && request(&seen, packet, 0, opened)
+            seen.hook == hook::EGRESS && packet.payload_len != 0 && payload::<false>(&seen, packet, 0, opened)
         };
         let passive_egress = seen.side == side::PASSIVE && seen.hook == hook::EGRESS;
         if reported {
@@ -145,82 +149,73 @@ unsafe fn dispatch(mut seen: Seen, packet: &Packet) {
 unsafe fn acknowledges(seen: &Seen, packet: &Packet) -> bool {
     // SAFETY: the pointers in `seen` were checked.
     unsafe {
-        if packet.flags & packet::ACK == 0 || (packet.ack.wrapping_sub((*seen.socket).acked) as i32) <= 0 {
-            return false;
-        }
-        match maps::granted(bpf_get_socket_cookie(seen.skb.cast())) {
-            Some(until) => until.wrapping_sub(packet.ack) as i32 <= 0,
-            None => true,
-        }
+        let way = &raw const (*seen.socket).ways[0];
+        packet.flags & packet::ACK != 0
+            && packet.ack.wrapping_sub((*seen.socket).acked) as i32 > 0
+            && ((*way).granted == 0 || (*way).origin.wrapping_sub(packet.ack) as i32 <= 0)
     }
 }
 
-/// Payload in request direction; whether a record was due (even if it was lost).
+/// Payload of a request or a response; whether a record was due (even if it was lost).
 #[inline(always)]
-unsafe fn request(seen: &Seen, packet: &Packet, mut flags: u32, opened: bool) -> bool {
+unsafe fn payload<const RESPONSE: bool>(seen: &Seen, packet: &Packet, mut flags: u32, opened: bool) -> bool {
     // SAFETY: the pointers in `seen` were checked.
     unsafe {
         let cookie = bpf_get_socket_cookie(seen.skb.cast());
+        let way = &raw mut (*seen.socket).ways[RESPONSE as usize];
         let mut from = packet.seq;
-        if opened {
-            from = (*seen.socket).origin;
-        }
         let mut skipped = 0;
-        if flags & flag::LISTENER_OWNED == 0
-            && let Some(until) = maps::granted(cookie)
-        {
-            let left = until.wrapping_sub(packet.seq) as i32;
-            if left > 0 {
-                skipped = min(left as u32, packet.payload_len);
-            }
-            if !opened || until.wrapping_sub(from) as i32 > 0 {
+        if flags & flag::LISTENER_OWNED == 0 {
+            let grant = maps::granted(cookie, RESPONSE);
+            if opened {
+                from = (*way).origin;
+                if let Some(until) = grant
+                    && until.wrapping_sub(from) as i32 > 0
+                {
+                    from = until;
+                    (*way).origin = until;
+                    (*way).granted = 1;
+                }
+            } else if let Some(until) = grant {
                 from = until;
+            }
+            let left = from.wrapping_sub(packet.seq) as i32;
+            if left > 0 && (grant.is_some() || (*way).granted != 0) {
+                skipped = min(left as u32, packet.payload_len);
             }
         }
         if skipped == packet.payload_len && packet.flags & (FIN | RST) == 0 {
             return false;
         }
         let wanted = packet.payload_len - skipped;
-        let end = from.wrapping_add((*seen.settings).window);
-        let room = end.wrapping_sub(packet.seq.wrapping_add(skipped)) as i32;
-        let mut captured = if room > 0 { min(room as u32, wanted) } else { 0 };
+        let ahead = packet.seq.wrapping_add(skipped).wrapping_sub(from);
+        let mut captured = min(room((*seen.settings).window, ahead), wanted);
+        if RESPONSE && captured < wanted && emit::calm((*seen.settings).calm) {
+            captured = min(room((*seen.settings).response_window, ahead), wanted);
+        }
         if captured < wanted {
             flags |= flag::TRUNCATED_BY_WINDOW;
         }
-        if !spend(seen, &mut captured, &mut flags) {
+        if !spend::<RESPONSE>(seen, &mut captured, &mut flags) {
             return false;
         }
-        copy::emit(&slice(seen, cookie, flags, skipped, captured), packet);
+        let cgroup = (*seen.socket).cgroup;
+        let Seen { skb, sk, side, hook, .. } = *seen;
+        copy::emit(&Slice { skb, sk, cookie, cgroup, flags, skipped, captured, side, hook }, packet);
         true
     }
 }
 
-/// Payload in response direction: its first bytes only.
+/// What a window leaves to a packet that starts so far behind its start.
 #[inline(always)]
-unsafe fn response(seen: &Seen, packet: &Packet) -> bool {
-    // SAFETY: the pointers in `seen` were checked.
-    unsafe {
-        let cookie = bpf_get_socket_cookie(seen.skb.cast());
-        let mut captured = min(packet.payload_len, (*seen.settings).response_head);
-        let mut flags = flag::HEAD_ONLY;
-        if !spend(seen, &mut captured, &mut flags) {
-            return false;
-        }
-        copy::emit(&slice(seen, cookie, flags, 0, captured), packet);
-        true
-    }
+fn room(window: u32, ahead: u32) -> u32 {
+    let room = window.wrapping_sub(ahead) as i32;
+    if room > 0 { room as u32 } else { 0 }
 }
 
+/// Takes the bytes from the budget of a socket that nobody has classified; false once that of its requests was spent.
 #[inline(always)]
-unsafe fn slice(seen: &Seen, cookie: u64, flags: u32, skipped: u32, captured: u32) -> Slice {
-    // SAFETY: the pointers in `seen` were checked.
-    let cgroup = unsafe { (*seen.socket).cgroup };
-    Slice { skb: seen.skb, sk: seen.sk, cookie, cgroup, flags, skipped, captured, side: seen.side, hook: seen.hook }
-}
-
-/// Takes the bytes from the budget of a socket that nobody has classified; false once it was spent.
-#[inline(always)]
-unsafe fn spend(seen: &Seen, captured: &mut u32, flags: &mut u32) -> bool {
+unsafe fn spend<const RESPONSE: bool>(seen: &Seen, captured: &mut u32, flags: &mut u32) -> bool {
     if seen.verdict & socket::UNCLASSIFIED == 0 {
         return true;
     }
@@ -230,83 +225,18 @@ unsafe fn spend(seen: &Seen, captured: &mut u32, flags: &mut u32) -> bool {
             return false;
         }
         *flags |= flag::UNCLASSIFIED;
-        let left = (*seen.settings).unclassified_budget.saturating_sub((*seen.socket).spent);
+        let way = &raw mut (*seen.socket).ways[RESPONSE as usize];
+        let left = (*seen.settings).unclassified_budget.saturating_sub((*way).spent);
         if *captured > left {
             *captured = left;
-            *flags |= flag::OVER_BUDGET;
-            (*seen.socket).bits |= socket::OVER_BUDGET;
+            if RESPONSE {
+                *flags |= flag::TRUNCATED_BY_WINDOW;
+            } else {
+                *flags |= flag::OVER_BUDGET;
+                (*seen.socket).bits |= socket::OVER_BUDGET;
+            }
         }
-        (*seen.socket).spent += *captured;
+        (*way).spent += *captured;
         true
-    }
-}
-
-#[inline(always)]
-unsafe fn note(seen: &Seen, packet: &Packet) {
-    // SAFETY: the pointers in `seen` were checked.
-    unsafe {
-        if seen.hook == hook::EGRESS && packet.flags & packet::ACK != 0 {
-            (*seen.socket).acked = packet.ack;
-        }
-        let flags = if seen.verdict & socket::UNCLASSIFIED != 0 { flag::UNCLASSIFIED } else { 0 };
-        let cookie = bpf_get_socket_cookie(seen.skb.cast());
-        emit::fixed::<Note>(kind::NOTE, flags, cookie, (*seen.socket).cgroup, |record| {
-            (*record).seq = packet.seq;
-            (*record).ack = packet.ack;
-            (*record).payload_len = packet.payload_len;
-            (*record).tcp_flags = packet.flags;
-            (*record).side = seen.side;
-            (*record).hook = seen.hook;
-            (*record).pad = 0;
-        });
-    }
-}
-
-#[inline(always)]
-unsafe fn stray(seen: &Seen, packet: &Packet, state: u32) {
-    // SAFETY: the pointers in `seen` were checked.
-    unsafe {
-        let flags = if seen.verdict & socket::UNCLASSIFIED != 0 { flag::UNCLASSIFIED } else { 0 };
-        let cookie = bpf_get_socket_cookie(seen.skb.cast());
-        emit::fixed::<Stray>(kind::STRAY, flags, cookie, (*seen.socket).cgroup, |record| {
-            packet::write_tuple(seen.skb, packet, seen.hook, &raw mut (*record).packet);
-            write_socket_tuple(seen.sk, &raw mut (*record).socket);
-            (*record).seq = packet.seq;
-            (*record).ack = packet.ack;
-            (*record).payload_len = packet.payload_len;
-            (*record).tcp_flags = packet.flags;
-            (*record).hook = seen.hook;
-            (*record).state = state as u8;
-            (*record).pad = 0;
-        });
-    }
-}
-
-/// The ends that the socket itself was given: unlike those of a packet, they are never translated.
-#[inline(always)]
-unsafe fn write_socket_tuple(sk: *mut bpf_sock, tuple: *mut Tuple) {
-    // SAFETY: tuple is reserved memory of the ring, aligned to 4; the socket is read word by word.
-    unsafe {
-        let local = (&raw mut (*tuple).local).cast::<u32>();
-        let remote = (&raw mut (*tuple).remote).cast::<u32>();
-        if (*sk).family == AF_INET6 {
-            *local = (*sk).src_ip6[0];
-            *local.add(1) = (*sk).src_ip6[1];
-            *local.add(2) = (*sk).src_ip6[2];
-            *local.add(3) = (*sk).src_ip6[3];
-            *remote = (*sk).dst_ip6[0];
-            *remote.add(1) = (*sk).dst_ip6[1];
-            *remote.add(2) = (*sk).dst_ip6[2];
-            *remote.add(3) = (*sk).dst_ip6[3];
-            // Keeps LLVM from joining the two branches behind a computed pointer, which the verifier refuses.
-            asm!("/* IPv6 */");
-        } else {
-            map_v4(local);
-            *local.add(3) = (*sk).src_ip4;
-            map_v4(remote);
-            *remote.add(3) = (*sk).dst_ip4;
-        }
-        (*tuple).local_port = (*sk).src_port as u16;
-        (*tuple).remote_port = u16::from_be((*sk).dst_port);
     }
 }

@@ -94,7 +94,8 @@ impl Attached {
             window: config.window,
             default_flags: config.default_flags.bits(),
             unclassified_budget: config.unclassified_budget,
-            response_head: config.response_head,
+            response_window: config.response_window,
+            calm: config.ring_bytes / 2,
         };
         Probe::enable(ebpf, maps, Ring::new(ring).map_err(ProbeError::Ring)?, settings)
     }

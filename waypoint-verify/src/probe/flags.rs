@@ -15,7 +15,7 @@ impl Flags {
     pub const ENTRIES: Self = Self(owner::ENTRIES);
     /// Of actively opened sockets: request bytes.
     pub const DEPARTURES: Self = Self(owner::DEPARTURES);
-    /// Of passively opened sockets: the first bytes of each packet that they send.
+    /// Of passively opened sockets: response bytes.
     pub const RESPONSES: Self = Self(owner::RESPONSES);
 
     pub(super) const fn bits(self) -> u32 {

@@ -163,7 +163,7 @@ pub struct Data<'a> {
     /// The listener still owned the packet (deferred accept, Fast Open): `cookie` is the listener's. The connection is
     /// the one with these addresses, `client_isn + 1 == seq` and `server_isn + 1 == ack` (Fast Open: no `ack`).
     pub listener_owned: bool,
-    /// Bytes at the end were left out: beyond the window, or (in response direction) beyond the head.
+    /// Bytes at the end were left out: beyond the window.
     pub truncated: bool,
     /// The kernel could not read the payload: `bytes` is empty.
     pub copy_failed: bool,

@@ -28,7 +28,7 @@ use super::{
     attach::{Loaded, PROGRAMS},
     decode::decode,
     error::Hook,
-    record::Kind,
+    record::{Direction, Kind},
     ring::Ring,
 };
 
@@ -160,6 +160,8 @@ impl ProgramTime {
 
 /// After a drain the reader sleeps this long, so that a busy ring costs no wake-up per record.
 const PAUSE: Duration = Duration::from_millis(2);
+/// ... but not after a drain that brought so many bytes: streams that are followed by copying would outrun the reader.
+const BULK: u64 = 256 << 10;
 /// A record can be reserved after the reader looked and before it sleeps, by a program that still saw the ring full:
 /// nobody wakes the reader then, and this bounds the wait.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
@@ -250,21 +252,14 @@ impl Probe {
         self.maps.settings.set(0, self.settings, 0).map_err(in_map(map::SETTINGS))
     }
 
-    /// Lets the programs skip request bytes of this socket before sequence number `until`, and copy a window from
-    /// there. At most 2^30 ahead of what was seen; a later grant replaces this one.
+    /// Lets the programs skip bytes of this direction of a socket before sequence number `until`, and copy a window from
+    /// there. At most 2^30 ahead of what was seen; a later grant replaces this one, and none is ever taken back.
     ///
     /// # Errors
-    /// If the kernel refuses. A grant that is late, lost or evicted only means more copies.
-    pub fn grant(&mut self, cookie: u64, until: u32) -> Result<(), ProbeError> {
-        self.maps.grants.insert(cookie, Grant { until }, 0).map_err(in_map(map::GRANTS))
-    }
-
-    /// Takes a grant back. Nothing happens if there is none.
-    ///
-    /// # Errors
-    /// If the kernel refuses.
-    pub fn revoke_grant(&mut self, cookie: u64) -> Result<(), ProbeError> {
-        removed(self.maps.grants.remove(&cookie)).map_err(in_map(map::GRANTS))
+    /// If the kernel refuses. A grant that is late or lost means that more is copied, or less is beyond the window.
+    pub fn grant(&mut self, cookie: u64, direction: Direction, until: u32) -> Result<(), ProbeError> {
+        let key = map::grant_key(cookie, direction == Direction::Response);
+        self.maps.grants.insert(key, Grant { until }, 0).map_err(in_map(map::GRANTS))
     }
 
     /// Hands every record that the ring holds to `on`, in the order of their causes.
@@ -302,19 +297,19 @@ impl Probe {
         }
         (self.flush_log)();
         self.undecodable += undecodable;
-        self.drained_at = Some(Instant::now());
+        self.drained_at = (bytes < BULK).then(Instant::now);
         let total = self.losses()?;
         let lost = total - self.lost;
         self.lost = total;
         Ok(Drained { until_ns: self.until_ns, records, bytes, undecodable, lost })
     }
 
-    /// Waits until a drain is worth while: not sooner than 2 ms after the last one, and at most 0.1 s. To be called in
-    /// a tokio runtime with I/O and time.
+    /// Waits until a drain is worth while: not sooner than 2 ms after a small one, and at most `at_most` (or 0.1 s). To
+    /// be called in a tokio runtime with I/O and time.
     ///
     /// # Errors
     /// If the ring cannot be polled.
-    pub async fn readable(&mut self) -> Result<(), ProbeError> {
+    pub async fn readable(&mut self, at_most: Duration) -> Result<(), ProbeError> {
         if let Some(drained_at) = self.drained_at {
             tokio::time::sleep_until((drained_at + PAUSE).into()).await;
         }
@@ -329,7 +324,7 @@ impl Probe {
             return Ok(());
         }
         if let Some(polled) = &self.readable
-            && let Ok(ready) = tokio::time::timeout(LONGEST_SLEEP, polled.readable()).await
+            && let Ok(ready) = tokio::time::timeout(at_most.min(LONGEST_SLEEP), polled.readable()).await
         {
             ready.map_err(ProbeError::Ring)?.clear_ready();
         }

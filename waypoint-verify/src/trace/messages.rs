@@ -33,7 +33,6 @@ impl<M: Machine> Tracer<M> {
         }
         let flags = data.tcp_flags;
         let urg = flags.0 & 0x20 != 0;
-        let before = socket.memory();
         socket.segment(
             Segment {
                 seq: data.seq,
@@ -49,16 +48,15 @@ impl<M: Machine> Tracer<M> {
             &settings,
             &mut events,
         );
-        self.stream_octets = (self.stream_octets + socket.memory()).saturating_sub(before);
-        if self.stream_octets > self.limits.stream_octets && socket.memory() > before {
-            // The stream that grows gives way, not the others.
-            let held = socket.memory();
+        if self.charge(cookie)
+            && let Some(socket) = self.sockets.get_mut(&cookie)
+        {
             socket.shed(&mut events);
-            self.stream_octets = (self.stream_octets + socket.memory()).saturating_sub(held);
             self.counters.shed_streams += 1;
+            self.charge(cookie);
         }
-        if let Some(until) = socket.grant() {
-            directives.push(Directive::Grant { cookie, until });
+        if let Some(until) = self.sockets.get_mut(&cookie).and_then(Socket::grant) {
+            directives.push(Directive::Grant { cookie, direction: Direction::Request, until });
         }
         if data.over_budget {
             self.told(cookie, &mut events, data.ts, out);
@@ -70,15 +68,30 @@ impl<M: Machine> Tracer<M> {
         self.events = events;
     }
 
-    pub(super) fn response_data(&mut self, data: &Data<'_>, out: &mut Vec<Evidence>) {
+    /// What a stream holds has changed; whether all together hold too much now. The one that grows gives way.
+    fn charge(&mut self, cookie: u64) -> bool {
+        let Some(socket) = self.sockets.get_mut(&cookie) else { return false };
+        let (before, now) = (socket.charged, socket.memory());
+        socket.charged = now;
+        self.stream_octets = self.stream_octets - before + now;
+        now > before && self.stream_octets > self.limits.stream_octets
+    }
+
+    pub(super) fn response_data(
+        &mut self,
+        cookie: u64,
+        data: &Data<'_>,
+        directives: &mut Vec<Directive>,
+        out: &mut Vec<Evidence>,
+    ) {
         let order = self.order;
         let settings = Arc::clone(&self.limits.wire);
-        let Some(socket) = self.sockets.get_mut(&data.cookie) else { return };
+        let Some(socket) = self.sockets.get_mut(&cookie) else { return };
         let mut events = std::mem::take(&mut self.events);
         socket.acknowledge(data.ack, order, &settings, &mut events);
-        self.told(data.cookie, &mut events, data.ts, out);
+        self.told(cookie, &mut events, data.ts, out);
         self.events = events;
-        let Some(socket) = self.sockets.get_mut(&data.cookie) else { return };
+        let Some(socket) = self.sockets.get_mut(&cookie) else { return };
         let Some(exchanges) = socket.exchanges(&settings) else { return };
         let mut responses = std::mem::take(&mut self.responses);
         exchanges.responses.segment(
@@ -94,7 +107,17 @@ impl<M: Machine> Tracer<M> {
             order,
             &mut responses,
         );
-        self.responded(data.cookie, &mut responses, data.ts);
+        if let Some(until) = exchanges.responses.grant() {
+            directives.push(Directive::Grant { cookie, direction: Direction::Response, until });
+        }
+        if self.charge(cookie)
+            && let Some(exchanges) = self.sockets.get_mut(&cookie).and_then(|socket| socket.exchanges.as_mut())
+        {
+            exchanges.responses.shed(&mut responses);
+            self.counters.shed_streams += 1;
+            self.charge(cookie);
+        }
+        self.responded(cookie, &mut responses, data.ts);
         self.responses = responses;
     }
 

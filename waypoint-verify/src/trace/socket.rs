@@ -72,6 +72,8 @@ pub struct Socket {
     pub blind: bool,
     /// Records were lost while it was open; until it is proven whole, it may have caused anything.
     pub suspect: bool,
+    /// Of its memory, what is counted among that of all streams.
+    pub charged: usize,
 }
 
 impl Socket {
@@ -91,6 +93,7 @@ impl Socket {
             announced: VecDeque::new(),
             blind: false,
             suspect: false,
+            charged: 0,
         }
     }
 
@@ -140,9 +143,10 @@ impl Socket {
         }))
     }
 
-    /// Octets that its stream occupies, about.
+    /// Octets that its streams occupy, about.
     pub fn memory(&self) -> usize {
-        self.request.as_ref().map_or(0, |stream| stream.memory())
+        let request = self.request.as_ref().map_or(0, |stream| stream.memory());
+        request + self.exchanges.as_ref().map_or(0, |exchanges| exchanges.responses.memory())
     }
 
     pub fn shed(&mut self, out: &mut Vec<Event>) {

@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use super::http1::Requests;
 use super::pieces::Pieces;
-use super::segment::{Cut, Segment, place, sequence};
+use super::segment::{Cut, Segment, next_grant, place, sequence};
 use super::{Bound, Conflict, Event, Gap, Malformed, Poison, Settings};
 
 /// What lies further ahead than any TCP window is no part of the stream (RFC 7323 section 2.3); the receiver drops it too,
 /// and should it not, its ACK will show.
 const WINDOW: u64 = 1 << 30;
-/// A grant is worth a system call from here on, and keeps a comparison of sequence numbers in the kernel unambiguous.
-const GRANT_STEP: u64 = 16 * 1024;
-const GRANT_AHEAD: u64 = 1 << 30;
 
 /// The request direction (client to server) of one connection, at one of its sockets.
 #[derive(Debug)]
@@ -118,14 +115,8 @@ impl RequestStream {
         if self.poisoned.is_some() {
             return None;
         }
-        let ahead = self.parser.indifferent();
-        let until = self.followed() + ahead.min(GRANT_AHEAD);
-        let step = if ahead > GRANT_AHEAD { GRANT_AHEAD / 2 } else { GRANT_STEP };
-        if until < self.granted + step {
-            return None;
-        }
-        self.granted = until;
-        Some(sequence(self.client_isn, until))
+        self.granted = next_grant(self.granted, self.followed(), self.parser.indifferent())?;
+        Some(sequence(self.client_isn, self.granted))
     }
 
     /// Offset up to which the receiver has acknowledged what was followed (the FIN is not counted).

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::http1::{Chunked, Gather, Gathered, StatusHead, response_head};
-use super::segment::{Cut, Segment, place};
-use super::{Body, Bound, Poison, ResponseEvent, Settings};
+use super::pieces::Pieces;
+use super::segment::{Cut, Segment, next_grant, place, sequence};
+use super::{Body, Bound, Conflict, Poison, ResponseEvent, Settings};
 
 /// What a request says about the end of its response (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +34,17 @@ enum State {
     Unknown,
 }
 
-/// Octets are taken in order only: a socket sends in order, and what it sends again is older than what was followed.
+/// Octets that are held because others, which matter, were not seen: they may be sent again.
+const HELD: usize = 64 * 1024;
+
+/// A socket writes in order: what it sends again is older than what was followed, and what lies before an octet that was
+/// seen has been written.
 #[derive(Debug)]
 pub struct ResponseStream {
     settings: Arc<Settings>,
     pos: u64,
+    granted: u64,
+    pieces: Option<Box<Pieces>>,
     /// Requests whose final response has not ended, oldest first.
     asked: VecDeque<Asked>,
     /// Of the oldest one.
@@ -57,10 +64,25 @@ impl From<Poison> for Lost {
     }
 }
 
+impl From<Conflict> for Lost {
+    fn from(_: Conflict) -> Self {
+        Self::Unclear
+    }
+}
+
 impl ResponseStream {
     pub fn new(server_isn: u32, settings: &Arc<Settings>) -> Self {
         let state = State::Head(Gather::default());
-        Self { settings: Arc::clone(settings), pos: 0, asked: VecDeque::new(), index: 0, state, server_isn }
+        Self {
+            settings: Arc::clone(settings),
+            pos: 0,
+            granted: 0,
+            pieces: None,
+            asked: VecDeque::new(),
+            index: 0,
+            state,
+            server_isn,
+        }
     }
 
     /// To be called for every request head of the connection, in order, before its response is shown.
@@ -84,6 +106,25 @@ impl ResponseStream {
         }
     }
 
+    /// The sequence number up to which the kernel need not copy, if it is worth telling. Ask after every segment. The last
+    /// octet of a body is never granted: a packet with it must show, or nobody would learn that the response has ended.
+    pub fn grant(&mut self) -> Option<u32> {
+        let ahead = match &self.state {
+            State::Unknown => return None,
+            State::Length { left } => left.saturating_sub(1),
+            State::Chunked(_) | State::Head(_) => self.indifferent(),
+        };
+        self.granted = next_grant(self.granted, self.pos, ahead)?;
+        Some(sequence(self.server_isn, self.granted))
+    }
+
+    /// Gives up this stream because all streams together hold too much.
+    pub fn shed(&mut self, out: &mut Vec<ResponseEvent>) {
+        if self.known() {
+            self.lose(out);
+        }
+    }
+
     /// Whether ends of responses are still told.
     pub fn known(&self) -> bool {
         !matches!(self.state, State::Unknown)
@@ -96,18 +137,56 @@ impl ResponseStream {
             State::Chunked(chunked) => chunked.heap(),
             State::Length { .. } | State::Unknown => 0,
         };
-        size_of::<Self>() + held + self.asked.capacity()
+        let pieces = self.pieces.as_ref().map_or(0, |pieces| pieces.memory());
+        size_of::<Self>() + held + self.asked.capacity() + pieces
     }
 
     fn read(&mut self, cut: Cut<'_>, at: u64, out: &mut Vec<ResponseEvent>) -> Result<(), Lost> {
-        self.skip(cut.bytes_at - self.pos, at, out)?;
-        let mut bytes = cut.bytes;
+        let mut rest = cut;
+        if self.pieces.is_none() && cut.bytes_at - self.pos <= self.indifferent() {
+            self.skip(cut.bytes_at - self.pos, at, out);
+            self.take(cut.bytes, at, out)?;
+            self.skip((cut.end - self.pos).min(self.indifferent()), at, out);
+            rest = cut.starting(self.pos);
+        }
+        if rest.start == rest.end || rest.bytes.is_empty() && rest.bytes_at == self.pos && self.pieces.is_none() {
+            // What was not copied and matters leaves a hole before what follows.
+            return Ok(());
+        }
+        let matters = self.pos + self.indifferent();
+        self.pieces.get_or_insert_default().insert(rest, matters, at)?;
+        self.drain(at, out)?;
+        let held = self.pieces.as_ref().map_or(0, |pieces| pieces.memory());
+        if held > HELD { Err(Lost::Unclear) } else { Ok(()) }
+    }
+
+    /// Reads on from what was held.
+    fn drain(&mut self, at: u64, out: &mut Vec<ResponseEvent>) -> Result<(), Lost> {
+        let mut pieces = self.pieces.take().unwrap_or_default();
+        loop {
+            pieces.forget_before(self.pos);
+            if let Some((octets, _)) = pieces.take_at(self.pos) {
+                self.take(octets.as_ref(), at, out)?;
+                continue;
+            }
+            let written = pieces.first().unwrap_or(0).saturating_sub(self.pos).max(pieces.present_from(self.pos));
+            let unseen = written.min(self.indifferent());
+            if unseen == 0 {
+                break;
+            }
+            self.skip(unseen, at, out);
+        }
+        self.pieces = (!pieces.is_empty()).then_some(pieces);
+        Ok(())
+    }
+
+    fn take(&mut self, mut bytes: &[u8], at: u64, out: &mut Vec<ResponseEvent>) -> Result<(), Lost> {
         while !bytes.is_empty() {
             let taken = match &mut self.state {
                 State::Head(_) => self.head(bytes, at, out)?,
                 State::Length { left } => {
                     let n = (*left).min(bytes.len() as u64);
-                    self.skip(n, at, out)?;
+                    self.skip(n, at, out);
                     usize::try_from(n).unwrap_or(usize::MAX)
                 }
                 State::Chunked(chunked) => {
@@ -122,30 +201,34 @@ impl ResponseStream {
             };
             bytes = &bytes[taken..];
         }
-        if self.known() { self.skip(cut.end - self.pos, at, out) } else { Ok(()) }
+        Ok(())
     }
 
-    /// Octets that were written but not copied: harmless inside a body, else the end of following.
-    fn skip(&mut self, n: u64, at: u64, out: &mut Vec<ResponseEvent>) -> Result<(), Lost> {
-        if n == 0 {
-            return Ok(());
+    /// Octets of content that come next, whatever they are.
+    fn indifferent(&self) -> u64 {
+        match &self.state {
+            State::Length { left } => *left,
+            State::Chunked(chunked) => chunked.indifferent(),
+            State::Head(_) | State::Unknown => 0,
         }
+    }
+
+    /// At most [`Self::indifferent`] octets, seen or not.
+    fn skip(&mut self, n: u64, at: u64, out: &mut Vec<ResponseEvent>) {
+        if n == 0 {
+            return;
+        }
+        self.pos += n;
         match &mut self.state {
-            State::Length { left } if n <= *left => {
+            State::Length { left } => {
                 *left -= n;
-                let over = *left == 0;
-                self.pos += n;
-                if over {
+                if *left == 0 {
                     self.end(at, out);
                 }
             }
-            State::Chunked(chunked) if n <= chunked.indifferent() => {
-                chunked.skip(n);
-                self.pos += n;
-            }
-            _ => return Err(Lost::Unclear),
+            State::Chunked(chunked) => chunked.skip(n),
+            State::Head(_) | State::Unknown => {}
         }
-        Ok(())
     }
 
     fn head(&mut self, bytes: &[u8], at: u64, out: &mut Vec<ResponseEvent>) -> Result<usize, Lost> {
@@ -204,6 +287,7 @@ impl ResponseStream {
     fn lose(&mut self, out: &mut Vec<ResponseEvent>) {
         self.state = State::Unknown;
         self.asked = VecDeque::new();
+        self.pieces = None;
         out.push(ResponseEvent::Unknown { index: self.index });
     }
 }

@@ -70,3 +70,15 @@ pub(super) fn sequence(isn: u32, offset: u64) -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "sequence numbers are offsets modulo 2^32")]
     isn.wrapping_add(1).wrapping_add(offset as u32)
 }
+
+/// A grant is worth a system call from here on, and keeps a comparison of sequence numbers in the kernel unambiguous.
+const GRANT_STEP: u64 = 16 * 1024;
+const GRANT_AHEAD: u64 = 1 << 30;
+
+/// The offset up to which the kernel need not copy, if it is worth telling: everything before `followed`, and so many octets
+/// `ahead` of it, need not be seen.
+pub(super) fn next_grant(granted: u64, followed: u64, ahead: u64) -> Option<u64> {
+    let until = followed + ahead.min(GRANT_AHEAD);
+    let step = if ahead > GRANT_AHEAD { GRANT_AHEAD / 2 } else { GRANT_STEP };
+    (until >= granted + step).then_some(until)
+}

@@ -53,6 +53,22 @@ impl Path {
 }
 
 #[test]
+fn connections_that_are_reset_before_any_answer_end_their_exchanges() {
+    let mut world = World::default();
+    let mut path = Path::open(&mut world);
+    path.request(&mut world, "/", "");
+    assert_eq!(world.verdicts(), ["Verified (provisional)"]);
+    for connection in [&path.to_backend, &path.to_upstream, &path.to_waypoint, &path.client] {
+        world.reset(connection);
+    }
+    // A proxy may learn of it late.
+    world.tick(1000);
+    assert_eq!(world.verdicts(), ["Verified (provisional)"]);
+    world.tick(5000);
+    assert_eq!(world.verdicts(), ["Verified"]);
+}
+
+#[test]
 fn a_compliant_request_is_provisional_until_its_exchanges_are_over_then_verified() {
     let mut world = World::default();
     let mut path = Path::open(&mut world);

@@ -300,6 +300,15 @@ impl World {
     }
 
     pub fn close(&mut self, connection: &Connection) {
+        self.closed(connection, 1);
+    }
+
+    /// As [`Self::close`], without a FIN: the kernel counts none.
+    pub fn reset(&mut self, connection: &Connection) {
+        self.closed(connection, 0);
+    }
+
+    fn closed(&mut self, connection: &Connection, fin: u64) {
         for side in [Side::Active, Side::Passive] {
             let ts = self.clock;
             let (cookie, cgroup) = match side {
@@ -312,8 +321,8 @@ impl World {
                 cookie,
                 cgroup,
                 side,
-                bytes_received: sent + 1,
-                bytes_acked: sent + 2,
+                bytes_received: sent + fin,
+                bytes_acked: sent + 1 + fin,
                 snd_nxt: 0,
                 rcv_nxt: 0,
                 old_state: 9,

@@ -125,7 +125,7 @@ fn a_sleeping_reader_is_woken() {
                     (Instant::now(), std::net::TcpStream::connect(address))
                 });
                 while probe.drain(|_| {}).unwrap().records == 0 {
-                    probe.readable().await.unwrap();
+                    probe.readable(Duration::from_secs(1)).await.unwrap();
                     assert!(start.elapsed() < Duration::from_secs(10), "nobody woke the reader");
                 }
                 let now = Instant::now();

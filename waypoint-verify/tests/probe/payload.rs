@@ -62,7 +62,7 @@ fn payloads_of_every_small_size_are_copied_exactly() {
             let bytes = pattern(size);
             connection.request(&bytes);
             sent.extend_from_slice(&bytes);
-            probe.grant(passive.cookie, first.wrapping_add(sent.len() as u32)).unwrap();
+            probe.grant(passive.cookie, Direction::Request, first.wrapping_add(sent.len() as u32)).unwrap();
         }
         seen.until(&mut probe, "all of it", |seen| {
             seen.stream(passive.cookie, Direction::Request, first).len() == sent.len()
@@ -86,7 +86,7 @@ fn what_is_granted_is_skipped_and_what_follows_is_not() {
         let passive = seen.opening(Side::Passive);
         let start = passive.client_isn.wrapping_add(1 + HEAD.len() as u32);
         let end = start.wrapping_add(64 << 20);
-        probe.grant(passive.cookie, end).unwrap();
+        probe.grant(passive.cookie, Direction::Request, end).unwrap();
         seen = Seen::default();
         connection.request(&pattern(64 * MIB));
         connection.request(NEXT);
@@ -121,36 +121,90 @@ fn nothing_beyond_the_window_is_copied_and_it_is_said() {
         assert!(seen.stream(passive.cookie, Direction::Request, first) == body[..10_000]);
         assert!(seen.data.iter().any(|(data, _)| data.truncated));
         // A grant moves the window.
-        probe.grant(passive.cookie, first.wrapping_add(30_000)).unwrap();
+        probe.grant(passive.cookie, Direction::Request, first.wrapping_add(30_000)).unwrap();
         connection.request(b"more");
         seen.until(&mut probe, "more", |seen| seen.data.iter().any(|(_, bytes)| bytes == b"more"));
     });
 }
 
 #[test]
-fn of_a_response_the_head_of_each_packet_is_copied() {
+fn a_response_is_copied_within_its_window_and_skipped_by_its_own_grant() {
     in_a_world(|world| {
-        let mut probe = world.probe(world.config());
-        probe.set_owner(world.root.id, Flags::RESPONSES).unwrap();
+        let mut probe = world.probe(Config { window: 10_000, response_window: 50_000, ..world.config() });
+        probe.set_owner(world.root.id, Flags::ENTRIES | Flags::RESPONSES).unwrap();
         let listener = world.root.listen("127.0.0.1:0");
         let mut connection = Connection::open(&world.root, &listener);
         connection.request(b"GET / HTTP/1.1\r\n\r\n");
         let response = pattern(100_000);
         connection.respond(&response);
-        connection.close();
         let mut seen = Seen::default();
+        let written = |seen: &Seen| {
+            let responses = seen.data.iter().filter(|(data, _)| data.direction == Direction::Response);
+            responses.map(|(data, _)| data.payload_len).sum::<u32>()
+        };
+        seen.until(&mut probe, "the response", |seen| written(seen) == 100_000);
+        let passive = seen.opening(Side::Passive);
+        let first = passive.server_isn.wrapping_add(1);
+        assert!(seen.stream(passive.cookie, Direction::Response, first) == response[..50_000]);
+        assert!(seen.data.iter().any(|(data, _)| data.truncated));
+
+        // 64 MiB are skipped but for the last byte, and the grant of the one direction is none of the other's.
+        let (len, end) = (64 * MIB, first.wrapping_add(100_000 + (64 << 20)));
+        probe.grant(passive.cookie, Direction::Response, end.wrapping_sub(1)).unwrap();
+        seen = Seen::default();
+        connection.respond(&pattern(len));
+        connection.request(b"GET /next HTTP/1.1\r\n\r\n");
+        connection.close();
         seen.until(&mut probe, "two closes", |seen| seen.closed.len() == 2);
-        let first = seen.opening(Side::Passive).server_isn.wrapping_add(1);
-        let mut total = 0;
-        for (data, bytes) in &seen.data {
-            assert_eq!((data.direction, data.side), (Direction::Response, Side::Passive));
-            assert_eq!(bytes.len(), data.payload_len.min(512) as usize);
-            let at = data.seq.wrapping_sub(first) as usize;
-            assert!(bytes == &response[at..at + bytes.len()]);
-            assert_eq!(data.truncated, data.payload_len > 512);
-            total += data.payload_len as usize;
+        let copied = |direction| {
+            let data = seen.data.iter().filter(move |(data, _)| data.direction == direction);
+            data.flat_map(|(_, bytes)| bytes.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(copied(Direction::Response), pattern(len)[len - 1..]);
+        assert_eq!(copied(Direction::Request), b"GET /next HTTP/1.1\r\n\r\n");
+        assert!(seen.data.len() < 5, "{} records", seen.data.len());
+    });
+}
+
+#[test]
+fn a_response_is_copied_far_only_while_the_ring_is_calm() {
+    in_a_world(|world| {
+        let mut probe =
+            world.probe(Config { ring_bytes: 256 << 10, window: 10_000, response_window: 1 << 20, ..world.config() });
+        probe.set_owner(world.root.id, Flags::RESPONSES).unwrap();
+        let listener = world.root.listen("127.0.0.1:0");
+        for _ in 0..3 {
+            Connection::open(&world.root, &listener).respond(&pattern(500_000));
         }
-        assert_eq!(total, response.len());
+        let mut seen = Seen::default();
+        seen.drain(&mut probe);
+        assert_eq!(seen.lost, 0);
+        let copied: usize = seen.data.iter().map(|(_, bytes)| bytes.len()).sum();
+        // A half, one packet more, and 10,000 of each connection that came later.
+        assert!((128 << 10..220 << 10).contains(&copied), "{copied}");
+    });
+}
+
+#[test]
+fn an_evicted_grant_was_kept_by_its_socket() {
+    in_a_world(|world| {
+        let mut probe = world.probe(Config { window: 1000, ..world.config() });
+        probe.set_owner(world.root.id, Flags::ENTRIES).unwrap();
+        let listener = world.root.listen("127.0.0.1:0");
+        let mut connection = Connection::open(&world.root, &listener);
+        let mut seen = Seen::default();
+        seen.until(&mut probe, "the opening", |seen| seen.opened.len() == 2);
+        let passive = seen.opening(Side::Passive);
+        let first = passive.client_isn.wrapping_add(1);
+        connection.request(&pattern(5000));
+        probe.grant(passive.cookie, Direction::Request, first.wrapping_add(5000)).unwrap();
+        connection.request(b"read");
+        // As many others as there is room for.
+        for cookie in 0..70_000 {
+            probe.grant(1 << 40 | cookie, Direction::Request, 0).unwrap();
+        }
+        connection.request(b"and remembered");
+        seen.until(&mut probe, "both", |seen| seen.data.iter().any(|(_, bytes)| bytes == b"and remembered"));
     });
 }
 

@@ -152,11 +152,17 @@ impl Connection {
         });
     }
 
+    /// Sends `bytes` to the client, which reads them all meanwhile.
     pub fn respond(&mut self, bytes: &[u8]) {
-        self.server.write_all(bytes).expect("to send");
-        let mut got = vec![0; bytes.len()];
-        self.client.read_exact(&mut got).expect("the response");
-        assert!(got == bytes, "the client read something else");
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut got = vec![0; bytes.len()];
+                self.client.read_exact(&mut got).expect("the response");
+                got
+            });
+            self.server.write_all(bytes).expect("to send");
+            assert!(reader.join().expect("the reader") == bytes, "the client read something else");
+        });
     }
 
     /// The client closes first, and both ends are told.
@@ -223,7 +229,8 @@ impl Seen {
     /// The stream that this socket's records of `direction` make up from `first` on, and where it ends.
     pub fn stream(&self, cookie: u64, direction: waypoint_verify::probe::Direction, first: u32) -> Vec<u8> {
         let mut stream = Vec::new();
-        for (data, bytes) in self.data.iter().filter(|(data, _)| data.cookie == cookie && data.direction == direction) {
+        let wanted = |data: &Data<'_>| data.cookie == cookie && data.direction == direction;
+        for (data, bytes) in self.data.iter().filter(|(data, bytes)| wanted(data) && !bytes.is_empty()) {
             let at = data.seq.wrapping_add(data.skipped).wrapping_sub(first) as usize;
             if stream.len() < at + bytes.len() {
                 stream.resize(at + bytes.len(), 0);

@@ -1,7 +1,8 @@
-//! `xtask sink`: reads whatever body is sent to a unix socket, and says how long it was. Caddy's `respond` does not read bodies, and
-//! closes a connection with a large one; behind a unix socket nothing of this is network traffic.
+//! `xtask sink`: reads whatever body is sent to a unix socket, and says how long it was; or sends a large one itself
+//! (`/download/length/N`, `/download/chunked/N`). Caddy's `respond` does not read bodies, and closes a connection with a large
+//! one; behind a unix socket nothing of this is network traffic.
 
-use std::io::{BufReader, Write as _};
+use std::io::{BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -20,15 +21,71 @@ pub fn main(socket: &Path) -> Result<()> {
 
 fn serve(stream: UnixStream) -> Result<()> {
     let mut reader = BufReader::with_capacity(256 * 1024, stream);
-    while let Some((_, headers)) = response::head(&mut reader)? {
+    while let Some((line, headers)) = response::head(&mut reader)? {
         if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("expect")) {
             reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let (length, _) = response::body(&mut reader, &headers, false, 0)?;
+        if let Some(download) = Download::asked(&line) {
+            download.send(reader.get_mut())?;
+            continue;
+        }
         let body = format!("received {length}\n");
         reader
             .get_mut()
             .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
     }
     Ok(())
+}
+
+/// A body that is asked for by its length, and how it is framed.
+#[derive(Debug, PartialEq, Eq)]
+struct Download {
+    octets: u64,
+    chunked: bool,
+}
+
+impl Download {
+    fn asked(request_line: &str) -> Option<Self> {
+        let path = request_line.split(' ').nth(1)?;
+        let (framing, octets) = path.strip_prefix("/download/")?.split_once('/')?;
+        Some(Self { octets: octets.parse().ok()?, chunked: framing == "chunked" })
+    }
+
+    fn send(&self, to: &mut impl Write) -> std::io::Result<()> {
+        // What looks like the end of a chunked body is part of the content.
+        let block = b"0\r\n\r\n-".repeat(8 * 1024);
+        let framing =
+            if self.chunked { "Transfer-Encoding: chunked".into() } else { format!("Content-Length: {}", self.octets) };
+        to.write_all(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n").as_bytes())?;
+        let mut left = self.octets;
+        while left > 0 {
+            let now = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
+            if self.chunked {
+                to.write_all(format!("{now:x}\r\n").as_bytes())?;
+            }
+            to.write_all(&block[..now])?;
+            if self.chunked {
+                to.write_all(b"\r\n")?;
+            }
+            left -= now as u64;
+        }
+        if self.chunked { to.write_all(b"0\r\n\r\n") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_is_as_long_as_was_asked() {
+        for framing in ["length", "chunked"] {
+            let download = Download::asked(&format!("GET /download/{framing}/100000 HTTP/1.1")).unwrap();
+            let mut sent = Vec::new();
+            download.send(&mut sent).unwrap();
+            assert_eq!(response::read(&mut sent.as_slice(), "GET").unwrap().body_bytes, 100_000);
+        }
+        assert_eq!(Download::asked("POST /upload HTTP/1.1"), None);
+    }
 }

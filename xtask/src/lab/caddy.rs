@@ -73,7 +73,8 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
              \theader X-Lab-Uri \"{{http.request.uri}}\"\n\
              \theader X-Lab-Peer \"{{http.request.remote}}\"\n\
              \thandle /status/503 {{\n\t\trespond 503\n\t}}\n\
-             \thandle /upload* {{\n\t\treverse_proxy unix/{sink}\n\t}}\n\
+             \t@large path /upload* /download/*\n\
+             \thandle @large {{\n\t\treverse_proxy unix/{sink}\n\t}}\n\
              \thandle {{\n\t\trespond \"hello from {pod}\"\n\t}}\n",
             pod = pod.name,
             sink = sink_socket(dir).display(),

@@ -198,7 +198,7 @@ fn what_was_left_out_of_a_payload_is_told() {
         (0, 5, 0, 5, (false, false, true)),
         (0, 5, 2, 3, (false, false, true)),
         (flag::TRUNCATED_BY_WINDOW, 9, 2, 3, (true, false, true)),
-        (flag::HEAD_ONLY, 900, 0, 5, (true, false, true)),
+        (flag::TRUNCATED_BY_WINDOW, 900, 0, 5, (true, false, true)),
         (flag::COPY_FAILED, 5, 0, 0, (false, true, true)),
         (flag::LISTENER_OWNED, 5, 0, 5, (false, false, false)),
     ];

@@ -44,6 +44,30 @@ pub fn big_upload(stage: &mut Stage) -> Play {
     Ok(Expected::exit(0).verified(1))
 }
 
+pub fn big_download(stage: &mut Stage) -> Play {
+    const OCTETS: u64 = 1 << 30;
+    let crossed = download(stage, "length", OCTETS)?;
+    stage.check("what crosses the ring is under 1 % of the body", crossed < OCTETS / 100);
+    Ok(Expected::exit(0).verified(2))
+}
+
+pub fn chunked_download(stage: &mut Stage) -> Play {
+    download(stage, "chunked", 64 << 20)?;
+    // Its chunks must be read as fast as they are written; where they are not, the verdicts stay provisional.
+    Ok(Expected::exit(0).or_exit(3).verified(2))
+}
+
+/// Octets that crossed the ring. The small answer is final only if the end of the large one was found.
+fn download(stage: &mut Stage, framing: &str, octets: u64) -> Result<u64> {
+    let ended = stage.observe(2, 2, |lab, _| {
+        let requests = [Request::get(&format!("/download/{framing}/{octets}")), Request::get("/after")];
+        let outcomes = lab.client("client-1")?.run(&Script::keep_alive(lab.gateway("hello-gateway")?, requests))?;
+        ensure!(outcomes.first().is_some_and(|o| o.body_bytes == octets), "not all of it came: {outcomes:?}");
+        all_answered(outcomes, 2)
+    })?;
+    Ok(ended.summary["ringOctets"].as_u64().unwrap_or(u64::MAX))
+}
+
 /// Traffic that did not flow proves nothing.
 pub fn all_answered(outcomes: Vec<crate::client::Outcome>, count: usize) -> Result<()> {
     ensure!(outcomes.len() == count, "{} of {count} requests were made", outcomes.len());
