@@ -18,7 +18,7 @@ use crate::link::Hasher;
 use crate::manifest::{Problem, Problems};
 use crate::model::WatchList;
 use crate::policy::read_policies;
-use crate::probe::{self, Direction, Flags, Probe, Record, Totals};
+use crate::probe::{self, Direction, Flags, Kind, Probe, Record, Totals};
 use crate::trace::{self, Directive, Tracer, Wanted};
 use crate::wire;
 
@@ -30,7 +30,8 @@ pub fn load(policies: &[PathBuf], inventory: &[PathBuf]) -> Result<WatchList, Pr
     let (inventory, more) = Inventory::from_objects(others.into_iter().chain(objects));
     problems.extend(more);
     if loaded.is_empty() && !problems.iter().any(Problem::is_error) {
-        problems.push(Problem::error("no WaypointPolicy in the files given", "name a file that holds one with --policy"));
+        problems
+            .push(Problem::error("no WaypointPolicy in the files given", "name a file that holds one with --policy"));
     }
     let compiled = compile(&loaded, &inventory);
     problems.retain(Problem::is_error);
@@ -88,10 +89,12 @@ impl Engine {
         let watch = Arc::new(watch);
         let key = random_key().context("reading a random key from /dev/urandom")?;
         let half = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| key[at + i]));
-        let settings = wire::Settings { digest_key: std::array::from_fn(|i| key[16 + i]), ..(*options.trace.wire).clone() };
+        let settings =
+            wire::Settings { digest_key: std::array::from_fn(|i| key[16 + i]), ..(*options.trace.wire).clone() };
         options.trace.wire = Arc::new(settings);
 
-        let host = Host::new(&options.probe.cgroup_root, Arc::clone(&watch)).context("reading the cgroups of this machine")?;
+        let host =
+            Host::new(&options.probe.cgroup_root, Arc::clone(&watch)).context("reading the cgroups of this machine")?;
         let containers = host.container_cgroups();
         let uncovered = host.uncovered_nodes();
         let mut tracer = Tracer::new(host, Arc::clone(&watch), Hasher::new((half(0), half(8))), options.trace);
@@ -129,7 +132,7 @@ impl Engine {
         self.ring_octets += drained.bytes;
         // What the programs could not read is a loss like any other.
         let unreadable = self.unreadable_packets()?;
-        drained.undecodable += unreadable - self.unreadable;
+        drained.lost[Kind::Data].records += unreadable - self.unreadable;
         self.unreadable = unreadable;
         self.tracer.drained(&drained, &mut self.evidence);
         direct(&mut self.probe, &mut self.directives)?;
@@ -153,7 +156,9 @@ impl Engine {
 
     /// Something that was seen has no final verdict yet.
     pub fn unsettled(&self) -> bool {
-        self.tracer.unsettled() || self.judge.tallies().any(|(_, tally)| tally.provisional > 0)
+        self.tracer.unsettled()
+            || self.judge.unsettled()
+            || self.judge.tallies().any(|(_, tally)| tally.provisional > 0)
     }
 
     pub fn judge(&self) -> &Judge {

@@ -33,26 +33,86 @@ pub struct RequestLine {
 /// Evidence, in the order in which a node observed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    Opened { conn: ConnKey, side: Side, end: Arc<End> },
-    Closed { conn: ConnKey, side: Side },
+    Opened {
+        conn: ConnKey,
+        side: Side,
+        end: Arc<End>,
+    },
+    Closed {
+        conn: ConnKey,
+        side: Side,
+    },
     /// A proxy's accepted socket received a request head.
-    Entered { key: MessageKey, instance: Arc<ContainerRef>, local: SocketAddr, peer: SocketAddr, digest: u64, at: BootNs },
+    Entered {
+        key: MessageKey,
+        instance: Arc<ContainerRef>,
+        local: SocketAddr,
+        peer: SocketAddr,
+        digest: u64,
+        at: BootNs,
+    },
     /// A proxy's dialled socket wrote a request head.
-    Departed { key: MessageKey, instance: Arc<ContainerRef>, digest: u64, link: Link, unknown_creator: Option<Reason>, at: BootNs },
-    /// The link of a departure became narrower (its body and those of its candidates are complete).
-    Narrowed { key: MessageKey, link: Link },
-    /// Departures that are paid for.
-    Settled { keys: SmallVec<[MessageKey; 1]> },
+    Departed {
+        key: MessageKey,
+        instance: Arc<ContainerRef>,
+        digest: u64,
+        link: Link,
+        unknown_creator: Option<Reason>,
+        at: BootNs,
+    },
+    /// Departures that are paid for, together: attempts of one request.
+    Settled {
+        keys: SmallVec<[MessageKey; 1]>,
+    },
     /// More departed from this instance than had entered it (`link::LinkEvent::Overdrawn`).
-    Overdrawn { instance: Arc<ContainerRef>, class: u64, unpaid: Vec<MessageKey>, shared: Vec<Vec<MessageKey>> },
+    Overdrawn {
+        instance: Arc<ContainerRef>,
+        class: u64,
+        unpaid: Vec<MessageKey>,
+        shared: Vec<Vec<MessageKey>>,
+    },
     /// A protected pod's accepted socket received a request head.
-    Arrived { key: MessageKey, at_pod: Arc<ContainerRef>, local: SocketAddr, peer: SocketAddr, request: Arc<RequestLine>, digest: u64, at: BootNs },
-    /// That request is complete and its receiver has acknowledged all of it, or its connection ended before it was.
-    Received { key: MessageKey, at: BootNs },
+    Arrived {
+        key: MessageKey,
+        at_pod: Arc<ContainerRef>,
+        local: SocketAddr,
+        peer: SocketAddr,
+        request: Arc<RequestLine>,
+        digest: u64,
+        at: BootNs,
+    },
+    /// Its receiver has acknowledged the head of that request; `whole`: all of it, or nothing more of it will come.
+    Received {
+        key: MessageKey,
+        whole: bool,
+        at: BootNs,
+    },
+    /// That request is not followed to its end. `None`: its receiver never took its head, so it was no request.
+    Abandoned {
+        key: MessageKey,
+        reason: Option<Reason>,
+    },
     /// What came to a protected pod on this connection cannot be told apart into requests from here on.
-    Unreadable { stream: u64, conn: Option<ConnKey>, at_pod: Arc<ContainerRef>, local: SocketAddr, peer: SocketAddr, reason: Reason, detail: String, at: BootNs },
+    Unreadable {
+        stream: u64,
+        conn: Option<ConnKey>,
+        at_pod: Arc<ContainerRef>,
+        local: SocketAddr,
+        peer: SocketAddr,
+        reason: Reason,
+        detail: String,
+        at: BootNs,
+    },
     /// Records were lost on this node; what they touched has been testified as unreadable or wild.
-    Lost { records: u64, bytes: u64 },
+    /// `openings`: some of them may have said who dialled.
+    Lost {
+        records: u64,
+        bytes: u64,
+        openings: bool,
+        at: BootNs,
+    },
     /// Everything that this node observed before `at` has been testified.
-    Tick { at: BootNs },
+    Tick {
+        at: BootNs,
+    },
 }

@@ -113,7 +113,8 @@ impl Host {
     /// Whether something in the container's network namespace listens on this address.
     pub fn listens(&mut self, container: &ContainerRef, address: SocketAddr) -> bool {
         let pids = self.pids(container);
-        pids.into_iter().find_map(|pid| procfs::listeners(&self.proc_root, pid)).is_some_and(|listeners| {
+        // Where nobody is left to ask, the connection may well be one that was accepted.
+        pids.into_iter().find_map(|pid| procfs::listeners(&self.proc_root, pid)).is_none_or(|listeners| {
             listeners.iter().any(|(local, _)| {
                 let same = local.ip().to_canonical() == address.ip().to_canonical();
                 local.port() == address.port() && (same || local.ip().is_unspecified())

@@ -4,19 +4,23 @@
 //! - [`explain`] writes down what it found for people.
 //! - [`tally`] counts per policy, and says what the counts force.
 
+mod connections;
 pub mod explain;
+mod remembered;
 mod state;
 pub mod tally;
 mod trail;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::evidence::Evidence;
-use crate::model::{BootNs, Class, CompiledPolicy, ConnKey, MessageKey, NamespacedName, Reason, Verdict, WatchList};
+use crate::model::{
+    BootNs, Class, CompiledPolicy, ConnKey, MessageKey, NamespacedName, ProxyKind, Reason, Verdict, WatchList,
+};
 pub use explain::{Explanation, Hop, Sender};
-use state::{Arrival, Departure, Entry, JudgedUnder, State, Status};
+use state::{Arrival, Departure, Entry, JudgedUnder, Progress, State};
 pub use tally::{PolicyVerdict, Tally};
 use trail::Walk;
 
@@ -64,13 +68,19 @@ pub struct Judge {
     limits: Limits,
     /// Arrivals to judge, or to judge again, at the next tick.
     due: BTreeSet<MessageKey>,
-    unreadable: Vec<Unreadable>,
-    forgotten: Vec<(MessageKey, Arrival)>,
+    /// What came since the last tick of the arrivals' own progress.
+    progress: BTreeMap<MessageKey, Progress>,
+    unreadable: BTreeSet<Unreadable>,
+    /// Those that were judged, for when they are testified again: the newest, and those before.
+    told: [BTreeSet<Unreadable>; 2],
+    last_loss: Option<(u64, u64, BootNs)>,
 }
 
 #[derive(Debug)]
 struct Policy {
     compiled: Arc<CompiledPolicy>,
+    /// UIDs of pods in which a permitted hop runs.
+    hop_pods: BTreeSet<String>,
     tally: Tally,
 }
 
@@ -93,7 +103,14 @@ impl Judge {
         let policies = watch
             .policies
             .iter()
-            .map(|compiled| Policy { compiled: Arc::clone(compiled), tally: Tally::default() })
+            .map(|compiled| {
+                let hops = watch
+                    .proxies
+                    .iter()
+                    .filter(|(id, proxy)| proxy.kind == ProxyKind::Gateway || compiled.waypoint.contains(*id));
+                let hop_pods = hops.filter_map(|(id, _)| Some(watch.containers.get(id)?.pod.uid.clone())).collect();
+                Policy { compiled: Arc::clone(compiled), hop_pods, tally: Tally::default() }
+            })
             .collect();
         let state = State::new(&limits);
         Self {
@@ -102,8 +119,10 @@ impl Judge {
             state,
             limits,
             due: BTreeSet::new(),
-            unreadable: Vec::new(),
-            forgotten: Vec::new(),
+            progress: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            told: Default::default(),
+            last_loss: None,
         }
     }
 
@@ -125,78 +144,113 @@ impl Judge {
     pub fn apply(&mut self, evidence: Evidence, out: &mut Vec<Judged>) {
         match evidence {
             Evidence::Opened { conn, side, end } => self.state.opened(conn, side, end),
-            Evidence::Closed { conn, side } => self.state.closed(conn, side),
+            Evidence::Closed { conn, side } => self.state.connections.closed(conn, side),
             Evidence::Entered { key, instance, local, peer, digest, at } => {
-                self.state.entered(key, Entry { instance, local, peer, digest, at });
+                self.state.entered(key, Entry { instance, local, peer, digest, at, tick: 0 });
             }
             Evidence::Departed { key, instance, digest, link, unknown_creator, at } => {
-                let status = if link.counted { Status::Pending } else { Status::Settled };
-                let departure =
-                    Departure { instance, digest, link, unknown_creator, status, waiting: Vec::new(), at };
-                self.state.departed(key, departure);
+                self.state.departed(key, Departure::new(instance, digest, link, unknown_creator, at));
             }
-            Evidence::Narrowed { key, link } => self.state.narrow(key, link),
-            Evidence::Settled { keys } => self.due.extend(keys.iter().flat_map(|key| self.state.settle(*key))),
+            Evidence::Settled { keys } => self.state.settled(&keys),
             Evidence::Overdrawn { class, instance, unpaid, shared } => {
-                let payers = shared.len();
+                let paid: Vec<_> = shared.iter().filter_map(|attempts| attempts.iter().min().copied()).collect();
                 let keys = unpaid.into_iter().chain(shared.into_iter().flatten());
-                let (class, again) = self.state.overdraw(&instance.id, class, keys);
-                self.due.extend(again);
+                let class = self.state.overdrawn(&instance.id, class, keys);
                 for policy in &mut self.policies {
-                    policy.tally.overdrawn_class(class, payers);
+                    policy.tally.overdrawn_class(class, paid.iter().copied());
                 }
             }
             Evidence::Arrived { key, at_pod, local, peer, request, digest, at } => {
-                let arrival = Arrival { at_pod, local, peer, request, digest, at, judged: Vec::new() };
-                self.forgotten.extend(self.state.arrived(key, arrival));
+                let (progress, judged) = (Progress::default(), Vec::new());
+                self.state.arrived(key, Arrival { at_pod, local, peer, request, digest, at, progress, judged });
             }
-            Evidence::Received { key, .. } => {
-                self.due.insert(key);
+            Evidence::Received { key, whole, .. } => {
+                self.progress.entry(key).or_default().received(whole);
+            }
+            Evidence::Abandoned { key, reason } => {
+                self.progress.entry(key).or_default().abandoned(reason);
             }
             Evidence::Unreadable { at_pod, local, peer, reason, detail, conn, stream, at } => {
                 let (pod, node) = (at_pod.pod.uid.clone(), at_pod.node.clone());
-                self.unreadable.push(Unreadable { at, stream, conn, pod, node, local, peer, reason, detail });
+                let unreadable = Unreadable { at, stream, conn, pod, node, local, peer, reason, detail };
+                if !self.told.iter().any(|told| told.contains(&unreadable)) {
+                    self.unreadable.insert(unreadable);
+                }
             }
-            Evidence::Lost { records, .. } => {
+            Evidence::Lost { records, bytes, openings, at } => {
+                if self.last_loss.replace((records, bytes, at)) == Some((records, bytes, at)) {
+                    return;
+                }
+                self.state.lost(openings);
                 for policy in &mut self.policies {
                     policy.tally.lost += records;
                 }
             }
-            Evidence::Tick { .. } => self.tick(out),
+            Evidence::Tick { at } => self.tick(at, out),
         }
     }
 
-    fn tick(&mut self, out: &mut Vec<Judged>) {
-        self.state.apply_early();
-        for (key, arrival) in std::mem::take(&mut self.forgotten) {
-            self.due.remove(&key);
-            self.evict(key, &arrival, out);
+    fn tick(&mut self, at: BootNs, out: &mut Vec<Judged>) {
+        let mut due = std::mem::take(&mut self.due);
+        due.append(&mut self.state.tick(at));
+        for (key, progress) in std::mem::take(&mut self.progress) {
+            if self.state.progressed(key, progress) {
+                due.insert(key);
+            }
         }
-        for key in std::mem::take(&mut self.due) {
-            self.judge(key, out);
+        for key in due {
+            self.judge(key, at, out);
         }
-        let mut unreadable = std::mem::take(&mut self.unreadable);
-        unreadable.sort_unstable();
-        for connection in &unreadable {
-            self.judge_unreadable(connection, out);
+        for connection in std::mem::take(&mut self.unreadable) {
+            self.judge_unreadable(&connection, out);
+            self.tell(connection);
         }
+        let forgotten = self.state.forget();
+        for (key, arrival) in &forgotten.arrivals {
+            self.due.remove(key);
+            self.evict(*key, arrival, out);
+        }
+        self.due.extend(forgotten.bereft);
+    }
+
+    /// Remembers the newest ones, between half the bound and all of it.
+    fn tell(&mut self, connection: Unreadable) {
+        let [newer, older] = &mut self.told;
+        newer.insert(connection);
+        if newer.len() > self.limits.messages / 2 {
+            *older = std::mem::take(newer);
+        }
+    }
+
+    /// Arrivals that wait for the next tick.
+    pub fn unsettled(&self) -> bool {
+        !self.due.is_empty()
     }
 
     /// Judges an arrival under every policy that protects its pod, or judges it again.
-    fn judge(&mut self, key: MessageKey, out: &mut Vec<Judged>) {
-        let Some(mut arrival) = self.state.arrivals.remove(&key) else { return };
+    fn judge(&mut self, key: MessageKey, at: BootNs, out: &mut Vec<Judged>) {
+        let Some(mut arrival) = self.state.arrivals.take(&key) else { return };
         for (index, policy) in self.policies.iter_mut().enumerate() {
             let compiled = Arc::clone(&policy.compiled);
             if !compiled.targets.contains(&arrival.at_pod.pod.uid) {
                 continue;
             }
-            let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled };
-            let found = walk.arrival(key, &arrival);
+            let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled, hop_pods: &policy.hop_pods };
+            let mut found = walk.arrival(key, &arrival);
+            if found.unseen && *arrival.progress.unseen_at.get_or_insert(at) >= at {
+                // With Fast Open an end that dialled knows of the connection after data of it have arrived.
+                self.due.insert(key);
+                continue;
+            }
+            if let (Verdict::Verified, Some(reason)) = (&found.verdict, arrival.progress.broken) {
+                found.verdict = Verdict::Unverified(reason);
+            }
+            let is_final = found.verdict != Verdict::Verified || (found.pending.is_empty() && arrival.progress.whole);
             let previous = arrival.judged.iter().position(|judged| judged.policy == index);
             if let Some(at) = previous {
                 let judged = &arrival.judged[at];
-                let same = judged.verdict == found.verdict && judged.is_final == found.pending.is_empty();
-                if same && judged.overdrawn == found.overdrawn {
+                let same = judged.verdict == found.verdict && judged.is_final == is_final;
+                if same && judged.class == found.class && judged.overdrawn == found.overdrawn {
                     continue;
                 }
             }
@@ -206,10 +260,10 @@ impl Judge {
                 policy: index,
                 verdict: found.verdict.clone(),
                 class: found.class.clone(),
-                is_final: found.pending.is_empty(),
+                is_final,
                 overdrawn: found.overdrawn,
             };
-            policy.tally.add(&judged, withdrawn.is_some());
+            policy.tally.add(&judged, withdrawn == Some(Verdict::Verified));
             let explanation = self
                 .limits
                 .explain
@@ -227,7 +281,7 @@ impl Judge {
             });
             arrival.judged.push(judged);
         }
-        self.state.arrivals.insert(key, arrival);
+        self.state.arrivals.put_back(key, arrival);
     }
 
     /// An arrival had to be forgotten before all evidence was there.
@@ -250,7 +304,7 @@ impl Judge {
                 is_final: true,
                 overdrawn: None,
             };
-            policy.tally.add(&judged, old.is_some());
+            policy.tally.add(&judged, old.is_some_and(|old| old.verdict == Verdict::Verified));
             out.push(Judged {
                 policy: policy.compiled.name.clone(),
                 key,
@@ -271,7 +325,7 @@ impl Judge {
             if !compiled.targets.contains(&connection.pod) {
                 continue;
             }
-            let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled };
+            let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled, hop_pods: &policy.hop_pods };
             // A connection that no permitted hop opened is a bypass whatever its bytes are.
             let found = walk.unreadable(conn, peer, local, node, reason);
             let judged = JudgedUnder {

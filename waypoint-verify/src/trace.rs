@@ -8,7 +8,7 @@ mod instance;
 mod messages;
 mod socket;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -43,9 +43,16 @@ pub struct Wanted {
 /// What the probes are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
-    Watch { cgroup: u64, wanted: Wanted },
+    Watch {
+        cgroup: u64,
+        wanted: Wanted,
+    },
     /// Octets of this direction before this sequence number need not be copied.
-    Grant { cookie: u64, direction: Direction, until: u32 },
+    Grant {
+        cookie: u64,
+        direction: Direction,
+        until: u32,
+    },
 }
 
 /// Bounds. Hitting one is counted and makes what it touches Unverified.
@@ -93,6 +100,9 @@ pub struct Counters {
     pub unplaced_data: u64,
 }
 
+/// Cgroups whose owners are remembered; beyond it all are asked for anew.
+const OWNERS: usize = 65_536;
+
 #[derive(Clone, Debug)]
 struct Creator {
     process: Process,
@@ -114,6 +124,10 @@ pub struct Tracer<M> {
     creators: FxHashMap<u64, Creator>,
     creations: VecDeque<u64>,
     sockets: FxHashMap<u64, Socket>,
+    /// Cookies of `sockets` by the order of their opening.
+    by_age: BTreeMap<u64, u64>,
+    /// Openings were lost: what is read of a socket that nobody knows may be of one of those.
+    openings_lost: bool,
     early: Early,
     instances: Instances,
     /// Octets that all streams occupy, about: what their sockets are charged.
@@ -136,6 +150,8 @@ impl<M: Machine> Tracer<M> {
             creators: FxHashMap::default(),
             creations: VecDeque::new(),
             sockets: FxHashMap::default(),
+            by_age: BTreeMap::new(),
+            openings_lost: false,
             early: Early::default(),
             stream_octets: 0,
             counters: Counters::default(),
@@ -173,6 +189,9 @@ impl<M: Machine> Tracer<M> {
             && !matches!(owner, Owner::Unknown { .. })
         {
             return self.role(owner);
+        }
+        if self.owners.len() >= OWNERS {
+            self.owners.clear();
         }
         let owner = self.machine.owner(cgroup);
         let role = self.role(&owner);
@@ -275,13 +294,26 @@ impl<M: Machine> Tracer<M> {
             },
             (Side::Active, None) => socket::CreatorCheck::Unknown(Reason::PredatesAgent),
         };
-        self.bound_sockets(out);
-        if let Some(former) = self.sockets.insert(opened.cookie, socket) {
-            // It connects once more, and the end of its former connection was lost.
-            self.stream_octets -= former.charged;
+        if self.sockets.contains_key(&opened.cookie) {
+            self.forget(opened.cookie, "its close was lost", out);
         }
+        if self.sockets.len() >= self.limits.sockets
+            && let Some((_, oldest)) = self.by_age.first_key_value().map(|(order, cookie)| (*order, *cookie))
+        {
+            // A close that was lost leaves sockets behind.
+            self.counters.evicted_sockets += 1;
+            self.forget(oldest, "more sockets than are followed (bound `sockets`)", out);
+        }
+        self.by_age.insert(self.order, opened.cookie);
+        self.sockets.insert(opened.cookie, socket);
         if opened.mptcp {
-            self.blind(opened.cookie, Reason::Opaque, "MPTCP: the stream may go over other connections", opened.ts, out);
+            self.blind(
+                opened.cookie,
+                Reason::Opaque,
+                "MPTCP: the stream may go over other connections",
+                opened.ts,
+                out,
+            );
         }
         for data in self.early.take(opened) {
             let data = data.as_data();
@@ -292,25 +324,47 @@ impl<M: Machine> Tracer<M> {
         }
     }
 
-    fn bound_sockets(&mut self, out: &mut Vec<Evidence>) {
-        if self.sockets.len() < self.limits.sockets {
-            return;
+    /// Follows a socket no longer although it may be open.
+    fn forget(&mut self, cookie: u64, why: &str, out: &mut Vec<Evidence>) {
+        self.blind(cookie, Reason::Bound, why, 0, out);
+        if let Some(socket) = self.remove(cookie) {
+            socket.give_up(Some(Reason::Bound), out);
         }
-        // The oldest opening goes; a close that was lost leaves such sockets behind.
-        let Some(cookie) = self.sockets.iter().min_by_key(|(_, socket)| socket.opened_at).map(|(cookie, _)| *cookie) else {
+    }
+
+    fn remove(&mut self, cookie: u64) -> Option<Socket> {
+        let socket = self.sockets.remove(&cookie)?;
+        self.by_age.remove(&socket.opened_at);
+        self.stream_octets = self.stream_octets.saturating_sub(socket.accounted);
+        Some(socket)
+    }
+
+    /// An owner that was not known when the connection was opened turns out to matter.
+    fn reclassify(
+        &mut self,
+        cookie: u64,
+        cgroup: u64,
+        ns: BootNs,
+        directives: &mut Vec<Directive>,
+        out: &mut Vec<Evidence>,
+    ) {
+        let role = self.classify(cgroup, directives);
+        let Some(owner) = self.owners.get(&cgroup).filter(|owner| !matches!(owner, Owner::Unknown { .. })).cloned()
+        else {
             return;
         };
-        self.counters.evicted_sockets += 1;
-        self.blind(cookie, Reason::Bound, "more sockets than are followed (bound `sockets`)", 0, out);
-        if let Some(socket) = self.sockets.remove(&cookie) {
-            self.stream_octets -= socket.charged;
+        let Some(socket) = self.sockets.get_mut(&cookie) else { return };
+        if matches!(socket.owner, Owner::Unknown { .. }) {
+            (socket.owner, socket.role) = (owner, role);
+            self.blind(cookie, Reason::WatchedLate, "its owner became known after its opening", ns, out);
         }
     }
 
     fn data(&mut self, data: &Data<'_>, directives: &mut Vec<Directive>, out: &mut Vec<Evidence>) {
         self.counters.octets += data.bytes.len() as u64;
-        if data.unclassified {
-            self.classify(data.cgroup, directives);
+        if data.unclassified || self.sockets.get(&data.cookie).is_some_and(|s| matches!(s.owner, Owner::Unknown { .. }))
+        {
+            self.reclassify(data.cookie, data.cgroup, data.ts, directives, out);
         }
         if data.listener_owned || !self.sockets.contains_key(&data.cookie) {
             self.early.hold(data, self.order);
@@ -344,8 +398,7 @@ impl<M: Machine> Tracer<M> {
         socket.close(closed, order, &self.limits.wire, &mut events);
         self.told(closed.cookie, &mut events, closed.ts, out);
         self.events = events;
-        let Some(socket) = self.sockets.remove(&closed.cookie) else { return };
-        self.stream_octets -= socket.charged;
+        let Some(socket) = self.remove(closed.cookie) else { return };
         self.finish(&socket, closed.ts, out);
         out.push(Evidence::Closed { conn: socket.conn, side: socket.side });
     }

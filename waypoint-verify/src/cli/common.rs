@@ -98,9 +98,11 @@ pub fn observe(
         let mut engine = Engine::start(watch, observation.options())?;
         let stdout = std::io::stdout();
         let mut printer = Printer::new(std::io::BufWriter::new(stdout.lock()), observation.output, observation.quiet);
+        let mut judged: Vec<Judged> = Vec::new();
+        // Connections are known from here on (`judge`).
+        engine.step(&mut judged)?;
         printer.ready(&findings, &engine.uncovered)?;
         let started = Instant::now();
-        let mut judged: Vec<Judged> = Vec::new();
         let ended = loop {
             tokio::select! {
                 readable = engine.readable() => readable?,

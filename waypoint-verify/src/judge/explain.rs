@@ -132,7 +132,7 @@ fn cure(verdict: &Verdict) -> Option<&'static str> {
 }
 
 fn sender(state: &State, conn: Option<ConnKey>, peer: SocketAddr) -> Sender {
-    let connection = conn.and_then(|conn| state.connections.get(&conn));
+    let connection = conn.and_then(|conn| state.connections.get(conn));
     let seen_from = connection.and_then(|c| c.passive.as_ref()).map_or(peer, |end| end.remote);
     match connection.and_then(|c| c.active.as_ref()) {
         Some(end) => Sender {

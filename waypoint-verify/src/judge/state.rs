@@ -1,22 +1,17 @@
 //! What the judge remembers: connections by their two ends, and messages by where they were seen.
+//!
+//! Evidence only fills it; what follows from evidence that came in any order is drawn at a tick.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
-use super::Limits;
+use super::connections::{Connections, Dispute};
+use super::remembered::Remembered;
+use super::{Limits, tally::Share};
 use crate::evidence::{End, RequestLine};
 use crate::link::Link;
 use crate::model::{BootNs, Class, ConnKey, ContainerRef, MessageKey, Reason, Side, Verdict};
-
-#[derive(Clone, Debug, Default)]
-pub struct Connection {
-    pub active: Option<Arc<End>>,
-    pub passive: Option<Arc<End>>,
-    closed: u8,
-}
 
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -25,6 +20,15 @@ pub struct Entry {
     pub peer: SocketAddr,
     pub digest: u64,
     pub at: BootNs,
+    /// Number of the tick before which it came.
+    pub tick: u64,
+}
+
+impl Entry {
+    fn same(&self, other: &Self) -> bool {
+        (&self.instance, self.local, self.peer, self.digest, self.at)
+            == (&other.instance, other.local, other.peer, other.digest, other.at)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub enum Status {
     Settled,
     /// By number of the overdrawn class.
     Overdrawn(u32),
+    /// It was paid for, but other departures may have been lost that its payer had to pay for as well.
+    Uncounted,
 }
 
 #[derive(Clone, Debug)]
@@ -43,9 +49,29 @@ pub struct Departure {
     pub link: Link,
     pub unknown_creator: Option<Reason>,
     pub status: Status,
+    /// The first of the attempts that were paid for together.
+    pub group: Option<MessageKey>,
     /// Arrivals whose verdict depends on it.
-    pub waiting: Vec<MessageKey>,
+    pub waiting: BTreeSet<MessageKey>,
     pub at: BootNs,
+}
+
+impl Departure {
+    pub fn new(
+        instance: Arc<ContainerRef>,
+        digest: u64,
+        link: Link,
+        unknown_creator: Option<Reason>,
+        at: BootNs,
+    ) -> Self {
+        let status = if link.counted { Status::Pending } else { Status::Settled };
+        Self { instance, digest, link, unknown_creator, status, group: None, waiting: BTreeSet::new(), at }
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        (&self.instance, self.digest, &self.link, self.unknown_creator, self.at)
+            == (&other.instance, other.digest, &other.link, other.unknown_creator, other.at)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +82,7 @@ pub struct JudgedUnder {
     pub class: Class,
     pub is_final: bool,
     /// All that could have caused it is in this overdrawn class.
-    pub overdrawn: Option<u32>,
+    pub overdrawn: Option<Share>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,179 +93,207 @@ pub struct Arrival {
     pub request: Arc<RequestLine>,
     pub digest: u64,
     pub at: BootNs,
+    pub progress: Progress,
     pub judged: Vec<JudgedUnder>,
+}
+
+impl Arrival {
+    fn same(&self, other: &Self) -> bool {
+        (&self.at_pod, self.local, self.peer, self.digest, self.at)
+            == (&other.at_pod, other.local, other.peer, other.digest, other.at)
+    }
+}
+
+/// How much of an arrival its receiver took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub head: bool,
+    pub whole: bool,
+    /// It will not be followed to its end.
+    pub broken: Option<Reason>,
+    /// Nor was its head taken.
+    pub unread: bool,
+    /// The tick at which it was found that nobody seen had opened its connection.
+    pub unseen_at: Option<BootNs>,
+}
+
+impl Progress {
+    pub fn received(&mut self, whole: bool) {
+        self.head = true;
+        self.whole |= whole;
+    }
+
+    pub fn abandoned(&mut self, reason: Option<Reason>) {
+        self.unread |= reason.is_none();
+        self.broken = self.broken.into_iter().chain(reason).min();
+    }
 }
 
 #[derive(Debug)]
 pub struct State {
-    pub connections: FxHashMap<ConnKey, Connection>,
-    pub entries: FxHashMap<MessageKey, Entry>,
-    pub departures: FxHashMap<MessageKey, Departure>,
-    pub arrivals: FxHashMap<MessageKey, Arrival>,
+    pub connections: Connections,
+    pub entries: Remembered<Entry>,
+    pub departures: Remembered<Departure>,
+    pub arrivals: Remembered<Arrival>,
     /// Every node of the inventory is observed.
     pub covered: bool,
     pub evicted: u64,
-    closed: VecDeque<ConnKey>,
-    entry_order: VecDeque<MessageKey>,
-    departure_order: VecDeque<MessageKey>,
-    arrival_order: VecDeque<MessageKey>,
-    overdrawn: FxHashMap<(String, u64), u32>,
+    /// Departures or entries were forgotten.
+    pub forgot: bool,
+    overdrawn: BTreeMap<(String, u64), u32>,
+    /// Number of the tick that comes next, and of the last one that told a loss.
+    tick: u64,
+    lossy: Option<u64>,
     /// Since the last tick.
-    early: Vec<(MessageKey, Status)>,
-    early_links: Vec<(MessageKey, Link)>,
-    messages: usize,
-    max_connections: usize,
+    new: New,
+}
+
+/// Evidence since the last tick whose effect depends on other evidence.
+#[derive(Debug, Default)]
+struct New {
+    settled: Vec<(MessageKey, MessageKey)>,
+    overdrawn: Vec<(MessageKey, u32)>,
+    lost: bool,
+    disputed: Vec<ConnKey>,
+}
+
+/// What had to be forgotten.
+#[derive(Debug, Default)]
+pub struct Forgotten {
+    /// Arrivals that were not judged for good.
+    pub arrivals: Vec<(MessageKey, Arrival)>,
+    /// Arrivals whose verdict rests on something that was.
+    pub bereft: Vec<MessageKey>,
 }
 
 impl State {
     pub fn new(limits: &Limits) -> Self {
         Self {
-            connections: FxHashMap::default(),
-            entries: FxHashMap::default(),
-            departures: FxHashMap::default(),
-            arrivals: FxHashMap::default(),
+            connections: Connections::new(limits.connections),
+            entries: Remembered::new(limits.messages),
+            departures: Remembered::new(limits.messages),
+            arrivals: Remembered::new(limits.messages),
             covered: true,
             evicted: 0,
-            closed: VecDeque::new(),
-            entry_order: VecDeque::new(),
-            departure_order: VecDeque::new(),
-            arrival_order: VecDeque::new(),
-            overdrawn: FxHashMap::default(),
-            early: Vec::new(),
-            early_links: Vec::new(),
-            messages: limits.messages,
-            max_connections: limits.connections,
+            forgot: false,
+            overdrawn: BTreeMap::new(),
+            tick: 0,
+            lossy: None,
+            new: New::default(),
         }
     }
 
     pub fn opened(&mut self, conn: ConnKey, side: Side, end: Arc<End>) {
-        let connection = self.connections.entry(conn).or_default();
-        match side {
-            Side::Active => connection.active = Some(end),
-            Side::Passive => connection.passive = Some(end),
-        }
+        self.connections.opened(conn, side, end);
     }
 
-    /// A closed connection is kept until the bound is reached: its messages may still be judged.
-    pub fn closed(&mut self, conn: ConnKey, _side: Side) {
-        let Some(connection) = self.connections.get_mut(&conn) else { return };
-        connection.closed += 1;
-        let ends = u8::from(connection.active.is_some()) + u8::from(connection.passive.is_some());
-        if connection.closed >= ends {
-            self.closed.push_back(conn);
-        }
-        while self.closed.len() > self.max_connections / 4 || self.connections.len() > self.max_connections {
-            let Some(oldest) = self.closed.pop_front() else { break };
-            self.connections.remove(&oldest);
-        }
-    }
-
-    pub fn entered(&mut self, key: MessageKey, entry: Entry) {
-        self.entry_order.push_back(key);
-        self.entries.insert(key, entry);
-        if self.entry_order.len() > self.messages
-            && let Some(oldest) = self.entry_order.pop_front()
-        {
-            self.entries.remove(&oldest);
-        }
+    pub fn entered(&mut self, key: MessageKey, mut entry: Entry) {
+        entry.tick = self.tick;
+        let disputed = self.entries.insert(key, entry, Entry::same);
+        self.new.disputed.extend(disputed.then_some(key.conn));
     }
 
     pub fn departed(&mut self, key: MessageKey, departure: Departure) {
-        self.departure_order.push_back(key);
-        self.departures.insert(key, departure);
-        if self.departure_order.len() > self.messages
-            && let Some(oldest) = self.departure_order.pop_front()
-        {
-            self.departures.remove(&oldest);
-        }
+        let disputed = self.departures.insert(key, departure, Departure::same);
+        self.new.disputed.extend(disputed.then_some(key.conn));
     }
 
-    /// Returns what had to be forgotten for it, if that was not yet judged for good.
-    pub fn arrived(&mut self, key: MessageKey, arrival: Arrival) -> Option<(MessageKey, Arrival)> {
-        self.arrival_order.push_back(key);
-        self.arrivals.insert(key, arrival);
-        if self.arrival_order.len() <= self.messages {
-            return None;
-        }
-        let oldest = self.arrival_order.pop_front()?;
-        let forgotten = self.arrivals.remove(&oldest)?;
-        let open = forgotten.judged.is_empty() || forgotten.judged.iter().any(|judged| !judged.is_final);
-        if !open {
-            return None;
-        }
-        self.evicted += 1;
-        Some((oldest, forgotten))
+    pub fn arrived(&mut self, key: MessageKey, arrival: Arrival) {
+        let disputed = self.arrivals.insert(key, arrival, Arrival::same);
+        self.new.disputed.extend(disputed.then_some(key.conn));
     }
 
-    /// A message that is missed may have been forgotten rather than never seen.
-    pub fn may_have_forgotten(&self) -> bool {
-        self.departure_order.len() >= self.messages || self.entry_order.len() >= self.messages
-    }
-
-    /// The departure is paid for; returns the arrivals that waited for it.
-    pub fn settle(&mut self, key: MessageKey) -> Vec<MessageKey> {
-        let Some(departure) = self.departures.get_mut(&key) else {
-            self.early.push((key, Status::Settled));
-            return Vec::new();
-        };
-        if departure.status == Status::Pending {
-            departure.status = Status::Settled;
+    /// `true`: it is to be judged (again).
+    pub fn progressed(&mut self, key: MessageKey, news: Progress) -> bool {
+        let Some(arrival) = self.arrivals.get_mut(&key) else { return false };
+        let progress = &mut arrival.progress;
+        progress.head |= news.head;
+        progress.whole |= news.whole;
+        progress.broken = progress.broken.into_iter().chain(news.broken).min();
+        if news.unread && !progress.head {
+            self.arrivals.remove(&key);
+            return false;
         }
-        departure.waiting.clone()
+        true
     }
 
-    /// The departures belong to an overdrawn class; returns its number and the arrivals that rely on them.
-    pub fn overdraw(
-        &mut self,
-        instance: &str,
-        class: u64,
-        keys: impl Iterator<Item = MessageKey>,
-    ) -> (u32, Vec<MessageKey>) {
+    pub fn settled(&mut self, keys: &[MessageKey]) {
+        let first = keys.iter().min().copied();
+        self.new.settled.extend(keys.iter().filter_map(|key| Some((*key, first?))));
+    }
+
+    /// The departures belong to an overdrawn class; returns its number.
+    pub fn overdrawn(&mut self, instance: &str, class: u64, keys: impl Iterator<Item = MessageKey>) -> u32 {
         let next = u32::try_from(self.overdrawn.len()).unwrap_or(u32::MAX);
         let class = *self.overdrawn.entry((instance.to_owned(), class)).or_insert(next);
-        let mut again = Vec::new();
-        for key in keys {
-            match self.departures.get_mut(&key) {
-                Some(departure) => {
-                    departure.status = Status::Overdrawn(class);
-                    again.extend(departure.waiting.iter().copied());
-                }
-                None => self.early.push((key, Status::Overdrawn(class))),
-            }
-        }
-        (class, again)
+        self.new.overdrawn.extend(keys.map(|key| (key, class)));
+        class
     }
 
-    /// Evidence about departures that came before the departures themselves.
-    pub fn apply_early(&mut self) {
-        for (key, status) in std::mem::take(&mut self.early) {
+    pub fn lost(&mut self, openings: bool) {
+        self.new.lost = true;
+        self.connections.lost |= openings;
+    }
+
+    /// All evidence of what happened before `at` is there. Returns the arrivals that are to be judged again.
+    pub fn tick(&mut self, at: BootNs) -> BTreeSet<MessageKey> {
+        let New { settled, overdrawn, lost, disputed } = std::mem::take(&mut self.new);
+        if lost {
+            self.lossy = Some(self.tick);
+        }
+        self.tick += 1;
+        self.connections.tick(at);
+        let mut again = BTreeSet::new();
+        for (key, class) in overdrawn {
             if let Some(departure) = self.departures.get_mut(&key) {
-                match (departure.status, status) {
-                    (Status::Overdrawn(_), Status::Settled) => {}
-                    (_, status) => departure.status = status,
-                }
+                departure.status = Status::Overdrawn(class);
+                departure.group.get_or_insert(key);
+                again.append(&mut departure.waiting.clone());
             }
         }
-        for (key, link) in std::mem::take(&mut self.early_links) {
-            self.narrow(key, link);
+        for (key, group) in settled {
+            let lossy = self.lossy;
+            let Some(departure) = self.departures.get_mut(&key) else { continue };
+            // What was lost may be a departure of the same cause.
+            let entered = departure.link.candidates.iter().filter_map(|candidate| self.entries.get(candidate));
+            let uncounted = lossy.is_some_and(|lossy| entered.into_iter().any(|entry| entry.tick <= lossy));
+            departure.group = Some(departure.group.map_or(group, |other| other.min(group)));
+            if departure.status == Status::Pending {
+                departure.status = if uncounted { Status::Uncounted } else { Status::Settled };
+            }
+            again.extend(departure.waiting.iter().copied());
         }
-        self.early_links.clear();
+        for conn in disputed {
+            self.connections.dispute(conn, Dispute::Messages);
+        }
+        again
     }
 
-    pub fn narrow(&mut self, key: MessageKey, link: Link) {
-        match self.departures.get_mut(&key) {
-            Some(departure) => departure.link = link,
-            None => self.early_links.push((key, link)),
+    /// Keeps the bounds; only after everything that is due was judged.
+    pub fn forget(&mut self) -> Forgotten {
+        let mut forgotten = Forgotten::default();
+        while let Some((_, departure)) = self.departures.overflow() {
+            self.forgot = true;
+            forgotten.bereft.extend(departure.waiting);
         }
+        while self.entries.overflow().is_some() {
+            self.forgot = true;
+        }
+        while let Some((key, arrival)) = self.arrivals.overflow() {
+            if arrival.judged.is_empty() || arrival.judged.iter().any(|judged| !judged.is_final) {
+                self.evicted += 1;
+                forgotten.arrivals.push((key, arrival));
+            }
+        }
+        self.connections.forget();
+        forgotten
     }
 
     /// The verdict of `arrival` rests on these departures.
     pub fn wait_for(&mut self, departures: &[MessageKey], arrival: MessageKey) {
         for key in departures {
-            if let Some(departure) = self.departures.get_mut(key)
-                && !departure.waiting.contains(&arrival)
-            {
-                departure.waiting.push(arrival);
+            if let Some(departure) = self.departures.get_mut(key) {
+                departure.waiting.insert(arrival);
             }
         }
     }

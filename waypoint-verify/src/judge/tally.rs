@@ -1,11 +1,11 @@
 //! Counts of one policy, and the verdict of the policy that follows from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::state::JudgedUnder;
-use crate::model::{Bypass, Class, Reason, Verdict};
+use crate::model::{Bypass, Class, MessageKey, Reason, Verdict};
 
 /// What a policy as a whole may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,7 +43,55 @@ pub struct Tally {
     pub lost: u64,
     /// Overdrawn classes: arrivals that can only come from them, and entries that could have paid.
     #[serde(skip)]
-    overdrawn: BTreeMap<u32, (u64, u64)>,
+    overdrawn: BTreeMap<u32, Overdrawn>,
+}
+
+/// The part of an arrival in an overdrawn class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// By number.
+    pub class: u32,
+    /// Attempts of one request count once.
+    pub group: MessageKey,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Overdrawn {
+    arrived: BTreeMap<MessageKey, u64>,
+    paid: BTreeSet<MessageKey>,
+    /// What is beyond the bound is counted without names.
+    more: (u64, u64),
+}
+
+/// Requests of one overdrawn class that are told apart.
+const TOLD_APART: usize = 65_536;
+
+impl Overdrawn {
+    fn count(&mut self, group: MessageKey, by: i64) {
+        if by > 0 && self.arrived.len() >= TOLD_APART && !self.arrived.contains_key(&group) {
+            self.more.0 += 1;
+        } else if by < 0 && !self.arrived.contains_key(&group) {
+            self.more.0 = self.more.0.saturating_sub(1);
+        } else {
+            let count = self.arrived.entry(group).or_default();
+            *count = count.saturating_add_signed(by);
+            if *count == 0 {
+                self.arrived.remove(&group);
+            }
+        }
+    }
+
+    fn pay(&mut self, group: MessageKey) {
+        if self.paid.len() < TOLD_APART {
+            self.paid.insert(group);
+        } else if !self.paid.contains(&group) {
+            self.more.1 += 1;
+        }
+    }
+
+    fn forced(&self) -> u64 {
+        (self.arrived.len() as u64 + self.more.0).saturating_sub(self.paid.len() as u64 + self.more.1)
+    }
 }
 
 impl Tally {
@@ -70,24 +118,26 @@ impl Tally {
             (_, Verdict::Bypassed(kinds)) => add(self.bypassed.entry(names(kinds)).or_default()),
             (_, Verdict::Unverified(reason)) => {
                 add(self.unverified.entry(*reason).or_default());
-                if let Some(class) = judged.overdrawn {
-                    add(&mut self.overdrawn.entry(class).or_default().0);
+                if let Some(share) = judged.overdrawn {
+                    self.overdrawn.entry(share.class).or_default().count(share.group, by);
                 }
             }
         }
+        self.exempt.retain(|_, count| *count > 0);
         self.bypassed.retain(|_, count| *count > 0);
         self.unverified.retain(|_, count| *count > 0);
         self.force();
     }
 
-    /// `payers` further departures of an overdrawn class were paid for.
-    pub fn overdrawn_class(&mut self, class: u32, payers: usize) {
-        self.overdrawn.entry(class).or_default().1 += payers as u64;
+    /// These departures of an overdrawn class were paid for (the first of each request).
+    pub fn overdrawn_class(&mut self, class: u32, paid: impl Iterator<Item = MessageKey>) {
+        let overdrawn = self.overdrawn.entry(class).or_default();
+        paid.for_each(|group| overdrawn.pay(group));
         self.force();
     }
 
     fn force(&mut self) {
-        self.forced = self.overdrawn.values().map(|(arrived, payers)| arrived.saturating_sub(*payers)).sum();
+        self.forced = self.overdrawn.values().map(Overdrawn::forced).sum();
     }
 
     pub fn bypasses(&self) -> u64 {
@@ -102,7 +152,11 @@ impl Tally {
     pub fn verdict(&self, min_verified: u64) -> PolicyVerdict {
         if self.bypasses() > 0 {
             PolicyVerdict::False
-        } else if self.verified >= min_verified.max(1) && self.provisional == 0 && self.unverifieds() == 0 && self.lost == 0 {
+        } else if self.verified >= min_verified.max(1)
+            && self.provisional == 0
+            && self.unverifieds() == 0
+            && self.lost == 0
+        {
             PolicyVerdict::True
         } else {
             PolicyVerdict::Unknown

@@ -1,1 +1,6 @@
-//! Tables.
+//! Evidence in, verdicts out: tables.
+
+mod bounds;
+mod counts;
+mod scene;
+mod trails;

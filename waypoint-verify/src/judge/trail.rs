@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use rustc_hash::FxHashSet;
+
 use super::state::{Arrival, Departure, Entry, State, Status};
+use super::tally::Share;
 use crate::evidence::End;
 use crate::model::{
-    Bypass, Class, CompiledPolicy, ConnKey, ExemptFrom, Listener, MessageKey, Owner, ProxyKind, Reason, Verdict, WatchList,
+    Bypass, Class, CompiledPolicy, ConnKey, ExemptFrom, Listener, MessageKey, Owner, ProxyKind, Reason, Verdict,
+    WatchList,
 };
 
 /// What was found of one arrival.
@@ -18,7 +22,9 @@ pub struct Found {
     pub pending: Vec<MessageKey>,
     /// Departures whose payment the verdict rests on.
     pub relied_on: Vec<MessageKey>,
-    pub overdrawn: Option<u32>,
+    pub overdrawn: Option<Share>,
+    /// It rests on nobody having been seen to dial.
+    pub unseen: bool,
     /// The listeners through which a bypass came.
     pub listeners: BTreeSet<Listener>,
     /// The entry (or the departure, where nothing entered) that shows what went wrong.
@@ -41,16 +47,38 @@ struct Ways {
     relied_on: Vec<MessageKey>,
     /// Numbers of overdrawn classes; `None` where some way is not in one.
     overdrawn: BTreeSet<Option<u32>>,
+    /// A payment may be worth nothing because departures were lost.
+    uncounted: bool,
+    unseen: bool,
     listeners: BTreeSet<Listener>,
-    culprit: Option<MessageKey>,
+    /// Where each way that is not through began, as far as it was followed.
+    culprits: Vec<MessageKey>,
+    /// Causes that were looked at, by where on the path: equal requests have the same ones.
+    visited: FxHashSet<(Place, MessageKey)>,
+}
+
+/// Where on the path a message is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    /// Entered a gateway behind the waypoint, by its number.
+    Gateway(usize),
+    /// Entered the waypoint.
+    Waypoint,
+    /// Entered a gateway before the waypoint.
+    Entrance,
 }
 
 impl Ways {
     fn add(&mut self, way: Way, culprit: MessageKey) {
-        if way != Way::Through && self.culprit.is_none() {
-            self.culprit = Some(culprit);
+        if way != Way::Through {
+            self.culprits.push(culprit);
         }
         self.ways.insert(way);
+    }
+
+    /// `true`: for the first time.
+    fn visit(&mut self, place: Place, key: MessageKey) -> bool {
+        self.visited.insert((place, key))
     }
 
     fn verdict(&self) -> Verdict {
@@ -83,6 +111,8 @@ pub struct Walk<'a> {
     pub state: &'a State,
     pub watch: &'a WatchList,
     pub policy: &'a CompiledPolicy,
+    /// UIDs of pods in which a gateway or this policy's waypoint runs.
+    pub hop_pods: &'a BTreeSet<String>,
 }
 
 impl Walk<'_> {
@@ -91,7 +121,8 @@ impl Walk<'_> {
         let mut class = Class::Request;
         let end = self.active_end(key.conn);
         match end {
-            None => ways.add(self.unseen_sender(arrival.peer.ip(), Bypass::DirectConnection), key),
+            _ if self.is_disputed(key.conn) => ways.add(Way::Unknown(Reason::Conflict), key),
+            None => self.unseen_sender(key, arrival.peer.ip(), Bypass::DirectConnection, &mut ways),
             Some(end) if self.is_last_hop(&end.owner) => {
                 if self.departure_agrees(key, arrival.digest, &mut ways) {
                     if self.policy.via.is_empty() && !self.is_gateway(&end.owner) {
@@ -104,12 +135,13 @@ impl Walk<'_> {
                     }
                 }
             }
-            Some(_) => ways.add(Way::Past(Bypass::DirectConnection), key),
+            Some(end) => self.unexpected(&end.owner, Bypass::DirectConnection, key, &mut ways),
         }
         if let Some(reason) = self.exemption(key.conn, &ways, arrival.local.port(), &arrival.at_pod.node) {
             class = Class::Exempt(reason);
         }
-        self.found(ways, class)
+        let group = self.state.departures.get(&key).and_then(|departure| departure.group);
+        self.found(ways, class, group)
     }
 
     /// A connection whose bytes cannot be read: only who opened it can be said.
@@ -124,27 +156,35 @@ impl Walk<'_> {
         let key = MessageKey { conn: conn.unwrap_or(ConnKey { client_isn: 0, server_isn: 0 }), offset: 0, stream: 0 };
         let mut ways = Ways::default();
         let end = conn.and_then(|conn| self.active_end(conn));
-        match end {
-            Some(end) if !self.is_last_hop(&end.owner) => ways.add(Way::Past(Bypass::DirectConnection), key),
-            None if conn.is_some() => match self.unseen_sender(peer.ip(), Bypass::DirectConnection) {
-                // Nothing was read, so an unseen sender is only certain where its connection was watched from its start.
-                Way::Past(kind) => ways.add(Way::Past(kind), key),
-                Way::Through | Way::Unknown(_) => ways.add(Way::Unknown(reason), key),
-            },
+        match (conn, end) {
+            (Some(conn), _) if self.is_disputed(conn) => ways.add(Way::Unknown(Reason::Conflict), key),
+            (_, Some(end)) if !self.is_last_hop(&end.owner) => {
+                self.unexpected(&end.owner, Bypass::DirectConnection, key, &mut ways);
+            }
+            (Some(_), None) => self.unseen_sender(key, peer.ip(), Bypass::DirectConnection, &mut ways),
             _ => ways.add(Way::Unknown(reason), key),
         }
-        let class = conn
-            .and_then(|conn| self.exemption(conn, &ways, local.port(), node))
-            .map_or(Class::Request, Class::Exempt);
-        self.found(ways, class)
+        if ways.ways.iter().any(|way| matches!(way, Way::Unknown(_))) {
+            ways.ways = BTreeSet::from([Way::Unknown(reason)]);
+        }
+        let class =
+            conn.and_then(|conn| self.exemption(conn, &ways, local.port(), node)).map_or(Class::Request, Class::Exempt);
+        self.found(ways, class, None)
     }
 
-    fn found(&self, mut ways: Ways, class: Class) -> Found {
+    /// `group`: the attempts that the last hop's departure was paid for with.
+    fn found(&self, mut ways: Ways, class: Class, group: Option<MessageKey>) -> Found {
         let mut verdict = ways.verdict();
-        let overdrawn = match (ways.overdrawn.len(), ways.overdrawn.first()) {
-            (1, Some(Some(number))) => Some(*number),
+        let overdrawn = match (ways.overdrawn.len(), ways.overdrawn.first(), group) {
+            // A mirrored copy is one more of a request that is counted.
+            (1, Some(Some(class_number)), Some(group)) if class == Class::Request => {
+                Some(Share { class: *class_number, group })
+            }
             _ => None,
         };
+        if verdict == Verdict::Verified && ways.uncounted {
+            verdict = Verdict::Unverified(Reason::Lost);
+        }
         if verdict == Verdict::Verified && ways.overdrawn.iter().any(Option::is_some) {
             verdict = Verdict::Unverified(Reason::Overdrawn);
         }
@@ -158,8 +198,9 @@ impl Walk<'_> {
             pending: ways.pending,
             relied_on: ways.relied_on,
             overdrawn,
+            unseen: ways.unseen,
             listeners: ways.listeners,
-            culprit: ways.culprit,
+            culprit: ways.culprits.first().copied(),
         }
     }
 
@@ -167,6 +208,9 @@ impl Walk<'_> {
     fn gateway(&self, key: MessageKey, stage: usize, ways: &mut Ways) {
         let Some(departure) = self.explained(key, Bypass::UnknownSender, ways) else { return };
         for candidate in &departure.link.candidates {
+            if !ways.visit(Place::Gateway(stage), *candidate) {
+                continue;
+            }
             let Some(entry) = self.entry(*candidate, ways) else { continue };
             let Some(listener) = self.listener(entry, *candidate, ways) else { continue };
             let wanted = stage.checked_sub(1).and_then(|index| self.policy.via.get(index));
@@ -177,13 +221,13 @@ impl Walk<'_> {
             }
             let Some(sender) = self.active_end(candidate.conn) else {
                 ways.listeners.insert(listener.clone());
-                ways.add(self.unseen_sender(entry.peer.ip(), Bypass::UpstreamBypass), *candidate);
+                self.unseen_sender(*candidate, entry.peer.ip(), Bypass::UpstreamBypass, ways);
                 continue;
             };
             let expected = if stage > 1 { self.is_gateway(&sender.owner) } else { self.is_waypoint(&sender.owner) };
             if !expected {
                 ways.listeners.insert(listener.clone());
-                ways.add(Way::Past(Bypass::UpstreamBypass), *candidate);
+                self.unexpected(&sender.owner, Bypass::UpstreamBypass, *candidate, ways);
             } else if self.departure_agrees(*candidate, entry.digest, ways) {
                 if stage > 1 {
                     self.gateway(*candidate, stage - 1, ways);
@@ -201,6 +245,9 @@ impl Walk<'_> {
             return;
         };
         for candidate in &departure.link.candidates {
+            if !ways.visit(Place::Waypoint, *candidate) {
+                continue;
+            }
             let Some(entry) = self.entry(*candidate, ways) else { continue };
             match self.active_end(candidate.conn) {
                 Some(sender) if self.is_gateway(&sender.owner) => {
@@ -209,6 +256,9 @@ impl Walk<'_> {
                     }
                     let Some(departure) = self.explained(*candidate, Bypass::UnknownSender, ways) else { continue };
                     for cause in &departure.link.candidates {
+                        if !ways.visit(Place::Entrance, *cause) {
+                            continue;
+                        }
                         let Some(entered) = self.entry(*cause, ways) else { continue };
                         let Some(listener) = self.listener(entered, *cause, ways) else { continue };
                         if allowed.contains(&listener.gateway) {
@@ -219,8 +269,8 @@ impl Walk<'_> {
                         }
                     }
                 }
-                Some(_) => ways.add(Way::Past(Bypass::UpstreamBypass), *candidate),
-                None => ways.add(self.unseen_sender(entry.peer.ip(), Bypass::UpstreamBypass), *candidate),
+                Some(sender) => self.unexpected(&sender.owner, Bypass::UpstreamBypass, *candidate, ways),
+                None => self.unseen_sender(*candidate, entry.peer.ip(), Bypass::UpstreamBypass, ways),
             }
         }
     }
@@ -236,10 +286,7 @@ impl Walk<'_> {
             ways.add(Way::Past(originated), key);
             return None;
         }
-        let unknown = departure
-            .unknown_creator
-            .or(link.wild)
-            .or_else(|| link.more.then_some(Reason::Bound));
+        let unknown = departure.unknown_creator.or(link.wild).or_else(|| link.more.then_some(Reason::Bound));
         if let Some(reason) = unknown {
             ways.add(Way::Unknown(reason), key);
             return None;
@@ -252,6 +299,7 @@ impl Walk<'_> {
         match departure.status {
             Status::Pending => ways.pending.push(key),
             Status::Settled => {}
+            Status::Uncounted => ways.uncounted = true,
             Status::Overdrawn(class) => {
                 ways.overdrawn.insert(Some(class));
             }
@@ -268,6 +316,7 @@ impl Walk<'_> {
         let way = match self.state.departures.get(&key) {
             None => Way::Unknown(self.missing(Reason::NoDeparture)),
             Some(departure) if departure.digest != digest => Way::Unknown(Reason::Conflict),
+            Some(departure) if !self.dialled(key.conn, &departure.instance.id) => Way::Unknown(Reason::Conflict),
             Some(_) => return true,
         };
         ways.add(way, key);
@@ -275,6 +324,10 @@ impl Walk<'_> {
     }
 
     fn entry(&self, key: MessageKey, ways: &mut Ways) -> Option<&Entry> {
+        if self.is_disputed(key.conn) {
+            ways.add(Way::Unknown(Reason::Conflict), key);
+            return None;
+        }
         let entry = self.state.entries.get(&key);
         if entry.is_none() {
             ways.add(Way::Unknown(Reason::Evicted), key);
@@ -291,25 +344,53 @@ impl Walk<'_> {
     }
 
     fn missing(&self, otherwise: Reason) -> Reason {
-        if self.state.may_have_forgotten() { Reason::Evicted } else { otherwise }
+        if self.state.forgot { Reason::Evicted } else { otherwise }
     }
 
     /// A sender whose socket no agent saw: outside the cluster, or something that should have been visible.
-    fn unseen_sender(&self, peer: IpAddr, outside: Bypass) -> Way {
-        if !self.state.covered {
-            return Way::Unknown(Reason::NotCovered);
+    fn unseen_sender(&self, key: MessageKey, peer: IpAddr, outside: Bypass, ways: &mut Ways) {
+        let excuse =
+            if self.state.covered { self.state.connections.excuse(key.conn) } else { Some(Reason::NotCovered) };
+        if let Some(reason) = excuse {
+            return ways.add(Way::Unknown(reason), key);
         }
-        let peer = peer.to_canonical();
-        let of_pods = self.watch.cluster_addresses.iter().any(|(net, prefix)| {
+        ways.unseen = true;
+        // A node's own address may stand for someone outside whom the node masquerades.
+        let kind = if self.is_of_pods(peer.to_canonical()) { Bypass::UnknownSender } else { outside };
+        ways.add(Way::Past(kind), key);
+    }
+
+    /// A sender that is not the hop that should have sent it; unless nothing is known of it, so that it may be.
+    fn unexpected(&self, owner: &Owner, kind: Bypass, key: MessageKey, ways: &mut Ways) {
+        let unknown = match owner {
+            Owner::Unknown { .. } => true,
+            // A container that the inventory does not know may be a restarted proxy.
+            Owner::Container(container) => container.name.is_empty() && self.hop_pods.contains(&container.pod.uid),
+            Owner::Host { .. } => false,
+        };
+        ways.add(if unknown { Way::Unknown(Reason::NotCovered) } else { Way::Past(kind) }, key);
+    }
+
+    fn is_of_pods(&self, ip: IpAddr) -> bool {
+        self.watch.cluster_addresses.iter().any(|(net, prefix)| {
             let host = if net.is_ipv4() { 32 } else { 128 };
-            // A node's own address may stand for someone outside whom the node masquerades.
-            *prefix < host && contains(*net, *prefix, peer)
-        });
-        Way::Past(if of_pods { Bypass::UnknownSender } else { outside })
+            *prefix < host && contains(*net, *prefix, ip)
+        })
+    }
+
+    /// What came over this connection cannot be told from what came over another one.
+    fn is_disputed(&self, conn: ConnKey) -> bool {
+        self.state.connections.get(conn).is_some_and(|connection| {
+            connection.disputed.is_some() || connection.contradicts_itself(|ip| self.is_of_pods(ip))
+        })
+    }
+
+    fn dialled(&self, conn: ConnKey, container: &str) -> bool {
+        self.active_end(conn).and_then(|end| end.owner.container()).is_some_and(|owner| owner.id == container)
     }
 
     fn active_end(&self, conn: ConnKey) -> Option<&End> {
-        self.state.connections.get(&conn)?.active.as_deref()
+        self.state.connections.get(conn)?.active.as_deref()
     }
 
     fn is_gateway(&self, owner: &Owner) -> bool {
@@ -328,10 +409,12 @@ impl Walk<'_> {
     }
 
     /// Exempt is what the sender that the policy names sent itself: over an own connection, or, where nothing
-    /// that entered can have caused it, from the hop where it began.
+    /// that entered can have caused it, from the hop where it began. Of several possible senders, all of them.
     fn exemption(&self, conn: ConnKey, ways: &Ways, port: u16, node: &str) -> Option<String> {
-        let direct = self.active_end(conn);
-        let began = ways.culprit.filter(|_| !ways.ways.contains(&Way::Through)).and_then(|key| self.active_end(key.conn));
+        let direct = self.active_end(conn).filter(|_| !self.is_disputed(conn));
+        let past = !ways.ways.is_empty() && ways.ways.iter().all(|way| matches!(way, Way::Past(_)));
+        let began: Option<Vec<&End>> =
+            if past { ways.culprits.iter().map(|key| self.active_end(key.conn)).collect() } else { None };
         self.policy
             .exempt
             .iter()
@@ -345,7 +428,7 @@ impl Walk<'_> {
                     }
                     _ => false,
                 };
-                direct.is_some_and(matches) || (ways.ways.len() == 1 && began.is_some_and(matches))
+                direct.is_some_and(matches) || began.as_ref().is_some_and(|ends| ends.iter().all(|end| matches(end)))
             })
             .map(|exemption| exemption.reason.clone())
     }

@@ -5,7 +5,7 @@ mod tests;
 
 use std::{
     fmt, io,
-    ops::{Index, Sub},
+    ops::{Index, IndexMut, Sub},
     os::fd::{AsFd, OwnedFd},
     time::{Duration, Instant},
 };
@@ -85,15 +85,25 @@ impl Index<Kind> for Losses {
     type Output = Lost;
 
     fn index(&self, kind: Kind) -> &Lost {
-        &self.0[match kind {
-            Kind::Created => kind::CREATED,
-            Kind::Opened => kind::OPENED,
-            Kind::Data => kind::DATA,
-            Kind::Note => kind::NOTE,
-            Kind::Closed => kind::CLOSED,
-            Kind::Stray => kind::STRAY,
-        } as usize]
+        &self.0[place(kind)]
     }
+}
+
+impl IndexMut<Kind> for Losses {
+    fn index_mut(&mut self, kind: Kind) -> &mut Lost {
+        &mut self.0[place(kind)]
+    }
+}
+
+fn place(kind: Kind) -> usize {
+    (match kind {
+        Kind::Created => kind::CREATED,
+        Kind::Opened => kind::OPENED,
+        Kind::Data => kind::DATA,
+        Kind::Note => kind::NOTE,
+        Kind::Closed => kind::CLOSED,
+        Kind::Stray => kind::STRAY,
+    }) as usize
 }
 
 impl Sub for Losses {

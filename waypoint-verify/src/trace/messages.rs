@@ -1,5 +1,6 @@
 //! Messages of a socket -> links and evidence; and what losing sight of a stream means.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::early::{Held, Place};
@@ -61,7 +62,13 @@ impl<M: Machine> Tracer<M> {
         if data.over_budget {
             self.told(cookie, &mut events, data.ts, out);
             self.events = events;
-            self.blind(cookie, Reason::WatchedLate, "more was sent before the owner was classified than is kept", data.ts, out);
+            self.blind(
+                cookie,
+                Reason::WatchedLate,
+                "more was sent before the owner was classified than is kept",
+                data.ts,
+                out,
+            );
             return;
         }
         self.told(cookie, &mut events, data.ts, out);
@@ -69,11 +76,11 @@ impl<M: Machine> Tracer<M> {
     }
 
     /// What a stream holds has changed; whether all together hold too much now. The one that grows gives way.
-    fn charge(&mut self, cookie: u64) -> bool {
+    pub(super) fn charge(&mut self, cookie: u64) -> bool {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return false };
-        let (before, now) = (socket.charged, socket.memory());
-        socket.charged = now;
-        self.stream_octets = self.stream_octets - before + now;
+        let (before, now) = (socket.accounted, socket.memory());
+        socket.accounted = now;
+        self.stream_octets = (self.stream_octets + now).saturating_sub(before);
         now > before && self.stream_octets > self.limits.stream_octets
     }
 
@@ -165,7 +172,7 @@ impl<M: Machine> Tracer<M> {
                         end: None,
                         head_acknowledged: false,
                     };
-                    let Some(socket) = self.sockets.get_mut(&cookie) else { continue };
+                    let Some(socket) = self.sockets.get_mut(&cookie).filter(|socket| !socket.blind) else { continue };
                     let announced = announced(socket);
                     socket.clean_at = complete_at;
                     let key = announced.key;
@@ -188,6 +195,7 @@ impl<M: Machine> Tracer<M> {
         if let Some((offset, reason)) = poison {
             self.poisoned(cookie, offset, reason, ns, out);
         }
+        self.charge(cookie);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one event and its place")]
@@ -233,7 +241,8 @@ impl<M: Machine> Tracer<M> {
             };
             let facts = Facts::of(head, &self.hasher);
             if let Some(linker) = self.instances.linker(&container) {
-                let link = linker.depart(&DepartureIn { key, facts, head, started_at, started_ns: ns, foreign_process });
+                let link =
+                    linker.depart(&DepartureIn { key, facts, head, started_at, started_ns: ns, foreign_process });
                 out.push(Evidence::Departed { key, instance: container, digest, link, unknown_creator, at: ns });
             }
         }
@@ -242,7 +251,7 @@ impl<M: Machine> Tracer<M> {
     /// Acknowledged heads may pay; acknowledged arrivals are received; a stream that is whole again is no suspect.
     fn progress(&mut self, cookie: u64, ns: BootNs, out: &mut Vec<Evidence>) {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return };
-        if socket.announced.is_empty() && !socket.suspect {
+        if socket.announced.is_empty() && socket.suspect.is_none() {
             return;
         }
         let acked = socket.acked();
@@ -253,6 +262,9 @@ impl<M: Machine> Tracer<M> {
                 break;
             }
             announced.head_acknowledged = true;
+            if arrival && announced.end.is_none_or(|end| end > acked) {
+                out.push(Evidence::Received { key: announced.key, whole: false, at: ns });
+            }
             if entry
                 && let Some(container) = &container
                 && let Some(linker) = self.instances.linker(container)
@@ -265,12 +277,12 @@ impl<M: Machine> Tracer<M> {
                 break;
             }
             if arrival {
-                out.push(Evidence::Received { key: front.key, at: ns });
+                out.push(Evidence::Received { key: front.key, whole: true, at: ns });
             }
             socket.announced.pop_front();
         }
-        if socket.suspect && socket.is_whole() && acked > 0 {
-            socket.suspect = false;
+        if !socket.blind && socket.suspect.is_some_and(|followed| acked > followed) && socket.is_whole() {
+            socket.suspect = None;
             if entry
                 && let Some(container) = &container
                 && let Some(linker) = self.instances.linker(container)
@@ -281,14 +293,22 @@ impl<M: Machine> Tracer<M> {
     }
 
     fn poisoned(&mut self, cookie: u64, offset: u64, poison: Poison, ns: BootNs, out: &mut Vec<Evidence>) {
+        let Some(socket) = self.sockets.get_mut(&cookie) else { return };
         if matches!(poison, Poison::Incomplete) {
             // The peer gave up in the middle of a message: its head, if acknowledged, was read all the same (`finish`).
+            socket.ended = true;
             return;
         }
         self.counters.poisoned += 1;
-        if let Some(socket) = self.sockets.get_mut(&cookie) {
-            socket.announced.retain(|announced| announced.end.is_some_and(|end| end <= offset));
-        }
+        // What was complete before may still be acknowledged; so may a head whose body cannot be followed.
+        let disputed = matches!(poison, Poison::Conflict(_));
+        let keeps_heads = socket.is_entry() && !disputed;
+        let (kept, lost): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut socket.announced)
+            .into_iter()
+            .partition(|announced| keeps_heads || announced.end.is_some_and(|end| end <= offset));
+        socket.announced = lost;
+        socket.give_up(Some(poison.reason()), out);
+        socket.announced = kept;
         self.blind(cookie, poison.reason(), &poison.to_string(), ns, out);
     }
 
@@ -297,6 +317,12 @@ impl<M: Machine> Tracer<M> {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return };
         if socket.blind || !socket.is_watched() {
             return;
+        }
+        if socket.is_arrival() {
+            let (kept, lost) = std::mem::take(&mut socket.announced).into_iter().partition(|a| a.end.is_some());
+            socket.announced = lost;
+            socket.give_up(Some(reason), out);
+            socket.announced = kept;
         }
         socket.blind = true;
         let Some(container) = socket.container().cloned() else { return };
@@ -319,11 +345,12 @@ impl<M: Machine> Tracer<M> {
 
     /// The connection is over.
     pub(super) fn finish(&mut self, socket: &Socket, ns: BootNs, out: &mut Vec<Evidence>) {
-        if socket.is_arrival() && !socket.blind {
-            // The client gave up: what the target's socket acknowledged of it was read.
-            for announced in socket.announced.iter().filter(|announced| announced.head_end <= socket.acked()) {
-                out.push(Evidence::Received { key: announced.key, at: ns });
-            }
+        if socket.is_arrival() {
+            // The client gave up: what the target's socket acknowledged of it was read, and nothing else.
+            out.extend(socket.announced.iter().map(|announced| match announced.head_end <= socket.acked() {
+                true => Evidence::Received { key: announced.key, whole: true, at: ns },
+                false => Evidence::Abandoned { key: announced.key, reason: None },
+            }));
         }
         if socket.is_entry()
             && let Some(container) = socket.container()
@@ -340,29 +367,43 @@ impl<M: Machine> Tracer<M> {
             return;
         }
         self.counters.lost_records += records;
-        out.push(Evidence::Lost { records, bytes: drained.lost[Kind::Data].bytes });
-        let structure = [Kind::Opened, Kind::Closed, Kind::Created, Kind::Stray]
-            .into_iter()
-            .any(|kind| drained.lost[kind].records > 0);
-        let cookies: Vec<u64> =
-            self.sockets.iter().filter(|(_, socket)| socket.is_watched() && !socket.blind).map(|(cookie, _)| *cookie).collect();
+        // A record that could not be decoded may have been of any kind.
+        let any = |kinds: &[Kind]| drained.undecodable > 0 || kinds.iter().any(|kind| drained.lost[*kind].records > 0);
+        let structure = any(&[Kind::Opened, Kind::Closed, Kind::Created, Kind::Stray]);
+        let openings = any(&[Kind::Opened]);
+        self.openings_lost |= openings;
+        let bytes = drained.lost[Kind::Data].bytes;
+        out.push(Evidence::Lost { records, bytes, openings, at: drained.until_ns });
+        let cookies: Vec<u64> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| socket.is_watched() && !socket.blind)
+            .map(|(cookie, _)| *cookie)
+            .collect();
         for cookie in cookies {
             if structure {
-                self.blind(cookie, Reason::Lost, "openings or closes were lost while it was open", drained.until_ns, out);
+                self.blind(
+                    cookie,
+                    Reason::Lost,
+                    "openings or closes were lost while it was open",
+                    drained.until_ns,
+                    out,
+                );
             } else if let Some(socket) = self.sockets.get_mut(&cookie)
                 && socket.is_entry()
                 && let Some(container) = socket.container().cloned()
             {
-                socket.suspect = true;
+                socket.suspect = Some(socket.followed());
                 let (conn, peer, since) = (socket.conn, socket.remote.ip(), socket.clean_at);
                 self.instances.wild(&container, conn, peer, since, Reason::Lost);
             }
         }
     }
 
-    /// Data of a watched socket whose opening never came: it was lost.
+    /// Data of a watched socket whose opening never came. If none was lost, there was no connection (a SYN with data that
+    /// was not accepted) or it was told already (a packet that came after the close).
     pub(super) fn unplaced(&mut self, place: Place, held: &Held, ns: BootNs, out: &mut Vec<Evidence>) {
-        if held.as_data().direction == Direction::Response {
+        if held.as_data().direction == Direction::Response || !self.openings_lost {
             return;
         }
         let Some(Owner::Container(container)) = self.owners.get(&place.cgroup) else { return };

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::evidence::Evidence;
 use crate::model::{ConnKey, ContainerRef, MessageKey, Owner, Reason, Side};
 use crate::probe::{Closed, TcpFlags};
 use crate::trace::Wanted;
-use crate::wire::{Event, RequestStream, ResponseStream, Segment, Settings};
+use crate::wire::{Conflict, Event, Gap, Poison, RequestStream, ResponseStream, Segment, Settings};
 
 /// What a socket's owner is to the policies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,14 +71,26 @@ pub struct Socket {
     pub announced: VecDeque<Announced>,
     /// Nothing of it is read any more.
     pub blind: bool,
-    /// Records were lost while it was open; until it is proven whole, it may have caused anything.
-    pub suspect: bool,
-    /// Of its memory, what is counted among that of all streams.
-    pub charged: usize,
+    /// Records were lost while it was open, and so much of it had been followed. Until more of it has come and is proven
+    /// whole, it may have caused anything.
+    pub suspect: Option<u64>,
+    /// Its sender was seen to finish in the middle of a message. A FIN that the receiver did not take must hide nothing.
+    pub ended: bool,
+    /// Octets of the request direction that the kernel counted when it closed.
+    taken: u64,
+    /// What of its memory is part of the sum of all sockets.
+    pub accounted: usize,
 }
 
 impl Socket {
-    pub fn new(conn: ConnKey, side: Side, owner: Owner, role: Role, (local, remote): (SocketAddr, SocketAddr), order: u64) -> Self {
+    pub fn new(
+        conn: ConnKey,
+        side: Side,
+        owner: Owner,
+        role: Role,
+        (local, remote): (SocketAddr, SocketAddr),
+        order: u64,
+    ) -> Self {
         Self {
             conn,
             side,
@@ -92,8 +105,10 @@ impl Socket {
             exchanges: None,
             announced: VecDeque::new(),
             blind: false,
-            suspect: false,
-            charged: 0,
+            suspect: None,
+            ended: false,
+            taken: 0,
+            accounted: 0,
         }
     }
 
@@ -156,13 +171,37 @@ impl Socket {
     }
 
     pub fn segment(&mut self, segment: Segment<'_>, order: u64, settings: &Arc<Settings>, out: &mut Vec<Event>) {
+        if segment.payload_len > 0 && self.beyond_end(segment.seq.wrapping_add(segment.payload_len)) > 0 {
+            return self.poison(Conflict::AfterFin.into(), out);
+        }
         if let Some(stream) = self.request(settings) {
             stream.segment(segment, order, out);
         }
     }
 
+    /// How far a sequence number lies beyond the end that was seen; 0 if none was.
+    fn beyond_end(&self, seq: u32) -> i32 {
+        let Some(stream) = self.request.as_ref().filter(|_| self.ended && !self.blind) else { return 0 };
+        #[expect(clippy::cast_possible_truncation, reason = "sequence numbers are offsets modulo 2^32")]
+        let end = self.conn.client_isn.wrapping_add(1).wrapping_add(stream.followed() as u32);
+        seq.wrapping_sub(end).cast_signed()
+    }
+
+    fn poison(&self, reason: Poison, out: &mut Vec<Event>) {
+        let offset = self.request.as_ref().map_or(0, |stream| stream.followed());
+        out.push(Event::Poisoned { offset, reason });
+    }
+
     /// A packet of the request direction that was not copied.
-    pub fn pass(&mut self, seq: u32, payload_len: u32, flags: TcpFlags, order: u64, settings: &Arc<Settings>, out: &mut Vec<Event>) {
+    pub fn pass(
+        &mut self,
+        seq: u32,
+        payload_len: u32,
+        flags: TcpFlags,
+        order: u64,
+        settings: &Arc<Settings>,
+        out: &mut Vec<Event>,
+    ) {
         if flags.rst() && payload_len == 0 {
             return;
         }
@@ -176,7 +215,14 @@ impl Socket {
         if self.request.is_none() && ack == self.conn.client_isn.wrapping_add(1) {
             return;
         }
-        if let Some(stream) = self.request(settings) {
+        // One more for the FIN itself.
+        if self.beyond_end(ack) > 1 {
+            self.poison(Gap::AckBeyondFollowed.into(), out);
+        }
+        // What was announced before a stream became unreadable is still waiting.
+        if let (true, Some(stream)) = (self.blind, self.request.as_mut()) {
+            stream.ack(ack, order, &mut Vec::new());
+        } else if let Some(stream) = self.request(settings) {
             stream.ack(ack, order, out);
         }
     }
@@ -189,18 +235,40 @@ impl Socket {
         if self.request.is_none() && received <= 1 {
             return;
         }
+        self.taken = received;
         if let Some(stream) = self.request(settings) {
+            let followed = stream.followed();
             stream.close(Some(received), order, out);
+            if self.ended && received > followed + 1 {
+                self.poison(Gap::CloseMismatch.into(), out);
+            }
         }
     }
 
+    /// What the receiver took: by its ACKs, or by the kernel's own count once it is closed (a reset sends no ACK of what
+    /// was read before it).
     pub fn acked(&self) -> u64 {
-        self.request.as_ref().map_or(0, |stream| stream.acked())
+        self.request.as_ref().map_or(0, |stream| stream.acked().max(self.taken.min(stream.followed())))
+    }
+
+    pub fn followed(&self) -> u64 {
+        self.request.as_ref().map_or(0, |stream| stream.followed())
     }
 
     /// Everything that came was followed, and the receiver has acknowledged as much.
     pub fn is_whole(&self) -> bool {
         self.request.as_ref().is_none_or(|stream| stream.poisoned().is_none() && stream.acked() == stream.followed())
+    }
+
+    /// Testifies that its announced requests will not be followed to their end.
+    pub fn give_up(&self, reason: Option<Reason>, out: &mut Vec<Evidence>) {
+        if self.is_arrival() {
+            let abandoned = |announced: &Announced| {
+                let reason = reason.filter(|_| announced.head_acknowledged);
+                Evidence::Abandoned { key: announced.key, reason }
+            };
+            out.extend(self.announced.iter().map(abandoned));
+        }
     }
 
     pub fn grant(&mut self) -> Option<u32> {

@@ -1,4 +1,10 @@
 //! Records in, verdicts out: tracer, linker and judge together, over connections that a fixture plays.
 
+mod attacks;
+mod honest;
+mod hops;
+mod losses;
+mod properties;
+mod traffic;
 mod verdicts;
 mod world;

@@ -1,56 +1,9 @@
 //! One row of the demo each, played without a kernel.
 
 use crate::world::{
-    BACKEND, CADDY, CLIENT, Connection, ENTRY, ENVOY, OTHER, SIDECAR, TARGET, UPSTREAM, WAYPOINT, World, gateway_guards,
-    policy, waypoint_guards, watch_list,
+    BACKEND, CADDY, CLIENT, CLIENT_IP, ENVOY, INGRESS_IP, OTHER, Path, SIDECAR, TARGET, UPSTREAM, WAYPOINT,
+    WAYPOINT_IP, World, gateway_guards, policy, watch_list, waypoint_guards,
 };
-
-/// The connections that a compliant request uses.
-struct Path {
-    client: Connection,
-    to_waypoint: Connection,
-    to_upstream: Connection,
-    to_backend: Connection,
-}
-
-const CLIENT_IP: &str = "10.244.1.1";
-const INGRESS_IP: &str = "10.244.1.100";
-const WAYPOINT_IP: &str = "10.244.1.3";
-
-impl Path {
-    fn open(world: &mut World) -> Self {
-        Self {
-            client: world.connect(CLIENT, "10.244.1.1:40000", ENVOY, ENTRY),
-            to_waypoint: world.connect(ENVOY, "10.244.1.100:40001", CADDY, WAYPOINT),
-            to_upstream: world.connect(CADDY, "10.244.1.3:40002", ENVOY, UPSTREAM),
-            to_backend: world.connect(ENVOY, "10.244.1.100:40003", BACKEND, TARGET),
-        }
-    }
-
-    fn request(&mut self, world: &mut World, target: &str, extra: &str) {
-        world.request(&mut self.client, &format!("GET {target} HTTP/1.1\nHost: hello\n{extra}\n"));
-        world.request(
-            &mut self.to_waypoint,
-            &format!("GET {target} HTTP/1.1\nhost: hello\nx-forwarded-for: {CLIENT_IP}\nx-request-id: {target}\n{extra}\n"),
-        );
-        world.request(
-            &mut self.to_upstream,
-            &format!("GET {target} HTTP/1.1\nHost: hello\nX-Forwarded-For: {INGRESS_IP}\nX-Request-Id: {target}\n{extra}\n"),
-        );
-        world.request(
-            &mut self.to_backend,
-            &format!(
-                "GET {target} HTTP/1.1\nhost: hello\nx-forwarded-for: {INGRESS_IP},{WAYPOINT_IP}\nx-request-id: new{target}\n{extra}\n"
-            ),
-        );
-    }
-
-    fn respond(&mut self, world: &mut World) {
-        for connection in [&mut self.to_backend, &mut self.to_upstream, &mut self.to_waypoint, &mut self.client] {
-            world.respond(connection);
-        }
-    }
-}
 
 #[test]
 fn connections_that_are_reset_before_any_answer_end_their_exchanges() {
@@ -75,7 +28,7 @@ fn a_compliant_request_is_provisional_until_its_exchanges_are_over_then_verified
     path.request(&mut world, "/", "");
     assert_eq!(world.verdicts(), ["Verified (provisional)"]);
     path.respond(&mut world);
-    world.tick(10);
+    world.tick(50);
     assert_eq!(world.verdicts(), ["Verified"]);
     assert_eq!((world.tally().verified, world.tally().provisional), (1, 0));
 }
@@ -90,7 +43,7 @@ fn identical_requests_in_flight_together_are_all_verified() {
     for path in &mut paths {
         path.respond(&mut world);
     }
-    world.tick(10);
+    world.tick(50);
     assert_eq!(world.tally().verified, 8);
 }
 
@@ -109,6 +62,7 @@ fn an_unseen_sender_is_direct_from_outside_and_unknown_from_a_pod_address() {
     world.request(&mut outside, "GET /a HTTP/1.1\nHost: hello\n\n");
     let mut pod = world.accept_unseen("10.244.7.7:1234", BACKEND, TARGET);
     world.request(&mut pod, "GET /b HTTP/1.1\nHost: hello\n\n");
+    world.tick(2);
     assert_eq!(world.verdicts(), ["Bypassed(DirectConnection)", "Bypassed(UnknownSender)"]);
 }
 
@@ -123,7 +77,7 @@ fn a_route_past_the_waypoint_is_bypassed_on_the_same_connection_as_verified_ones
         &mut path.to_backend,
         &format!("GET / HTTP/1.1\nhost: hello\nx-forwarded-for: {CLIENT_IP}\nx-request-id: z\n\n"),
     );
-    world.tick(10);
+    world.tick(50);
     assert_eq!(world.verdicts(), ["Verified", "Bypassed(RouteBypass)"]);
 }
 
@@ -161,7 +115,7 @@ fn another_process_in_the_waypoints_container_is_waypoint_origin_while_genuine_o
         &format!("GET / HTTP/1.1\nhost: hello\nx-forwarded-for: {INGRESS_IP},{WAYPOINT_IP}\nx-request-id: q\n\n"),
     );
     path.respond(&mut world);
-    world.tick(10);
+    world.tick(50);
     assert_eq!(world.verdicts(), ["Verified", "Bypassed(WaypointOrigin)"]);
 }
 
@@ -184,7 +138,10 @@ fn what_the_waypoint_makes_up_alone_is_waypoint_origin_and_in_a_crowd_overdraws_
     let mut world = World::default();
     let mut path = Path::open(&mut world);
     let send = |world: &mut World, path: &mut Path| {
-        world.request(&mut path.to_upstream, &format!("GET /h HTTP/1.1\nHost: hello\nX-Forwarded-For: {INGRESS_IP}\n\n"));
+        world.request(
+            &mut path.to_upstream,
+            &format!("GET /h HTTP/1.1\nHost: hello\nX-Forwarded-For: {INGRESS_IP}\n\n"),
+        );
         world.request(
             &mut path.to_backend,
             &format!("GET /h HTTP/1.1\nhost: hello\nx-forwarded-for: {INGRESS_IP},{WAYPOINT_IP}\n\n"),
@@ -203,7 +160,7 @@ fn what_the_waypoint_makes_up_alone_is_waypoint_origin_and_in_a_crowd_overdraws_
     world.respond(&mut path.to_upstream);
     world.respond(&mut path.to_waypoint);
     world.respond(&mut path.client);
-    world.tick(10);
+    world.tick(50);
     assert_eq!(world.verdicts(), ["Unverified(overdrawn)", "Unverified(overdrawn)"]);
     assert_eq!(world.tally().forced, 1);
 }
@@ -247,11 +204,20 @@ fn malformed_bytes_from_a_permitted_hop_are_unverified_and_from_a_client_a_bypas
 }
 
 #[test]
-fn an_aborted_request_is_judged_by_what_the_target_read() {
+fn a_request_is_judged_as_soon_as_its_head_was_read_and_final_when_nothing_more_of_it_can_come() {
     let mut world = World::default();
     let mut direct = world.connect_by(7, CLIENT, "10.244.1.1:50000", BACKEND, TARGET, TARGET);
     world.request(&mut direct, "POST / HTTP/1.1\nHost: a\nContent-Length: 100\n\nten octets");
-    assert!(world.verdicts().is_empty());
-    world.close(&direct);
     assert_eq!(world.verdicts(), ["Bypassed(DirectConnection)"]);
+    world.close(&direct);
+    assert_eq!((world.tally().requests, world.unsettled()), (1, false));
+
+    let mut world = World::default();
+    let mut path = Path::open(&mut world);
+    path.upload(&mut world, "/", "Content-Length: 100\n", "ten octets");
+    world.tick(50);
+    assert_eq!(world.verdicts(), ["Verified (provisional)"]);
+    path.close(&mut world);
+    world.tick(3000);
+    assert_eq!(world.verdicts(), ["Verified"]);
 }

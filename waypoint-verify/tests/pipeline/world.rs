@@ -1,152 +1,42 @@
 //! A small cluster whose sockets are played by hand: what the probes would record of them, in ring order.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+mod cluster;
+mod connection;
+mod path;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use waypoint_verify::evidence::Evidence;
 use waypoint_verify::judge::{self, Judge, Judged, Tally};
 use waypoint_verify::link::Hasher;
-use waypoint_verify::model::{
-    Appends, CompiledPolicy, ContainerRef, Exemption, ForwardedFor, Guards, Listener, NamespacedName, Owner, PodRef,
-    ProxyKind, ProxySpec, WatchList,
-};
+use waypoint_verify::model::WatchList;
 use waypoint_verify::probe::{
-    Closed, Comm, Created, Data, Direction, Drained, Losses, Note, Opened, Passage, Record, Side, TcpFlags,
+    Closed, Comm, Created, Direction, Drained, Kind, Losses, Note, Passage, Record, Side, Stray, TcpFlags,
 };
-use waypoint_verify::trace::{Directive, Limits, Machine, Tracer};
+use waypoint_verify::trace::{Directive, Limits, Tracer};
 
-pub const CLIENT: u64 = 1;
-pub const ENVOY: u64 = 2;
-pub const CADDY: u64 = 3;
-pub const BACKEND: u64 = 4;
-pub const SIDECAR: u64 = 5;
+pub use cluster::*;
+pub use connection::Connection;
+pub use path::{CLIENT_IP, INGRESS_IP, Path, WAYPOINT_IP, texts};
 
-pub const ENTRY: &str = "10.96.0.1:80";
-pub const UPSTREAM: &str = "10.96.0.2:8082";
-pub const OTHER: &str = "10.96.0.3:80";
-pub const WAYPOINT: &str = "10.244.1.3:8081";
-pub const TARGET: &str = "10.244.1.4:8084";
-
-const PROXY_PID: u32 = 100;
-
-fn name(namespace: &str, name: &str) -> NamespacedName {
-    NamespacedName { namespace: namespace.into(), name: name.into() }
-}
-
-fn container(cgroup: u64) -> Arc<ContainerRef> {
-    let pod = |name: &str| PodRef { namespace: "hello".into(), name: name.into(), uid: format!("uid-{name}") };
-    let (pod, name) = match cgroup {
-        CLIENT => (pod("client"), "client"),
-        ENVOY => (pod("cilium-envoy"), "cilium-envoy"),
-        CADDY => (pod("waypoint"), "caddy"),
-        SIDECAR => (pod("waypoint"), "sidecar"),
-        _ => (pod("backend"), "backend"),
-    };
-    Arc::new(ContainerRef { node: "node-1".into(), pod, name: name.into(), id: format!("id-{cgroup}") })
-}
-
-#[derive(Debug)]
-pub struct Cgroups;
-
-impl Machine for Cgroups {
-    fn owner(&mut self, cgroup: u64) -> Owner {
-        Owner::Container(container(cgroup))
-    }
-
-    fn is_proxy_process(&mut self, _: &ContainerRef, pid: u32) -> bool {
-        pid == PROXY_PID
-    }
-
-    fn listens(&mut self, _: &ContainerRef, _: SocketAddr) -> bool {
-        true
-    }
-}
-
-/// An established connection with its two sockets.
-#[derive(Clone, Copy, Debug)]
-pub struct Connection {
-    client: u64,
-    server: u64,
-    from: u64,
-    to: u64,
-    local: SocketAddr,
-    remote: SocketAddr,
-    server_local: SocketAddr,
-    client_isn: u32,
-    server_isn: u32,
-    sent: u32,
-    answered: u32,
-}
+pub const FIN: u8 = 0x01;
+pub const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
 pub struct World {
     tracer: Tracer<Cgroups>,
+    watch: Arc<WatchList>,
     judge: Judge,
     directives: Vec<Directive>,
     clock: u64,
     cookies: u64,
     isn: u32,
+    /// Whether the judge hears after every record that nothing is missing, as after a drain.
+    pub ticking: bool,
+    /// Everything that the judge was told.
+    pub testified: Vec<Evidence>,
     pub judged: Vec<Judged>,
-}
-
-pub fn policy() -> CompiledPolicy {
-    CompiledPolicy {
-        name: name("hello", "policy"),
-        targets: BTreeSet::from(["uid-backend".into()]),
-        waypoint: BTreeSet::from([format!("id-{CADDY}")]),
-        via: vec![name("hello", "hello-upstream")],
-        entry: Some(BTreeSet::from([name("hello", "hello-gateway")])),
-        exempt: Vec::<Exemption>::new(),
-        window: Duration::from_secs(600),
-    }
-}
-
-pub fn gateway_guards() -> Guards {
-    Guards {
-        forwarded_for: ForwardedFor::Appends(Appends::Envoy),
-        method: Some(BTreeSet::new()),
-        path: Some(BTreeSet::new()),
-        authority: Some(BTreeSet::new()),
-        end_to_end_headers: true,
-        body: true,
-        trace: true,
-        own_addresses: BTreeSet::from(["10.244.1.100".parse().unwrap()]),
-        ..Guards::default()
-    }
-}
-
-pub fn waypoint_guards() -> Guards {
-    Guards {
-        forwarded_for: ForwardedFor::Replaces,
-        method: Some(BTreeSet::new()),
-        path: Some(BTreeSet::new()),
-        authority: Some(BTreeSet::new()),
-        body: true,
-        ..Guards::default()
-    }
-}
-
-pub fn watch_list(policy: CompiledPolicy, gateway: Guards, waypoint: Guards) -> WatchList {
-    let listener = |name_: &str, port| Listener { gateway: name("hello", name_), port };
-    WatchList {
-        revision: 1,
-        containers: [CLIENT, ENVOY, CADDY, BACKEND, SIDECAR].into_iter().map(|c| (format!("id-{c}"), container(c))).collect(),
-        pods: BTreeMap::new(),
-        proxies: BTreeMap::from([
-            (format!("id-{ENVOY}"), Arc::new(ProxySpec { kind: ProxyKind::Gateway, guards: gateway })),
-            (format!("id-{CADDY}"), Arc::new(ProxySpec { kind: ProxyKind::Waypoint, guards: waypoint })),
-        ]),
-        protected: policy.targets.clone(),
-        listeners: BTreeMap::from([
-            (ENTRY.parse().unwrap(), listener("hello-gateway", 80)),
-            (UPSTREAM.parse().unwrap(), listener("hello-upstream", 8082)),
-            (OTHER.parse().unwrap(), listener("other-gateway", 80)),
-        ]),
-        cluster_addresses: vec![("10.244.0.0".parse().unwrap(), 16), ("192.168.0.1".parse().unwrap(), 32)],
-        policies: vec![Arc::new(policy)],
-        findings: Vec::new(),
-    }
 }
 
 impl Default for World {
@@ -157,25 +47,53 @@ impl Default for World {
 
 impl World {
     pub fn new(watch: WatchList) -> Self {
+        Self::bounded(watch, Limits::default(), judge::Limits::default())
+    }
+
+    pub fn bounded(watch: WatchList, trace: Limits, judge: judge::Limits) -> Self {
+        let mut world = Self::unstarted(watch, trace, judge);
+        world.tick(0);
+        world.clock += 1_000_000;
+        world.ticking = true;
+        world
+    }
+
+    pub fn before_the_first_tick() -> Self {
+        Self::unstarted(
+            watch_list(policy(), gateway_guards(), waypoint_guards()),
+            Limits::default(),
+            judge::Limits::default(),
+        )
+    }
+
+    fn unstarted(watch: WatchList, trace: Limits, judge: judge::Limits) -> Self {
         let watch = Arc::new(watch);
         Self {
-            tracer: Tracer::new(Cgroups, Arc::clone(&watch), Hasher::new((1, 2)), Limits::default()),
-            judge: Judge::new(watch, judge::Limits::default()),
+            tracer: Tracer::new(Cgroups, Arc::clone(&watch), Hasher::new((1, 2)), trace),
+            judge: Judge::new(Arc::clone(&watch), judge),
+            watch,
             directives: Vec::new(),
             clock: 1_000_000_000,
             cookies: 0,
             isn: 0xffff_ff00,
+            ticking: false,
+            testified: Vec::new(),
             judged: Vec::new(),
         }
     }
 
-    fn record(&mut self, record: Record<'_>) {
-        let mut evidence = Vec::new();
-        self.tracer.record(record, &mut self.directives, &mut evidence);
-        // The judge is told at once that nothing is missing, as after a drain.
-        for evidence in evidence.into_iter().chain([Evidence::Tick { at: self.clock }]) {
+    fn testify(&mut self, evidence: Vec<Evidence>) {
+        for evidence in evidence {
+            self.testified.push(evidence.clone());
             self.judge.apply(evidence, &mut self.judged);
         }
+    }
+
+    pub fn record(&mut self, record: Record<'_>) {
+        let mut evidence = Vec::new();
+        self.tracer.record(record, &mut self.directives, &mut evidence);
+        evidence.extend(self.ticking.then_some(Evidence::Tick { at: self.clock }));
+        self.testify(evidence);
         self.clock += 10_000;
     }
 
@@ -184,14 +102,19 @@ impl World {
         self.tick_with(ms, Losses::default());
     }
 
-    pub fn tick_with(&mut self, ms: u64, lost: Losses) {
+    /// A drain that tells of a lost record.
+    pub fn lose(&mut self, kind: Kind) {
+        let mut lost = Losses::default();
+        lost[kind].records = 1;
+        self.tick_with(1, lost);
+    }
+
+    fn tick_with(&mut self, ms: u64, lost: Losses) {
         self.clock += ms * 1_000_000;
         let mut evidence = Vec::new();
         let drained = Drained { until_ns: self.clock, records: 0, bytes: 0, undecodable: 0, lost };
         self.tracer.drained(&drained, &mut evidence);
-        for evidence in evidence {
-            self.judge.apply(evidence, &mut self.judged);
-        }
+        self.testify(evidence);
     }
 
     /// The proxy's own process dials.
@@ -200,10 +123,34 @@ impl World {
     }
 
     /// `remote`: what the client dialled; `server_local`: what the server sees (after DNAT).
-    pub fn connect_by(&mut self, pid: u32, from: u64, local: &str, to: u64, remote: &str, server_local: &str) -> Connection {
+    pub fn connect_by(
+        &mut self,
+        pid: u32,
+        from: u64,
+        local: &str,
+        to: u64,
+        remote: &str,
+        server_local: &str,
+    ) -> Connection {
+        let connection = self.plan(from, local, to, remote, server_local);
+        self.create(&connection, pid);
+        self.open(&connection, Side::Active);
+        self.open(&connection, Side::Passive);
+        connection
+    }
+
+    /// Accepted from a socket that nobody here sees.
+    pub fn accept_unseen(&mut self, peer: &str, to: u64, local: &str) -> Connection {
+        let connection = self.plan(0, peer, to, local, local);
+        self.open(&connection, Side::Passive);
+        connection
+    }
+
+    /// A connection of which nothing was recorded yet. `from` 0: the dialling end is never seen.
+    pub fn plan(&mut self, from: u64, local: &str, to: u64, remote: &str, server_local: &str) -> Connection {
         self.cookies += 2;
         self.isn = self.isn.wrapping_add(100_003);
-        let connection = Connection {
+        Connection {
             client: self.cookies,
             server: self.cookies + 1,
             from,
@@ -215,14 +162,16 @@ impl World {
             server_isn: self.isn.wrapping_mul(31),
             sent: 0,
             answered: 0,
-        };
-        let ts = self.clock;
+        }
+    }
+
+    pub fn create(&mut self, connection: &Connection, pid: u32) {
         let mut comm = [0; 16];
         comm[..4].copy_from_slice(b"curl");
         self.record(Record::Created(Created {
-            ts,
+            ts: self.clock,
             cookie: connection.client,
-            cgroup: from,
+            cgroup: connection.from,
             tgid: pid,
             tid: pid,
             family: 2,
@@ -230,60 +179,58 @@ impl World {
             protocol: 6,
             comm: Comm(comm),
         }));
-        for side in [Side::Active, Side::Passive] {
-            self.record(Record::Opened(connection.opened(ts, side)));
-        }
-        connection
     }
 
-    /// Accepted from a socket that nobody here sees.
-    pub fn accept_unseen(&mut self, peer: &str, to: u64, local: &str) -> Connection {
-        let mut connection = self.connect_silently(peer, to, local);
-        connection.from = 0;
-        let ts = self.clock;
-        self.record(Record::Opened(connection.opened(ts, Side::Passive)));
-        connection
-    }
-
-    fn connect_silently(&mut self, local: &str, to: u64, remote: &str) -> Connection {
-        self.cookies += 2;
-        self.isn = self.isn.wrapping_add(100_003);
-        Connection {
-            client: self.cookies,
-            server: self.cookies + 1,
-            from: 0,
-            to,
-            local: local.parse().unwrap(),
-            remote: remote.parse().unwrap(),
-            server_local: remote.parse().unwrap(),
-            client_isn: self.isn,
-            server_isn: self.isn.wrapping_mul(31),
-            sent: 0,
-            answered: 0,
-        }
+    pub fn open(&mut self, connection: &Connection, side: Side) {
+        self.record(Record::Opened(connection.opened(self.clock, side)));
     }
 
     /// A request: written, read and acknowledged.
     pub fn request(&mut self, connection: &mut Connection, text: &str) {
         let bytes = text.replace('\n', "\r\n").into_bytes();
-        let seq = connection.client_isn.wrapping_add(1).wrapping_add(connection.sent);
-        let ack = connection.server_isn.wrapping_add(1).wrapping_add(connection.answered);
-        let len = u32::try_from(bytes.len()).unwrap();
-        let ts = self.clock;
         if connection.from != 0 {
-            self.record(Record::Data(connection.data(ts, Side::Active, Direction::Request, seq, ack, &bytes)));
+            self.data(connection, Side::Active, connection.sent, &bytes, 0);
         }
-        self.record(Record::Data(connection.data(ts, Side::Passive, Direction::Request, seq, ack, &bytes)));
-        connection.sent += len;
+        self.data(connection, Side::Passive, connection.sent, &bytes, 0);
+        connection.sent += u32::try_from(bytes.len()).unwrap();
+        self.acknowledge(connection, connection.sent);
+    }
+
+    /// Octets in request direction at one of the two sockets, `offset` into the stream.
+    pub fn data(&mut self, connection: &Connection, side: Side, offset: u32, bytes: &[u8], flags: u8) {
+        let seq = connection.client_isn.wrapping_add(1).wrapping_add(offset);
+        let ack = connection.server_isn.wrapping_add(1).wrapping_add(connection.answered);
+        let mut data = connection.data(self.clock, side, Direction::Request, seq, ack, bytes);
+        data.tcp_flags = TcpFlags(0x18 | flags);
+        self.record(Record::Data(data));
+    }
+
+    /// The accepting kernel acknowledges everything before `offset`.
+    pub fn acknowledge(&mut self, connection: &Connection, offset: u32) {
+        let ack = connection.client_isn.wrapping_add(1).wrapping_add(offset);
+        self.note(connection, Side::Passive, Passage::Out, (connection.server_isn.wrapping_add(1), ack), ACK);
+    }
+
+    /// A packet without payload that says that the client is done, as its own kernel and the server's see it.
+    pub fn finish(&mut self, connection: &Connection, offset: u32, flag: u8) {
+        let seq = connection.client_isn.wrapping_add(1).wrapping_add(offset);
+        if connection.from != 0 {
+            self.note(connection, Side::Active, Passage::Out, (seq, 0), ACK | flag);
+        }
+        self.note(connection, Side::Passive, Passage::In, (seq, 0), ACK | flag);
+    }
+
+    fn note(&mut self, connection: &Connection, side: Side, passage: Passage, (seq, ack): (u32, u32), flags: u8) {
+        let (cookie, cgroup) = connection.socket(side);
         self.record(Record::Note(Note {
-            ts,
-            cookie: connection.server,
-            cgroup: connection.to,
-            side: Side::Passive,
-            passage: Passage::Out,
-            tcp_flags: TcpFlags(0x10),
-            seq: ack,
-            ack: seq.wrapping_add(len),
+            ts: self.clock,
+            cookie,
+            cgroup,
+            side,
+            passage,
+            tcp_flags: TcpFlags(flags),
+            seq,
+            ack,
             payload_len: 0,
             unclassified: false,
         }));
@@ -294,91 +241,91 @@ impl World {
         let text = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
         let seq = connection.server_isn.wrapping_add(1).wrapping_add(connection.answered);
         let ack = connection.client_isn.wrapping_add(1).wrapping_add(connection.sent);
-        let ts = self.clock;
         connection.answered += u32::try_from(text.len()).unwrap();
-        self.record(Record::Data(connection.data(ts, Side::Passive, Direction::Response, seq, ack, text)));
+        self.record(Record::Data(connection.data(self.clock, Side::Passive, Direction::Response, seq, ack, text)));
     }
 
+    /// Closed by a FIN after everything that was sent.
     pub fn close(&mut self, connection: &Connection) {
-        self.closed(connection, 1);
-    }
-
-    /// As [`Self::close`], without a FIN: the kernel counts none.
-    pub fn reset(&mut self, connection: &Connection) {
-        self.closed(connection, 0);
-    }
-
-    fn closed(&mut self, connection: &Connection, fin: u64) {
-        for side in [Side::Active, Side::Passive] {
-            let ts = self.clock;
-            let (cookie, cgroup) = match side {
-                Side::Active => (connection.client, connection.from),
-                Side::Passive => (connection.server, connection.to),
-            };
-            let sent = u64::from(connection.sent);
-            self.record(Record::Closed(Closed {
-                ts,
-                cookie,
-                cgroup,
-                side,
-                bytes_received: sent + fin,
-                bytes_acked: sent + 1 + fin,
-                snd_nxt: 0,
-                rcv_nxt: 0,
-                old_state: 9,
-            }));
+        let sent = u64::from(connection.sent);
+        self.finish(connection, connection.sent, FIN);
+        if connection.from != 0 {
+            self.closed(connection, Side::Active, sent + 2);
         }
+        self.closed(connection, Side::Passive, sent + 1);
+    }
+
+    /// Closed by a reset: no FIN is counted.
+    pub fn reset(&mut self, connection: &Connection) {
+        let sent = u64::from(connection.sent);
+        if connection.from != 0 {
+            self.closed(connection, Side::Active, sent + 1);
+        }
+        self.closed(connection, Side::Passive, sent);
+    }
+
+    /// `count`: what the kernel counted as received (passive) or acknowledged (active).
+    pub fn closed(&mut self, connection: &Connection, side: Side, count: u64) {
+        let (cookie, cgroup) = connection.socket(side);
+        self.record(Record::Closed(Closed {
+            ts: self.clock,
+            cookie,
+            cgroup,
+            side,
+            bytes_received: count,
+            bytes_acked: count,
+            snd_nxt: 0,
+            rcv_nxt: 0,
+            old_state: 9,
+        }));
+    }
+
+    /// Payload on a connection whose opening was before the probes, at the socket of `cgroup`.
+    pub fn stray(&mut self, cookie: u64, cgroup: u64, local: &str, remote: &str) {
+        let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
+        self.record(Record::Stray(Stray {
+            ts: self.clock,
+            cookie,
+            cgroup,
+            passage: Passage::In,
+            local,
+            remote,
+            socket_local: local,
+            socket_remote: remote,
+            seq: 1,
+            ack: 1,
+            payload_len: 10,
+            tcp_flags: TcpFlags(0x18),
+            state: 1,
+            unclassified: false,
+        }));
     }
 
     pub fn tally(&self) -> &Tally {
         self.judge.tallies().next().unwrap().1
     }
 
+    pub fn unsettled(&self) -> bool {
+        self.tracer.unsettled() || self.judge.unsettled()
+    }
+
+    /// A judge like this world's, which was told nothing yet.
+    pub fn another_judge(&self) -> Judge {
+        Judge::new(Arc::clone(&self.watch), judge::Limits::default())
+    }
+
     /// The newest verdict of each arrival, with whether it is final, in words.
     pub fn verdicts(&self) -> Vec<String> {
-        let mut latest: BTreeMap<_, String> = BTreeMap::new();
-        for judged in &self.judged {
-            let state = if judged.is_final { "" } else { " (provisional)" };
-            latest.insert(judged.key, format!("{}{state}", judged.verdict));
-        }
-        latest.into_values().collect()
+        words(&self.judged).into_values().map(|(words, _)| words).collect()
     }
 }
 
-impl Connection {
-    fn opened(&self, ts: u64, side: Side) -> Opened {
-        let (cookie, cgroup, local, remote) = match side {
-            Side::Active => (self.client, self.from, self.local, self.remote),
-            Side::Passive => (self.server, self.to, self.server_local, self.local),
-        };
-        Opened { ts, cookie, cgroup, side, local, remote, client_isn: self.client_isn, server_isn: self.server_isn, mptcp: false }
-    }
-
-    fn data<'a>(&self, ts: u64, side: Side, direction: Direction, seq: u32, ack: u32, bytes: &'a [u8]) -> Data<'a> {
-        let (cookie, cgroup) = match side {
-            Side::Active => (self.client, self.from),
-            Side::Passive => (self.server, self.to),
-        };
-        Data {
-            ts,
-            cookie,
-            cgroup,
-            direction,
-            side,
-            seq,
-            ack,
-            rcv_nxt: None,
-            payload_len: u32::try_from(bytes.len()).unwrap(),
-            skipped: 0,
-            bytes,
-            tcp_flags: TcpFlags(0x18),
-            local: self.local,
-            remote: self.remote,
-            listener_owned: false,
-            truncated: false,
-            copy_failed: false,
-            unclassified: false,
-            over_budget: false,
-        }
-    }
+/// The newest verdict of each arrival under each policy, and its path.
+pub fn words(judged: &[Judged]) -> BTreeMap<(String, waypoint_verify::model::MessageKey), (String, String)> {
+    let of = |judged: &Judged| {
+        let state = if judged.is_final { "" } else { " (provisional)" };
+        let path = judged.explanation.as_ref().map_or_else(String::new, |explanation| explanation.request.path.clone());
+        ((judged.policy.to_string(), judged.key), (format!("{}{state}", judged.verdict), path))
+    };
+    judged.iter().map(of).collect()
 }

@@ -1,0 +1,63 @@
+//! Messages by key, the oldest of which is forgotten when there are too many.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use crate::model::MessageKey;
+
+#[derive(Debug)]
+pub struct Remembered<T> {
+    by_key: FxHashMap<MessageKey, T>,
+    order: VecDeque<MessageKey>,
+    bound: usize,
+}
+
+impl<T> Remembered<T> {
+    pub fn new(bound: usize) -> Self {
+        Self { by_key: FxHashMap::default(), order: VecDeque::new(), bound }
+    }
+
+    pub fn get(&self, key: &MessageKey) -> Option<&T> {
+        self.by_key.get(key)
+    }
+
+    pub fn get_mut(&mut self, key: &MessageKey) -> Option<&mut T> {
+        self.by_key.get_mut(key)
+    }
+
+    /// What is known stays. `true`: something else was known at this key.
+    pub fn insert(&mut self, key: MessageKey, value: T, same: impl Fn(&T, &T) -> bool) -> bool {
+        if let Some(known) = self.by_key.get(&key) {
+            return !same(known, &value);
+        }
+        self.by_key.insert(key, value);
+        self.order.push_back(key);
+        false
+    }
+
+    /// Its place in the order stays until its turn comes.
+    pub fn remove(&mut self, key: &MessageKey) {
+        self.by_key.remove(key);
+    }
+
+    /// For as long as it takes to look at it and at others; [`Self::put_back`] follows.
+    pub fn take(&mut self, key: &MessageKey) -> Option<T> {
+        self.by_key.remove(key)
+    }
+
+    pub fn put_back(&mut self, key: MessageKey, value: T) {
+        self.by_key.insert(key, value);
+    }
+
+    /// The oldest, if there are more than the bound.
+    pub fn overflow(&mut self) -> Option<(MessageKey, T)> {
+        while self.order.len() > self.bound {
+            let key = self.order.pop_front()?;
+            if let Some(value) = self.by_key.remove(&key) {
+                return Some((key, value));
+            }
+        }
+        None
+    }
+}

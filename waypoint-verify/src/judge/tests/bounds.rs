@@ -1,0 +1,71 @@
+//! What is forgotten because of a bound is missed, never misjudged.
+
+use super::scene::{Scene, listener, policy};
+use crate::evidence::Evidence;
+use crate::judge::Limits;
+use crate::model::Side;
+
+fn of(messages: usize, connections: usize) -> Scene {
+    Scene::bounded([policy()], Limits { messages, connections, explain: true })
+}
+
+#[test]
+fn an_arrival_that_is_forgotten_before_it_was_final_is_evicted_and_one_that_was_final_is_not() {
+    let mut scene = of(4, 1000);
+    let pending = scene.compliant();
+    scene.tick();
+    let last = scene.direct("client");
+    for _ in 0..4 {
+        scene.direct("client");
+    }
+    scene.tick();
+    for _ in 0..5 {
+        scene.direct("client");
+    }
+    scene.tick();
+    assert_eq!(scene.verdict(pending[2]), "Unverified(evicted)");
+    assert_eq!(scene.verdict(last), "Bypassed(DirectConnection)");
+    assert_eq!(scene.judge.evicted(), 1);
+    assert_eq!((scene.tally().requests, scene.tally().provisional, scene.tally().withdrawn), (11, 0, 1));
+}
+
+#[test]
+fn a_payment_that_can_never_come_leaves_nothing_provisional() {
+    let mut scene = of(8, 1000);
+    let keys = scene.compliant();
+    scene.tick();
+    assert_eq!(scene.verdict(keys[2]), "Verified (provisional)");
+    for _ in 0..4 {
+        let cause = scene.enter("client", "envoy", listener("front"));
+        scene.through(&[cause]);
+    }
+    scene.tick();
+    scene.tick();
+    assert_eq!(scene.verdict(keys[2]), "Unverified(evicted)");
+}
+
+#[test]
+fn everything_that_came_before_a_tick_is_judged_before_anything_is_forgotten() {
+    let mut scene = of(2, 4);
+    let keys: Vec<_> = (0..20).map(|_| scene.direct("client")).collect();
+    for key in &keys {
+        for side in [Side::Active, Side::Passive] {
+            scene.tell(Evidence::Closed { conn: key.conn, side });
+        }
+    }
+    scene.tick();
+    assert_eq!(scene.tally().bypasses(), 20);
+}
+
+#[test]
+fn the_end_that_dialled_is_missed_and_not_unseen_where_it_may_have_been_forgotten() {
+    let mut scene = of(1000, 8);
+    let keys = scene.compliant();
+    for _ in 0..20 {
+        scene.direct("client");
+    }
+    scene.tick();
+    scene.settle(&keys);
+    scene.tick();
+    assert_eq!(scene.verdict(keys[2]), "Unverified(evicted)");
+}

@@ -1,0 +1,233 @@
+//! Payments, tallies, withdrawals.
+
+use super::scene::{Scene, TARGET, link, listener, policy};
+use crate::evidence::Evidence;
+use crate::judge::PolicyVerdict;
+use crate::model::{CompiledPolicy, MessageKey, Reason};
+
+/// `n` equal requests that passed all hops; the keys of their departures.
+fn crowd(scene: &mut Scene, n: usize) -> Vec<[MessageKey; 3]> {
+    (0..n).map(|_| scene.compliant()).collect()
+}
+
+#[test]
+fn verified_is_provisional_until_every_payment_has_come() {
+    let mut scene = Scene::default();
+    let keys = scene.compliant();
+    for (paid, verdict) in [(0, "Verified (provisional)"), (1, "Verified (provisional)"), (2, "Verified")] {
+        scene.tick();
+        scene.settle(&keys[paid..=paid]);
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), verdict);
+    }
+    assert_eq!((scene.tally().requests, scene.tally().verified, scene.tally().provisional), (1, 1, 0));
+}
+
+#[test]
+fn a_request_that_is_not_complete_is_not_final_and_one_that_breaks_off_not_verified() {
+    for (end, expected) in [
+        (Evidence::Received { key: zero(), whole: true, at: 1 }, "Verified"),
+        (Evidence::Abandoned { key: zero(), reason: Some(Reason::Malformed) }, "Unverified(malformed)"),
+    ] {
+        let mut scene = Scene::default();
+        let cause = scene.enter("client", "envoy", listener("front"));
+        let keys = scene.through(&[cause]);
+        scene.settle(&keys);
+        scene.arrive_as(keys[2], 5, "10.244.0.1:4000");
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), "none", "its receiver took nothing of it yet");
+        scene.tell(Evidence::Received { key: keys[2], whole: false, at: 1 });
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), "Verified (provisional)");
+        scene.tell(match end {
+            Evidence::Abandoned { reason, .. } => Evidence::Abandoned { key: keys[2], reason },
+            _ => Evidence::Received { key: keys[2], whole: true, at: 1 },
+        });
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), expected);
+    }
+}
+
+fn zero() -> MessageKey {
+    MessageKey { conn: crate::model::ConnKey { client_isn: 0, server_isn: 0 }, offset: 0, stream: 0 }
+}
+
+#[test]
+fn what_no_receiver_took_is_no_request() {
+    let mut scene = Scene::default();
+    let key = scene.direct("client");
+    let conn = scene.connect("client", "backend", TARGET.parse().unwrap());
+    let unread = MessageKey { conn, ..key };
+    scene.arrive_as(unread, 5, "10.244.0.1:4000");
+    scene.tell(Evidence::Abandoned { key: unread, reason: None });
+    scene.tick();
+    assert_eq!((scene.verdict(unread).as_str(), scene.tally().requests), ("none", 1));
+}
+
+/// Rows: requests in the class, those of them that were paid for, and how many must have come past.
+#[test]
+fn an_overdrawn_class_is_unverified_and_forces_what_was_not_paid_for() {
+    for (n, paid, forced) in [(2, 1, 1), (5, 3, 2), (3, 3, 0), (1, 0, 1)] {
+        let mut scene = Scene::default();
+        let keys = crowd(&mut scene, n);
+        let sent: Vec<MessageKey> = keys.iter().map(|keys| keys[1]).collect();
+        scene.overdraw("waypoint", &sent[paid..], &sent[..paid]);
+        for keys in &keys {
+            scene.settle(&[keys[0], keys[2]]);
+        }
+        scene.tick();
+        assert_eq!(scene.tally().unverified[&Reason::Overdrawn], n as u64);
+        assert_eq!(scene.tally().forced, forced, "{n} requests, {paid} paid");
+        let verdict = if forced > 0 { PolicyVerdict::False } else { PolicyVerdict::Unknown };
+        assert_eq!(scene.tally().verdict(1), verdict);
+    }
+}
+
+#[test]
+fn attempts_of_one_request_and_mirrored_copies_force_nothing() {
+    let mut scene = Scene::default();
+    let keys = crowd(&mut scene, 1).remove(0);
+    let attempt = scene.depart("envoy", &[keys[1]], "backend", TARGET.parse().unwrap());
+    scene.arrive(attempt);
+    let copy = crate::link::Link { mirror: true, counted: false, ..link(&[keys[1]]) };
+    let copy = scene.depart_as("envoy", copy, None, "backend", TARGET.parse().unwrap());
+    scene.arrive(copy);
+    // What was made up went elsewhere; this one was paid for, with its retry.
+    let elsewhere = scene.depart("waypoint", &[keys[0]], "envoy", listener("back"));
+    scene.overdraw("waypoint", &[elsewhere], &[keys[1]]);
+    scene.settle(&[keys[0]]);
+    scene.tell(Evidence::Settled { keys: [keys[2], attempt].into_iter().collect() });
+    scene.tick();
+    assert_eq!((scene.tally().unverifieds(), scene.tally().forced), (3, 0));
+}
+
+/// The gateway's own surplus is not the waypoint's.
+#[test]
+fn an_overdrawn_class_of_a_gateway_makes_unverified_and_forces_nothing() {
+    let mut scene = Scene::default();
+    let keys = crowd(&mut scene, 2);
+    scene.overdraw("envoy", &[keys[0][2]], &[keys[1][2]]);
+    keys.iter().for_each(|keys| scene.settle(&keys[..2]));
+    scene.tick();
+    assert_eq!((scene.tally().unverified[&Reason::Overdrawn], scene.tally().forced), (2, 0));
+}
+
+#[test]
+fn a_final_verdict_is_withdrawn_loudly_by_what_shows_later() {
+    let mut scene = Scene::default();
+    let keys = scene.compliant();
+    scene.settle(&keys);
+    scene.tick();
+    assert_eq!(scene.verdict(keys[2]), "Verified");
+    scene.overdraw("waypoint", &[zero()], &[keys[1]]);
+    scene.tick();
+    assert_eq!(scene.verdict(keys[2]), "Unverified(overdrawn)");
+    assert!(scene.judged.last().unwrap().withdrawn.is_some());
+    assert_eq!((scene.tally().verified, scene.tally().withdrawn, scene.tally().requests), (0, 1, 1));
+}
+
+#[test]
+fn a_loss_makes_payments_of_that_time_worth_nothing() {
+    let lost = |openings| Evidence::Lost { records: 3, bytes: 0, openings, at: 77 };
+    let mut scene = Scene::default();
+    let before = scene.compliant();
+    scene.tick();
+    scene.settle(&before);
+    scene.tick();
+    let during = scene.compliant();
+    scene.tell(lost(false));
+    scene.tell(lost(false));
+    scene.tick();
+    let after = scene.compliant();
+    scene.settle(&during);
+    scene.settle(&after);
+    scene.tick();
+    let found = [before, during, after].map(|keys| scene.verdict(keys[2]));
+    assert_eq!(found, ["Verified", "Unverified(lost)", "Verified"]);
+    assert_eq!(scene.tally().lost, 3, "told twice, counted once");
+    assert_eq!(scene.tally().verdict(1), PolicyVerdict::Unknown);
+}
+
+#[test]
+fn a_policy_is_true_only_if_enough_was_verified_and_nothing_is_unexplained() {
+    type Play = fn(&mut Scene);
+    let verified: Play = |s| {
+        let keys = s.compliant();
+        s.settle(&keys);
+    };
+    let rows: [(&str, &[Play], u64, PolicyVerdict); 8] = [
+        ("nothing", &[], 0, PolicyVerdict::Unknown),
+        ("one", &[verified], 1, PolicyVerdict::True),
+        ("too few", &[verified], 2, PolicyVerdict::Unknown),
+        ("and a bypass", &[verified, |s| _ = s.direct("client")], 1, PolicyVerdict::False),
+        ("and one that is provisional", &[verified, |s| _ = s.compliant()], 1, PolicyVerdict::Unknown),
+        ("and one unverified", &[verified, |s| _ = s.direct("unknown")], 1, PolicyVerdict::Unknown),
+        (
+            "and a loss",
+            &[verified, |s| s.tell(Evidence::Lost { records: 1, bytes: 0, openings: false, at: 1 })],
+            1,
+            PolicyVerdict::Unknown,
+        ),
+        (
+            "and a connection that cannot be read",
+            &[verified, |s| s.tell(unreadable(s, None))],
+            1,
+            PolicyVerdict::Unknown,
+        ),
+    ];
+    for (name, plays, min, expected) in rows {
+        let mut scene = Scene::default();
+        plays.iter().for_each(|play| play(&mut scene));
+        scene.tick();
+        scene.tick();
+        assert_eq!(scene.tally().verdict(min), expected, "{name}");
+    }
+}
+
+fn unreadable(_: &Scene, conn: Option<crate::model::ConnKey>) -> Evidence {
+    Evidence::Unreadable {
+        stream: 1,
+        conn,
+        at_pod: super::scene::container("backend"),
+        local: TARGET.parse().unwrap(),
+        peer: "10.244.0.1:4000".parse().unwrap(),
+        reason: Reason::Malformed,
+        detail: String::new(),
+        at: 5,
+    }
+}
+
+/// Rows: who dialled a connection whose bytes cannot be told apart; it may be testified twice.
+#[test]
+fn of_an_unreadable_connection_only_who_dialled_it_is_said() {
+    let rows = [
+        ("client", "Bypassed(DirectConnection)"),
+        ("envoy", "Unverified(malformed)"),
+        ("unknown", "Unverified(malformed)"),
+        ("", "Bypassed(UnknownSender)"),
+    ];
+    for (from, expected) in rows {
+        let mut scene = Scene::default();
+        let conn = scene.connect(from, "backend", TARGET.parse().unwrap());
+        scene.tell(unreadable(&scene, Some(conn)));
+        scene.tick();
+        scene.tell(unreadable(&scene, Some(conn)));
+        scene.tick();
+        assert_eq!(scene.verdict(MessageKey { conn, ..zero() }), expected, "{from}");
+        assert_eq!(scene.tally().requests, 1, "{from}");
+    }
+}
+
+#[test]
+fn policies_of_different_targets_are_counted_alone_and_of_the_same_both() {
+    let of = |name: &str, target: &str| CompiledPolicy {
+        name: super::scene::gateway(name),
+        targets: [format!("uid-{target}")].into(),
+        ..policy()
+    };
+    let mut scene = Scene::of([of("a", "backend"), of("b", "other"), of("c", "backend")]);
+    let keys = scene.compliant();
+    scene.settle(&keys);
+    scene.tick();
+    assert_eq!(scene.judge.tallies().map(|(_, tally)| tally.verified).collect::<Vec<_>>(), [1, 0, 1]);
+}

@@ -1,0 +1,330 @@
+//! What is found on the way back from one arrival.
+
+use std::collections::BTreeSet;
+
+use super::scene::{Scene, TARGET, gateway, link, listener, policy};
+use crate::evidence::Evidence;
+use crate::link::Link;
+use crate::model::{CompiledPolicy, ExemptFrom, Exemption, MessageKey, Reason};
+
+type Row = (&'static str, fn(&mut Scene) -> MessageKey, &'static str);
+
+fn check(policy: impl Fn() -> CompiledPolicy, rows: &[Row]) {
+    for (name, play, expected) in rows {
+        let mut scene = Scene::of([policy()]);
+        let key = play(&mut scene);
+        scene.tick();
+        scene.tick();
+        assert_eq!(scene.verdict(key), *expected, "{name}");
+    }
+}
+
+/// From a gateway to the target, for what entered it there.
+fn past(scene: &mut Scene, from: &str, at: &str) -> MessageKey {
+    let cause = scene.enter(from, "envoy", listener(at));
+    last(scene, link(&[cause]))
+}
+
+fn last(scene: &mut Scene, link: Link) -> MessageKey {
+    let key = scene.depart_as("envoy", link, None, "backend", TARGET.parse().unwrap());
+    scene.settle(&[key]);
+    scene.arrive(key);
+    key
+}
+
+/// The waypoint's departure is as given; everything else is in order.
+fn from_waypoint(scene: &mut Scene, link: impl FnOnce(Link) -> Link, creator: Option<Reason>) -> MessageKey {
+    let cause = scene.enter("client", "envoy", listener("front"));
+    let entered = scene.depart("envoy", &[cause], "waypoint", "10.244.0.5:8081".parse().unwrap());
+    let made = link(super::scene::link(&[entered]));
+    let sent = scene.depart_as("waypoint", made, creator, "envoy", listener("back"));
+    let key = last(scene, super::scene::link(&[sent]));
+    scene.settle(&[entered, sent]);
+    key
+}
+
+#[test]
+fn every_way_to_the_target_has_its_verdict() {
+    check(
+        policy,
+        &[
+            ("all the way", |s| from_waypoint(s, |link| link, None), "Verified"),
+            ("a payment is missing", |s| s.compliant()[2], "Verified (provisional)"),
+            ("a client", |s| s.direct("client"), "Bypassed(DirectConnection)"),
+            ("a process of the node", |s| s.direct("host"), "Bypassed(DirectConnection)"),
+            ("the target itself", |s| s.direct("backend"), "Bypassed(DirectConnection)"),
+            ("the waypoint, though a gateway should follow", |s| s.direct("waypoint"), "Bypassed(DirectConnection)"),
+            ("a sidecar of the gateway that is known", |s| s.direct("client/sidecar"), "Bypassed(DirectConnection)"),
+            ("a container of the gateway's pod that is not", |s| s.direct("envoy/"), "Unverified(notCovered)"),
+            ("a cgroup of which nothing is known", |s| s.direct("unknown"), "Unverified(notCovered)"),
+            ("a route", |s| past(s, "client", "front"), "Bypassed(RouteBypass)"),
+            ("another gateway", |s| past(s, "client", "side"), "Bypassed(RouteBypass)"),
+            ("the gateway behind the waypoint", |s| past(s, "client", "back"), "Bypassed(UpstreamBypass)"),
+            ("that gateway, from outside", |s| past(s, "", "back"), "Bypassed(UnknownSender)"),
+            ("that gateway, from an unknown cgroup", |s| past(s, "unknown", "back"), "Unverified(notCovered)"),
+            ("a listener that nobody knows", |s| past(s, "client", "nowhere"), "Unverified(gatewayUnknown)"),
+            ("a gateway for nothing that entered", |s| last(s, link(&[])), "Bypassed(UnknownSender)"),
+            (
+                "another process of the gateway's",
+                |s| last(s, Link { foreign_process: true, ..link(&[]) }),
+                "Bypassed(UnknownSender)",
+            ),
+            ("the waypoint for nothing", |s| from_waypoint(s, |_| link(&[]), None), "Bypassed(WaypointOrigin)"),
+            (
+                "another process of the waypoint's",
+                |s| from_waypoint(s, |link| Link { foreign_process: true, ..link }, None),
+                "Bypassed(WaypointOrigin)",
+            ),
+            (
+                "a socket of unknown creation",
+                |s| from_waypoint(s, |link| link, Some(Reason::PredatesAgent)),
+                "Unverified(predatesAgent)",
+            ),
+            (
+                "what nobody could parse",
+                |s| from_waypoint(s, |link| Link { wild: Some(Reason::Opaque), ..link }, None),
+                "Unverified(opaque)",
+            ),
+            (
+                "more causes than are named",
+                |s| from_waypoint(s, |link| Link { more: true, ..link }, None),
+                "Unverified(bound)",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn of_several_causes_only_what_all_have_in_common_is_claimed() {
+    fn of_two(scene: &mut Scene, one: (&str, &str), other: (&str, &str)) -> MessageKey {
+        let causes = [one, other].map(|(from, at)| scene.enter(from, "envoy", listener(at)));
+        last(scene, link(&causes))
+    }
+    check(
+        policy,
+        &[
+            ("both past it, alike", |s| of_two(s, ("client", "side"), ("client", "front")), "Bypassed(RouteBypass)"),
+            (
+                "both past it, each its way",
+                |s| of_two(s, ("client", "side"), ("client", "back")),
+                "Bypassed(RouteBypass or UpstreamBypass)",
+            ),
+            ("one is unknown", |s| of_two(s, ("client", "side"), ("client", "nowhere")), "Unverified(gatewayUnknown)"),
+            (
+                "one came through",
+                |s| {
+                    let cause = s.enter("client", "envoy", listener("front"));
+                    let [entered, sent, _] = s.through(&[cause]);
+                    let other = s.enter("client", "envoy", listener("side"));
+                    s.settle(&[entered, sent]);
+                    last(s, link(&[sent, other]))
+                },
+                "Unverified(ambiguous)",
+            ),
+            (
+                "one entered where it must not",
+                |s| {
+                    let causes = ["front", "side"].map(|at| s.enter("client", "envoy", listener(at)));
+                    let keys = s.through(&causes);
+                    s.settle(&keys);
+                    s.arrive(keys[2]);
+                    keys[2]
+                },
+                "Unverified(ambiguous)",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_the_two_ends_of_a_connection_say_must_agree() {
+    fn arrives(scene: &mut Scene, digest: u64) -> MessageKey {
+        let cause = scene.enter("client", "envoy", listener("front"));
+        let keys = scene.through(&[cause]);
+        scene.settle(&keys);
+        scene.arrive_as(keys[2], digest, "10.244.0.1:4000");
+        scene.tell(Evidence::Received { key: keys[2], whole: true, at: 9 });
+        keys[2]
+    }
+    check(
+        policy,
+        &[
+            ("the same head", |s| arrives(s, 5), "Verified"),
+            ("another one", |s| arrives(s, 6), "Unverified(conflict)"),
+            ("one that no departure tells of", |s| s.direct("envoy"), "Unverified(noDeparture)"),
+            (
+                "two heads at one place",
+                |s| {
+                    let key = arrives(s, 5);
+                    s.arrive_as(key, 6, "10.244.0.66:1");
+                    key
+                },
+                "Unverified(conflict)",
+            ),
+        ],
+    );
+}
+
+/// Rows: what was dialled, and where it was accepted. A Service is translated, a pod is not.
+#[test]
+fn a_connection_that_was_dialled_to_another_pod_than_accepted_it_is_a_conflict() {
+    let rows = [
+        ("10.244.0.9:8084", "Verified"),
+        ("[::ffff:10.244.0.9]:8084", "Verified"),
+        ("10.96.7.7:80", "Verified"),
+        ("192.168.0.1:30000", "Verified"),
+        ("10.244.0.66:8084", "Unverified(conflict)"),
+        ("10.244.0.9:9999", "Unverified(conflict)"),
+    ];
+    for (dialled, expected) in rows {
+        let mut scene = Scene::default();
+        let cause = scene.enter("client", "envoy", listener("front"));
+        let [entered, sent, _] = scene.through(&[cause]);
+        let key = scene.depart_to("envoy", link(&[sent]), dialled.parse().unwrap(), "backend", TARGET.parse().unwrap());
+        scene.settle(&[entered, sent, key]);
+        scene.arrive(key);
+        scene.tick();
+        assert_eq!(scene.verdict(key), expected, "{dialled}");
+    }
+}
+
+/// Rows: gateways between waypoint and target, and where requests may enter.
+#[test]
+fn via_and_entry_may_be_left_out_and_via_may_be_two() {
+    let anywhere = || CompiledPolicy { entry: None, ..policy() };
+    check(
+        anywhere,
+        &[(
+            "from a client to the waypoint itself",
+            |s| {
+                let entered = s.enter("client", "waypoint", "10.244.0.5:8081".parse().unwrap());
+                let sent = s.depart("waypoint", &[entered], "envoy", listener("back"));
+                s.settle(&[sent]);
+                last(s, link(&[sent]))
+            },
+            "Verified",
+        )],
+    );
+    check(
+        policy,
+        &[(
+            "the same where an entry is demanded",
+            |s| {
+                let entered = s.enter("client", "waypoint", "10.244.0.5:8081".parse().unwrap());
+                let sent = s.depart("waypoint", &[entered], "envoy", listener("back"));
+                s.settle(&[sent]);
+                last(s, link(&[sent]))
+            },
+            "Bypassed(UpstreamBypass)",
+        )],
+    );
+    check(
+        || CompiledPolicy { via: Vec::new(), ..policy() },
+        &[
+            (
+                "the waypoint dials the target",
+                |s| {
+                    let cause = s.enter("client", "envoy", listener("front"));
+                    let entered = s.depart("envoy", &[cause], "waypoint", "10.244.0.5:8081".parse().unwrap());
+                    let key = s.depart("waypoint", &[entered], "backend", TARGET.parse().unwrap());
+                    s.settle(&[entered, key]);
+                    s.arrive(key);
+                    key
+                },
+                "Verified",
+            ),
+            ("a gateway dials it", |s| past(s, "client", "front"), "Bypassed(RouteBypass)"),
+            ("a gateway dials it for the waypoint", |s| s.compliant()[2], "Bypassed(RouteBypass)"),
+        ],
+    );
+    fn two(scene: &mut Scene, order: [&str; 2]) -> MessageKey {
+        let cause = scene.enter("client", "envoy", listener("front"));
+        let entered = scene.depart("envoy", &[cause], "waypoint", "10.244.0.5:8081".parse().unwrap());
+        let first = scene.depart("waypoint", &[entered], "envoy", listener(order[0]));
+        let second = scene.depart("envoy", &[first], "envoy", listener(order[1]));
+        scene.settle(&[entered, first, second]);
+        last(scene, link(&[second]))
+    }
+    check(
+        || CompiledPolicy { via: vec![gateway("side"), gateway("back")], ..policy() },
+        &[
+            ("both in order", |s| two(s, ["side", "back"]), "Verified"),
+            ("the other way round", |s| two(s, ["back", "side"]), "Bypassed(RouteBypass)"),
+            ("one left out", |s| from_waypoint(s, |link| link, None), "Bypassed(UpstreamBypass)"),
+        ],
+    );
+}
+
+#[test]
+fn an_unseen_sender_is_named_by_where_its_address_is_and_excused_by_what_was_not_covered() {
+    let rows = [
+        ("203.0.113.9:1", true, "Bypassed(DirectConnection)"),
+        ("192.168.0.1:1", true, "Bypassed(DirectConnection)"),
+        ("10.244.7.7:1", true, "Bypassed(UnknownSender)"),
+        ("[::ffff:10.244.7.7]:1", true, "Bypassed(UnknownSender)"),
+        ("203.0.113.9:1", false, "Unverified(notCovered)"),
+    ];
+    for (peer, covered, expected) in rows {
+        let mut scene = Scene::default();
+        scene.judge.set_coverage(covered);
+        let conn = scene.connect_from("", peer.parse().unwrap(), "backend", TARGET.parse().unwrap());
+        let key = MessageKey { conn, offset: 0, stream: 0 };
+        scene.arrive_as(key, 5, peer);
+        scene.tell(Evidence::Received { key, whole: true, at: 9 });
+        scene.tick();
+        scene.tick();
+        assert_eq!(scene.verdict(key), expected, "{peer}");
+    }
+}
+
+#[test]
+fn exempt_is_what_a_named_sender_sent_itself() {
+    let pods = |name: &str| ExemptFrom::Pods(BTreeSet::from([format!("uid-{name}")]));
+    let exempting = |from: ExemptFrom, ports: &[u16]| {
+        let exempt = vec![Exemption { from, ports: ports.iter().copied().collect(), reason: "why".into() }];
+        CompiledPolicy { exempt, ..policy() }
+    };
+    let rows: [(_, fn(&mut Scene) -> MessageKey, u64); 10] = [
+        (exempting(ExemptFrom::Kubelet, &[]), |s| s.direct("kubelet"), 1),
+        (exempting(ExemptFrom::Kubelet, &[]), |s| s.direct("other-kubelet"), 0),
+        (exempting(ExemptFrom::Kubelet, &[]), |s| s.direct("client/kubelet"), 0),
+        (exempting(ExemptFrom::Kubelet, &[9090]), |s| s.direct("kubelet"), 0),
+        (exempting(pods("prometheus"), &[8084]), |s| s.direct("prometheus"), 1),
+        (exempting(pods("prometheus"), &[8084]), |s| s.direct("client"), 0),
+        (exempting(pods("client"), &[]), |s| past(s, "client", "side"), 1),
+        (exempting(pods("waypoint"), &[]), |s| from_waypoint(s, |_| link(&[]), None), 1),
+        (exempting(pods("waypoint"), &[]), |s| from_waypoint(s, |l| Link { wild: Some(Reason::Gap), ..l }, None), 0),
+        (
+            exempting(pods("client"), &[]),
+            |s| {
+                let causes = ["client", "prometheus"].map(|from| s.enter(from, "envoy", listener("side")));
+                last(s, link(&causes))
+            },
+            0,
+        ),
+    ];
+    for (at, (policy, play, expected)) in rows.into_iter().enumerate() {
+        let mut scene = Scene::of([policy]);
+        play(&mut scene);
+        scene.tick();
+        assert_eq!(scene.tally().exempt.values().sum::<u64>(), expected, "row {at}");
+        assert_eq!(scene.tally().bypasses() + scene.tally().unverifieds(), 1 - expected, "row {at}");
+    }
+}
+
+#[test]
+fn a_copy_that_is_made_behind_the_waypoint_is_a_mirror_and_one_made_before_it_a_bypass() {
+    let mut scene = Scene::default();
+    from_waypoint(&mut scene, |link| link, None);
+    let cause = scene.enter("client", "envoy", listener("front"));
+    let [entered, sent, key] = scene.through(&[cause]);
+    scene.arrive(key);
+    let copy = Link { mirror: true, counted: false, ..link(&[sent]) };
+    last(&mut scene, copy);
+    scene.settle(&[entered, sent, key]);
+    scene.tick();
+    assert_eq!((scene.tally().verified, scene.tally().mirrors), (2, 1));
+    last(&mut scene, Link { mirror: true, counted: false, ..link(&[cause]) });
+    scene.tick();
+    assert_eq!((scene.tally().mirrors, scene.tally().bypasses()), (1, 1));
+}
