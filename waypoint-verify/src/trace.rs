@@ -43,16 +43,9 @@ pub struct Wanted {
 /// What the probes are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
-    Watch {
-        cgroup: u64,
-        wanted: Wanted,
-    },
+    Watch { cgroup: u64, wanted: Wanted },
     /// Octets of this direction before this sequence number need not be copied.
-    Grant {
-        cookie: u64,
-        direction: Direction,
-        until: u32,
-    },
+    Grant { cookie: u64, direction: Direction, until: u32 },
 }
 
 /// Bounds. Hitting one is counted and makes what it touches Unverified.
@@ -335,7 +328,7 @@ impl<M: Machine> Tracer<M> {
     fn remove(&mut self, cookie: u64) -> Option<Socket> {
         let socket = self.sockets.remove(&cookie)?;
         self.by_age.remove(&socket.opened_at);
-        self.stream_octets = self.stream_octets.saturating_sub(socket.accounted);
+        self.stream_octets = self.stream_octets.saturating_sub(socket.charged);
         Some(socket)
     }
 

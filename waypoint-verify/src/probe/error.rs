@@ -29,16 +29,18 @@ impl fmt::Display for Hook {
 #[derive(Debug, Error)]
 pub enum ProbeError {
     #[error("/proc/self/mountinfo cannot be read: {0}")]
-    Mountinfo(#[source] io::Error),
+    Mountinfo(io::Error),
     #[error(
         "no cgroup-v2 hierarchy is mounted: mount one (mount -t cgroup2 none /sys/fs/cgroup/unified), and in a container \
          mount the host's"
     )]
     NoCgroup2,
-    #[error("{path} is no directory of a cgroup-v2 hierarchy: {error}")]
+    #[error(
+        "{path} is no directory of a cgroup-v2 hierarchy: {error}; `findmnt -t cgroup2` says where one is mounted \
+         (--cgroup-root)"
+    )]
     CgroupRoot {
         path: PathBuf,
-        #[source]
         error: io::Error,
     },
     #[error("the kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF, as distributions set it")]
@@ -56,27 +58,25 @@ pub enum ProbeError {
     Kernel { feature: String, error: String },
     #[error("this build has no kernel programs (WAYPOINT_VERIFY_EBPF_OBJECT=none)")]
     NoObject,
-    #[error("ring_bytes is {0}: it must be a power of two and at least a page (4096)")]
+    #[error("the ring buffer has {0} octets (--ring-size): it must be a power of two and at least a page (4096)")]
     RingSize(u32),
     #[error("loading the programs failed, which is a defect or a very different kernel: {0}")]
-    Load(#[source] EbpfError),
+    Load(EbpfError),
     #[error("attaching {hook} at {path} failed: {error}")]
     Attach {
         hook: Hook,
         path: PathBuf,
-        #[source]
         error: ProgramError,
     },
     #[error("the map {name} cannot be used: {error}")]
     Map {
         name: &'static str,
-        #[source]
         error: MapError,
     },
     #[error("the object lacks {0}: is it of another version?")]
     Missing(&'static str),
     #[error("the ring cannot be read: {0}")]
-    Ring(#[source] io::Error),
+    Ring(io::Error),
     #[error("run-time statistics cannot be read: {0}")]
-    Statistics(#[source] io::Error),
+    Statistics(io::Error),
 }

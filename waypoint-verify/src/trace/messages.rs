@@ -76,11 +76,11 @@ impl<M: Machine> Tracer<M> {
     }
 
     /// What a stream holds has changed; whether all together hold too much now. The one that grows gives way.
-    pub(super) fn charge(&mut self, cookie: u64) -> bool {
+    fn charge(&mut self, cookie: u64) -> bool {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return false };
-        let (before, now) = (socket.accounted, socket.memory());
-        socket.accounted = now;
-        self.stream_octets = (self.stream_octets + now).saturating_sub(before);
+        let (before, now) = (socket.charged, socket.memory());
+        socket.charged = now;
+        self.stream_octets = self.stream_octets - before + now;
         now > before && self.stream_octets > self.limits.stream_octets
     }
 

@@ -78,8 +78,8 @@ pub struct Socket {
     pub ended: bool,
     /// Octets of the request direction that the kernel counted when it closed.
     taken: u64,
-    /// What of its memory is part of the sum of all sockets.
-    pub accounted: usize,
+    /// Of its memory, what is counted among that of all streams.
+    pub charged: usize,
 }
 
 impl Socket {
@@ -108,7 +108,7 @@ impl Socket {
             suspect: None,
             ended: false,
             taken: 0,
-            accounted: 0,
+            charged: 0,
         }
     }
 

@@ -255,9 +255,10 @@ impl World {
         self.closed(connection, Side::Passive, sent + 1);
     }
 
-    /// Closed by a reset: no FIN is counted.
+    /// As [`Self::close`], without a FIN: the kernel counts none.
     pub fn reset(&mut self, connection: &Connection) {
         let sent = u64::from(connection.sent);
+        self.finish(connection, connection.sent, RST);
         if connection.from != 0 {
             self.closed(connection, Side::Active, sent + 1);
         }
