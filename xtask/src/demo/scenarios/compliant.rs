@@ -52,9 +52,10 @@ pub fn big_download(stage: &mut Stage) -> Play {
 }
 
 pub fn chunked_download(stage: &mut Stage) -> Play {
-    download(stage, "chunked", 64 << 20)?;
-    // Its chunks must be read as fast as they are written; where they are not, the verdicts stay provisional.
-    Ok(Expected::exit(0).or_exit(3).verified(2))
+    // Within the window that responses have beyond what the reader has followed. A larger one may outrun it; its verdict then
+    // stays provisional until the connection closes (docs/soundness.md).
+    download(stage, "chunked", 2 << 20)?;
+    Ok(Expected::exit(0).verified(2))
 }
 
 /// Octets that crossed the ring. The small answer is final only if the end of the large one was found.
