@@ -93,8 +93,9 @@ impl Engine {
             wire::Settings { digest_key: std::array::from_fn(|i| key[16 + i]), ..(*options.trace.wire).clone() };
         options.trace.wire = Arc::new(settings);
 
-        let host =
-            Host::new(&options.probe.cgroup_root, Arc::clone(&watch)).context("reading the cgroups of this machine")?;
+        let host = Host::new(&options.probe.cgroup_root, Arc::clone(&watch)).with_context(|| {
+            format!("reading the cgroups below {} (--cgroup-root)", options.probe.cgroup_root.display())
+        })?;
         let containers = host.container_cgroups();
         let uncovered = host.uncovered_nodes();
         let mut tracer = Tracer::new(host, Arc::clone(&watch), Hasher::new((half(0), half(8))), options.trace);

@@ -10,19 +10,18 @@ mod remembered;
 mod state;
 pub mod tally;
 mod trail;
+mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::evidence::Evidence;
-use crate::model::{
-    BootNs, Class, CompiledPolicy, ConnKey, MessageKey, NamespacedName, ProxyKind, Reason, Verdict, WatchList,
-};
+use crate::model::{BootNs, Class, CompiledPolicy, MessageKey, NamespacedName, ProxyKind, Reason, Verdict, WatchList};
 pub use explain::{Explanation, Hop, Sender};
 use state::{Arrival, Departure, Entry, JudgedUnder, Progress, State};
 pub use tally::{PolicyVerdict, Tally};
 use trail::Walk;
+use unreadable::Unreadable;
 
 /// Bounds; what is forgotten because of them is Unverified(evicted) where it is missed.
 #[derive(Clone, Debug)]
@@ -82,20 +81,6 @@ struct Policy {
     /// UIDs of pods in which a permitted hop runs.
     hop_pods: BTreeSet<String>,
     tally: Tally,
-}
-
-/// A connection to a protected pod that cannot be told apart into requests.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Unreadable {
-    at: BootNs,
-    stream: u64,
-    conn: Option<ConnKey>,
-    pod: String,
-    node: String,
-    local: SocketAddr,
-    peer: SocketAddr,
-    reason: Reason,
-    detail: String,
 }
 
 impl Judge {
@@ -213,15 +198,6 @@ impl Judge {
         self.due.extend(forgotten.bereft);
     }
 
-    /// Remembers the newest ones, between half the bound and all of it.
-    fn tell(&mut self, connection: Unreadable) {
-        let [newer, older] = &mut self.told;
-        newer.insert(connection);
-        if newer.len() > self.limits.messages / 2 {
-            *older = std::mem::take(newer);
-        }
-    }
-
     /// Arrivals that wait for the next tick.
     pub fn unsettled(&self) -> bool {
         !self.due.is_empty()
@@ -317,45 +293,6 @@ impl Judge {
             });
         }
     }
-
-    fn judge_unreadable(&mut self, connection: &Unreadable, out: &mut Vec<Judged>) {
-        let Unreadable { conn, local, peer, reason, ref node, .. } = *connection;
-        for (index, policy) in self.policies.iter_mut().enumerate() {
-            let compiled = Arc::clone(&policy.compiled);
-            if !compiled.targets.contains(&connection.pod) {
-                continue;
-            }
-            let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled, hop_pods: &policy.hop_pods };
-            // A connection that no permitted hop opened is a bypass whatever its bytes are.
-            let found = walk.unreadable(conn, peer, local, node, reason);
-            let judged = JudgedUnder {
-                policy: index,
-                verdict: found.verdict.clone(),
-                class: found.class.clone(),
-                is_final: true,
-                overdrawn: None,
-            };
-            policy.tally.add(&judged, false);
-            let explain = || explain::explain_connection(&self.state, conn, local, peer, &found, &connection.detail);
-            let explanation = self.limits.explain.then(|| Box::new(explain()));
-            out.push(Judged {
-                policy: compiled.name.clone(),
-                key: MessageKey { conn: conn.unwrap_or(unseen(connection.stream)), offset: 0, stream: 0 },
-                verdict: found.verdict,
-                class: found.class,
-                is_final: true,
-                withdrawn: None,
-                arrived: connection.at,
-                explanation,
-            });
-        }
-    }
-}
-
-/// Stands for a connection whose opening was not seen: the cookie of its socket.
-fn unseen(cookie: u64) -> ConnKey {
-    #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
-    ConnKey { client_isn: (cookie >> 32) as u32, server_isn: cookie as u32 }
 }
 
 #[cfg(test)]

@@ -3,4 +3,5 @@
 mod bounds;
 mod counts;
 mod scene;
+mod senders;
 mod trails;

@@ -1,109 +1,16 @@
 //! Walks an arrival back: who sent it, what could have caused that, and whether all of it came the demanded way.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+mod senders;
+mod ways;
 
-use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use super::state::{Arrival, Departure, Entry, State, Status};
 use super::tally::Share;
-use crate::evidence::End;
-use crate::model::{
-    Bypass, Class, CompiledPolicy, ConnKey, ExemptFrom, Listener, MessageKey, Owner, ProxyKind, Reason, Verdict,
-    WatchList,
-};
-
-/// What was found of one arrival.
-#[derive(Clone, Debug)]
-pub struct Found {
-    pub verdict: Verdict,
-    pub class: Class,
-    /// Departures whose payment is still to come; the verdict is provisional until then.
-    pub pending: Vec<MessageKey>,
-    /// Departures whose payment the verdict rests on.
-    pub relied_on: Vec<MessageKey>,
-    pub overdrawn: Option<Share>,
-    /// It rests on nobody having been seen to dial.
-    pub unseen: bool,
-    /// The listeners through which a bypass came.
-    pub listeners: BTreeSet<Listener>,
-    /// The entry (or the departure, where nothing entered) that shows what went wrong.
-    pub culprit: Option<MessageKey>,
-}
-
-/// What one way of an arrival turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
-    Through,
-    Past(Bypass),
-    Unknown(Reason),
-}
-
-/// What all ways of one message have in common.
-#[derive(Debug, Default)]
-struct Ways {
-    ways: BTreeSet<Way>,
-    pending: Vec<MessageKey>,
-    relied_on: Vec<MessageKey>,
-    /// Numbers of overdrawn classes; `None` where some way is not in one.
-    overdrawn: BTreeSet<Option<u32>>,
-    /// A payment may be worth nothing because departures were lost.
-    uncounted: bool,
-    unseen: bool,
-    listeners: BTreeSet<Listener>,
-    /// Where each way that is not through began, as far as it was followed.
-    culprits: Vec<MessageKey>,
-    /// Causes that were looked at, by where on the path: equal requests have the same ones.
-    visited: FxHashSet<(Place, MessageKey)>,
-}
-
-/// Where on the path a message is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
-    /// Entered a gateway behind the waypoint, by its number.
-    Gateway(usize),
-    /// Entered the waypoint.
-    Waypoint,
-    /// Entered a gateway before the waypoint.
-    Entrance,
-}
-
-impl Ways {
-    fn add(&mut self, way: Way, culprit: MessageKey) {
-        if way != Way::Through {
-            self.culprits.push(culprit);
-        }
-        self.ways.insert(way);
-    }
-
-    /// `true`: for the first time.
-    fn visit(&mut self, place: Place, key: MessageKey) -> bool {
-        self.visited.insert((place, key))
-    }
-
-    fn verdict(&self) -> Verdict {
-        let unknown = self.ways.iter().find_map(|way| match way {
-            Way::Unknown(reason) => Some(*reason),
-            Way::Through | Way::Past(_) => None,
-        });
-        let past: Vec<Bypass> = self
-            .ways
-            .iter()
-            .filter_map(|way| match way {
-                Way::Past(kind) => Some(*kind),
-                Way::Through | Way::Unknown(_) => None,
-            })
-            .collect();
-        let through = self.ways.contains(&Way::Through);
-        match (through, past.is_empty(), unknown) {
-            (_, _, Some(reason)) => Verdict::Unverified(reason),
-            (true, true, None) => Verdict::Verified,
-            (false, false, None) => Verdict::Bypassed(past),
-            (true, false, None) => Verdict::Unverified(Reason::Ambiguous),
-            (false, true, None) => Verdict::Unverified(Reason::NoCandidate),
-        }
-    }
-}
+use crate::model::{Bypass, Class, CompiledPolicy, ConnKey, Listener, MessageKey, Reason, Verdict, WatchList};
+pub use ways::Found;
+use ways::{Place, Way, Ways};
 
 /// One policy, applied to what is remembered.
 #[derive(Debug)]
@@ -346,98 +253,4 @@ impl Walk<'_> {
     fn missing(&self, otherwise: Reason) -> Reason {
         if self.state.forgot { Reason::Evicted } else { otherwise }
     }
-
-    /// A sender whose socket no agent saw: outside the cluster, or something that should have been visible.
-    fn unseen_sender(&self, key: MessageKey, peer: IpAddr, outside: Bypass, ways: &mut Ways) {
-        let excuse =
-            if self.state.covered { self.state.connections.excuse(key.conn) } else { Some(Reason::NotCovered) };
-        if let Some(reason) = excuse {
-            return ways.add(Way::Unknown(reason), key);
-        }
-        ways.unseen = true;
-        // A node's own address may stand for someone outside whom the node masquerades.
-        let kind = if self.is_of_pods(peer.to_canonical()) { Bypass::UnknownSender } else { outside };
-        ways.add(Way::Past(kind), key);
-    }
-
-    /// A sender that is not the hop that should have sent it; unless nothing is known of it, so that it may be.
-    fn unexpected(&self, owner: &Owner, kind: Bypass, key: MessageKey, ways: &mut Ways) {
-        let unknown = match owner {
-            Owner::Unknown { .. } => true,
-            // A container that the inventory does not know may be a restarted proxy.
-            Owner::Container(container) => container.name.is_empty() && self.hop_pods.contains(&container.pod.uid),
-            Owner::Host { .. } => false,
-        };
-        ways.add(if unknown { Way::Unknown(Reason::NotCovered) } else { Way::Past(kind) }, key);
-    }
-
-    fn is_of_pods(&self, ip: IpAddr) -> bool {
-        self.watch.cluster_addresses.iter().any(|(net, prefix)| {
-            let host = if net.is_ipv4() { 32 } else { 128 };
-            *prefix < host && contains(*net, *prefix, ip)
-        })
-    }
-
-    /// What came over this connection cannot be told from what came over another one.
-    fn is_disputed(&self, conn: ConnKey) -> bool {
-        self.state.connections.get(conn).is_some_and(|connection| {
-            connection.disputed.is_some() || connection.contradicts_itself(|ip| self.is_of_pods(ip))
-        })
-    }
-
-    fn dialled(&self, conn: ConnKey, container: &str) -> bool {
-        self.active_end(conn).and_then(|end| end.owner.container()).is_some_and(|owner| owner.id == container)
-    }
-
-    fn active_end(&self, conn: ConnKey) -> Option<&End> {
-        self.state.connections.get(conn)?.active.as_deref()
-    }
-
-    fn is_gateway(&self, owner: &Owner) -> bool {
-        owner
-            .container()
-            .and_then(|container| self.watch.proxies.get(&container.id))
-            .is_some_and(|proxy| proxy.kind == ProxyKind::Gateway)
-    }
-
-    fn is_waypoint(&self, owner: &Owner) -> bool {
-        owner.container().is_some_and(|container| self.policy.waypoint.contains(&container.id))
-    }
-
-    fn is_last_hop(&self, owner: &Owner) -> bool {
-        self.is_gateway(owner) || (self.policy.via.is_empty() && self.is_waypoint(owner))
-    }
-
-    /// Exempt is what the sender that the policy names sent itself: over an own connection, or, where nothing
-    /// that entered can have caused it, from the hop where it began. Of several possible senders, all of them.
-    fn exemption(&self, conn: ConnKey, ways: &Ways, port: u16, node: &str) -> Option<String> {
-        let direct = self.active_end(conn).filter(|_| !self.is_disputed(conn));
-        let past = !ways.ways.is_empty() && ways.ways.iter().all(|way| matches!(way, Way::Past(_)));
-        let began: Option<Vec<&End>> =
-            if past { ways.culprits.iter().map(|key| self.active_end(key.conn)).collect() } else { None };
-        self.policy
-            .exempt
-            .iter()
-            .filter(|exemption| exemption.ports.is_empty() || exemption.ports.contains(&port))
-            .find(|exemption| {
-                let matches = |end: &End| match (&exemption.from, &end.owner) {
-                    (ExemptFrom::Pods(uids), Owner::Container(container)) => uids.contains(&container.pod.uid),
-                    (ExemptFrom::Kubelet, Owner::Host { cgroup, node: at }) => {
-                        let kubelet = end.process.as_ref().is_some_and(|process| process.comm == "kubelet");
-                        (node.is_empty() || at == node) && (kubelet || cgroup.ends_with("kubelet.service"))
-                    }
-                    _ => false,
-                };
-                direct.is_some_and(matches) || began.as_ref().is_some_and(|ends| ends.iter().all(|end| matches(end)))
-            })
-            .map(|exemption| exemption.reason.clone())
-    }
-}
-
-fn contains(net: IpAddr, prefix: u8, ip: IpAddr) -> bool {
-    let bits = |ip: IpAddr| match ip {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
-        IpAddr::V6(v6) => u128::from(v6),
-    };
-    net.is_ipv4() == ip.is_ipv4() && (prefix == 0 || (bits(net) ^ bits(ip)) >> (128 - u32::from(prefix)) == 0)
 }

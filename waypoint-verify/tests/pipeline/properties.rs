@@ -51,7 +51,7 @@ fn traffic() -> impl Strategy<Value = (Vec<usize>, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_bypass_is_verified_and_no_compliant_request_is_a_bypass((kinds, dice) in traffic()) {

@@ -1,11 +1,9 @@
 //! What is found on the way back from one arrival.
 
-use std::collections::BTreeSet;
-
 use super::scene::{Scene, TARGET, gateway, link, listener, policy};
 use crate::evidence::Evidence;
 use crate::link::Link;
-use crate::model::{CompiledPolicy, ExemptFrom, Exemption, MessageKey, Reason};
+use crate::model::{CompiledPolicy, MessageKey, Reason};
 
 type Row = (&'static str, fn(&mut Scene) -> MessageKey, &'static str);
 
@@ -20,12 +18,12 @@ fn check(policy: impl Fn() -> CompiledPolicy, rows: &[Row]) {
 }
 
 /// From a gateway to the target, for what entered it there.
-fn past(scene: &mut Scene, from: &str, at: &str) -> MessageKey {
+pub fn past(scene: &mut Scene, from: &str, at: &str) -> MessageKey {
     let cause = scene.enter(from, "envoy", listener(at));
     last(scene, link(&[cause]))
 }
 
-fn last(scene: &mut Scene, link: Link) -> MessageKey {
+pub fn last(scene: &mut Scene, link: Link) -> MessageKey {
     let key = scene.depart_as("envoy", link, None, "backend", TARGET.parse().unwrap());
     scene.settle(&[key]);
     scene.arrive(key);
@@ -33,7 +31,7 @@ fn last(scene: &mut Scene, link: Link) -> MessageKey {
 }
 
 /// The waypoint's departure is as given; everything else is in order.
-fn from_waypoint(scene: &mut Scene, link: impl FnOnce(Link) -> Link, creator: Option<Reason>) -> MessageKey {
+pub fn from_waypoint(scene: &mut Scene, link: impl FnOnce(Link) -> Link, creator: Option<Reason>) -> MessageKey {
     let cause = scene.enter("client", "envoy", listener("front"));
     let entered = scene.depart("envoy", &[cause], "waypoint", "10.244.0.5:8081".parse().unwrap());
     let made = link(super::scene::link(&[entered]));
@@ -253,78 +251,4 @@ fn via_and_entry_may_be_left_out_and_via_may_be_two() {
             ("one left out", |s| from_waypoint(s, |link| link, None), "Bypassed(UpstreamBypass)"),
         ],
     );
-}
-
-#[test]
-fn an_unseen_sender_is_named_by_where_its_address_is_and_excused_by_what_was_not_covered() {
-    let rows = [
-        ("203.0.113.9:1", true, "Bypassed(DirectConnection)"),
-        ("192.168.0.1:1", true, "Bypassed(DirectConnection)"),
-        ("10.244.7.7:1", true, "Bypassed(UnknownSender)"),
-        ("[::ffff:10.244.7.7]:1", true, "Bypassed(UnknownSender)"),
-        ("203.0.113.9:1", false, "Unverified(notCovered)"),
-    ];
-    for (peer, covered, expected) in rows {
-        let mut scene = Scene::default();
-        scene.judge.set_coverage(covered);
-        let conn = scene.connect_from("", peer.parse().unwrap(), "backend", TARGET.parse().unwrap());
-        let key = MessageKey { conn, offset: 0, stream: 0 };
-        scene.arrive_as(key, 5, peer);
-        scene.tell(Evidence::Received { key, whole: true, at: 9 });
-        scene.tick();
-        scene.tick();
-        assert_eq!(scene.verdict(key), expected, "{peer}");
-    }
-}
-
-#[test]
-fn exempt_is_what_a_named_sender_sent_itself() {
-    let pods = |name: &str| ExemptFrom::Pods(BTreeSet::from([format!("uid-{name}")]));
-    let exempting = |from: ExemptFrom, ports: &[u16]| {
-        let exempt = vec![Exemption { from, ports: ports.iter().copied().collect(), reason: "why".into() }];
-        CompiledPolicy { exempt, ..policy() }
-    };
-    let rows: [(_, fn(&mut Scene) -> MessageKey, u64); 10] = [
-        (exempting(ExemptFrom::Kubelet, &[]), |s| s.direct("kubelet"), 1),
-        (exempting(ExemptFrom::Kubelet, &[]), |s| s.direct("other-kubelet"), 0),
-        (exempting(ExemptFrom::Kubelet, &[]), |s| s.direct("client/kubelet"), 0),
-        (exempting(ExemptFrom::Kubelet, &[9090]), |s| s.direct("kubelet"), 0),
-        (exempting(pods("prometheus"), &[8084]), |s| s.direct("prometheus"), 1),
-        (exempting(pods("prometheus"), &[8084]), |s| s.direct("client"), 0),
-        (exempting(pods("client"), &[]), |s| past(s, "client", "side"), 1),
-        (exempting(pods("waypoint"), &[]), |s| from_waypoint(s, |_| link(&[]), None), 1),
-        (exempting(pods("waypoint"), &[]), |s| from_waypoint(s, |l| Link { wild: Some(Reason::Gap), ..l }, None), 0),
-        (
-            exempting(pods("client"), &[]),
-            |s| {
-                let causes = ["client", "prometheus"].map(|from| s.enter(from, "envoy", listener("side")));
-                last(s, link(&causes))
-            },
-            0,
-        ),
-    ];
-    for (at, (policy, play, expected)) in rows.into_iter().enumerate() {
-        let mut scene = Scene::of([policy]);
-        play(&mut scene);
-        scene.tick();
-        assert_eq!(scene.tally().exempt.values().sum::<u64>(), expected, "row {at}");
-        assert_eq!(scene.tally().bypasses() + scene.tally().unverifieds(), 1 - expected, "row {at}");
-    }
-}
-
-#[test]
-fn a_copy_that_is_made_behind_the_waypoint_is_a_mirror_and_one_made_before_it_a_bypass() {
-    let mut scene = Scene::default();
-    from_waypoint(&mut scene, |link| link, None);
-    let cause = scene.enter("client", "envoy", listener("front"));
-    let [entered, sent, key] = scene.through(&[cause]);
-    scene.arrive(key);
-    let copy = Link { mirror: true, counted: false, ..link(&[sent]) };
-    last(&mut scene, copy);
-    scene.settle(&[entered, sent, key]);
-    scene.tick();
-    assert_eq!((scene.tally().verified, scene.tally().mirrors), (2, 1));
-    last(&mut scene, Link { mirror: true, counted: false, ..link(&[cause]) });
-    scene.tick();
-    assert_eq!((scene.tally().mirrors, scene.tally().bypasses()), (1, 1));
 }
