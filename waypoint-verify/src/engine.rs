@@ -74,7 +74,7 @@ pub struct Engine {
     pub uncovered: Vec<String>,
 }
 
-/// Percentiles of the time from the first octet of an arrival to its verdict, in ms.
+/// Percentiles of the time from the end of an arrival's head to its first verdict, in ms.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Latency {
@@ -141,9 +141,11 @@ impl Engine {
         for evidence in self.evidence.drain(..) {
             self.judge.apply(evidence, out);
         }
+        // Not `until_ns`: the judging itself took time, too.
+        let now = probe::boot_ns()?;
         for judged in &out[first..] {
-            if judged.withdrawn.is_none() && judged.arrived > 0 {
-                let micros = drained.until_ns.saturating_sub(judged.arrived) / 1000;
+            if judged.is_first && judged.arrived > 0 {
+                let micros = now.saturating_sub(judged.arrived) / 1000;
                 self.latency.saturating_record(micros.max(1));
             }
         }

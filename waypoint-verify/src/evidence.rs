@@ -60,6 +60,11 @@ pub enum Evidence {
         unknown_creator: Option<Reason>,
         at: BootNs,
     },
+    /// The link of a departure became narrower: its body and those of its candidates are complete.
+    Narrowed {
+        key: MessageKey,
+        link: Link,
+    },
     /// Departures that are paid for, together: attempts of one request.
     Settled {
         keys: SmallVec<[MessageKey; 1]>,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::evidence::Evidence;
 use crate::model::{BootNs, Class, CompiledPolicy, MessageKey, NamespacedName, ProxyKind, Reason, Verdict, WatchList};
 pub use explain::{Explanation, Hop, Sender};
-use state::{Arrival, Departure, Entry, JudgedUnder, Progress, State};
+use state::{Arrival, Departure, Entry, JudgedUnder, JudgedUnderAll, Progress, State};
 pub use tally::{PolicyVerdict, Tally};
 use trail::Walk;
 use unreadable::Unreadable;
@@ -43,7 +43,7 @@ impl Default for Limits {
 /// A verdict of one arrival under one policy.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    pub policy: NamespacedName,
+    pub policy: Arc<NamespacedName>,
     pub key: MessageKey,
     pub verdict: Verdict,
     pub class: Class,
@@ -51,6 +51,8 @@ pub struct Judged {
     pub is_final: bool,
     /// The verdict that this one withdraws.
     pub withdrawn: Option<Verdict>,
+    /// No verdict was given of it before.
+    pub is_first: bool,
     pub arrived: BootNs,
     pub explanation: Option<Box<Explanation>>,
 }
@@ -77,6 +79,7 @@ pub struct Judge {
 
 #[derive(Debug)]
 struct Policy {
+    name: Arc<NamespacedName>,
     compiled: Arc<CompiledPolicy>,
     /// UIDs of pods in which a permitted hop runs.
     hop_pods: BTreeSet<String>,
@@ -94,7 +97,8 @@ impl Judge {
                     .iter()
                     .filter(|(id, proxy)| proxy.kind == ProxyKind::Gateway || compiled.waypoint.contains(*id));
                 let hop_pods = hops.filter_map(|(id, _)| Some(watch.containers.get(id)?.pod.uid.clone())).collect();
-                Policy { compiled: Arc::clone(compiled), hop_pods, tally: Tally::default() }
+                let name = Arc::new(compiled.name.clone());
+                Policy { name, compiled: Arc::clone(compiled), hop_pods, tally: Tally::default() }
             })
             .collect();
         let state = State::new(&limits);
@@ -136,6 +140,7 @@ impl Judge {
             Evidence::Departed { key, instance, digest, link, unknown_creator, at } => {
                 self.state.departed(key, Departure::new(instance, digest, link, unknown_creator, at));
             }
+            Evidence::Narrowed { key, link } => self.state.narrowed(key, link),
             Evidence::Settled { keys } => self.state.settled(&keys),
             Evidence::Overdrawn { class, instance, unpaid, shared } => {
                 let paid: Vec<_> = shared.iter().filter_map(|attempts| attempts.iter().min().copied()).collect();
@@ -146,7 +151,7 @@ impl Judge {
                 }
             }
             Evidence::Arrived { key, at_pod, local, peer, request, digest, at } => {
-                let (progress, judged) = (Progress::default(), Vec::new());
+                let (progress, judged) = (Progress::default(), JudgedUnderAll::new());
                 self.state.arrived(key, Arrival { at_pod, local, peer, request, digest, at, progress, judged });
             }
             Evidence::Received { key, whole, .. } => {
@@ -205,15 +210,19 @@ impl Judge {
 
     /// Judges an arrival under every policy that protects its pod, or judges it again.
     fn judge(&mut self, key: MessageKey, at: BootNs, out: &mut Vec<Judged>) {
-        let Some(mut arrival) = self.state.arrivals.take(&key) else { return };
+        // Looked at where it is, and written back only where something changed: it is large.
+        let Some(arrival) = self.state.arrivals.get(&key) else { return };
+        let mut all = arrival.judged.clone();
+        let mut unseen_at = arrival.progress.unseen_at;
+        let mut relied_on = Vec::new();
         for (index, policy) in self.policies.iter_mut().enumerate() {
-            let compiled = Arc::clone(&policy.compiled);
-            if !compiled.targets.contains(&arrival.at_pod.pod.uid) {
+            if !policy.compiled.targets.contains(&arrival.at_pod.pod.uid) {
                 continue;
             }
-            let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled, hop_pods: &policy.hop_pods };
-            let mut found = walk.arrival(key, &arrival);
-            if found.unseen && *arrival.progress.unseen_at.get_or_insert(at) >= at {
+            let Policy { compiled, hop_pods, .. } = &*policy;
+            let walk = Walk { state: &self.state, watch: &self.watch, policy: compiled, hop_pods };
+            let mut found = walk.arrival(key, arrival);
+            if found.unseen && *unseen_at.get_or_insert(at) >= at {
                 // With Fast Open an end that dialled knows of the connection after data of it have arrived.
                 self.due.insert(key);
                 continue;
@@ -222,15 +231,16 @@ impl Judge {
                 found.verdict = Verdict::Unverified(reason);
             }
             let is_final = found.verdict != Verdict::Verified || (found.pending.is_empty() && arrival.progress.whole);
-            let previous = arrival.judged.iter().position(|judged| judged.policy == index);
+            let previous = all.iter().position(|judged| judged.policy == index);
             if let Some(at) = previous {
-                let judged = &arrival.judged[at];
+                let judged = &all[at];
                 let same = judged.verdict == found.verdict && judged.is_final == is_final;
                 if same && judged.class == found.class && judged.overdrawn == found.overdrawn {
                     continue;
                 }
             }
-            let previous = previous.map(|at| arrival.judged.remove(at)).inspect(|old| policy.tally.take_back(old));
+            let previous = previous.map(|at| all.remove(at)).inspect(|old| policy.tally.take_back(old));
+            let is_first = previous.is_none();
             let withdrawn = previous.map(|old| old.verdict).filter(|old| *old != found.verdict);
             let judged = JudgedUnder {
                 policy: index,
@@ -240,24 +250,27 @@ impl Judge {
                 overdrawn: found.overdrawn,
             };
             policy.tally.add(&judged, withdrawn == Some(Verdict::Verified));
-            let explanation = self
-                .limits
-                .explain
-                .then(|| Box::new(explain::explain(&self.state, &self.watch, &arrival, key, &found)));
-            self.state.wait_for(&found.relied_on, key);
+            let explanation =
+                self.limits.explain.then(|| Box::new(explain::explain(&self.state, &self.watch, arrival, key, &found)));
+            relied_on.extend(found.relied_on);
             out.push(Judged {
-                policy: compiled.name.clone(),
+                policy: Arc::clone(&policy.name),
                 key,
                 verdict: found.verdict,
                 class: found.class,
                 is_final: judged.is_final,
                 withdrawn,
+                is_first,
                 arrived: arrival.at,
                 explanation,
             });
-            arrival.judged.push(judged);
+            all.push(judged);
         }
-        self.state.arrivals.put_back(key, arrival);
+        self.state.wait_for(&relied_on, key);
+        if let Some(arrival) = self.state.arrivals.get_mut(&key) {
+            arrival.judged = all;
+            arrival.progress.unseen_at = unseen_at;
+        }
     }
 
     /// An arrival had to be forgotten before all evidence was there.
@@ -282,12 +295,13 @@ impl Judge {
             };
             policy.tally.add(&judged, old.is_some_and(|old| old.verdict == Verdict::Verified));
             out.push(Judged {
-                policy: policy.compiled.name.clone(),
+                policy: Arc::clone(&policy.name),
                 key,
                 verdict: judged.verdict,
                 class: judged.class,
                 is_final: true,
                 withdrawn: old.map(|old| old.verdict.clone()),
+                is_first: old.is_none(),
                 arrived: arrival.at,
                 explanation: None,
             });

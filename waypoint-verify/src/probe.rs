@@ -19,7 +19,7 @@ pub use flags::Flags;
 pub use mount::cgroup2_root;
 pub use preflight::{Finding, Status, preflight};
 pub use record::{Closed, Comm, Created, Data, Direction, Kind, Note, Opened, Passage, Record, Side, Stray, TcpFlags};
-pub use running::{Drained, Losses, Lost, Probe, ProgramTime, Totals};
+pub use running::{Drained, Losses, Lost, Probe, ProgramTime, Totals, boot_ns};
 
 use std::path::PathBuf;
 

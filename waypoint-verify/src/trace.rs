@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, RequestLine};
 use crate::link::{self, Hasher};
 use crate::model::{BootNs, ConnKey, ContainerRef, Owner, Process, Side, WatchList};
 use crate::probe::{Data, Direction, Drained, Note, Passage, Record};
@@ -67,6 +67,8 @@ pub struct Limits {
     pub creations: usize,
     /// Octets of all streams together.
     pub stream_octets: usize,
+    /// Whether arrivals carry what people are shown of a request; without explanations nobody is.
+    pub request_lines: bool,
     pub link: link::Limits,
     pub wire: Arc<wire::Settings>,
 }
@@ -77,6 +79,7 @@ impl Default for Limits {
             sockets: 131_072,
             creations: 65_536,
             stream_octets: 64 << 20,
+            request_lines: true,
             link: link::Limits::default(),
             wire: Arc::new(wire::Settings::default()),
         }
@@ -126,7 +129,7 @@ pub struct Tracer<M> {
     owners: FxHashMap<u64, Owner>,
     creators: FxHashMap<u64, Creator>,
     creations: VecDeque<u64>,
-    sockets: FxHashMap<u64, Socket>,
+    sockets: FxHashMap<u64, Box<Socket>>,
     /// Cookies of `sockets` by the order of their opening.
     by_age: BTreeMap<u64, u64>,
     /// Openings were lost: what is read of a socket that nobody knows may be of one of those.
@@ -136,6 +139,8 @@ pub struct Tracer<M> {
     /// Octets that all streams occupy, about: what their sockets are charged.
     stream_octets: usize,
     counters: Counters,
+    /// Stands for all request lines where none are wanted.
+    no_line: Arc<RequestLine>,
     events: Vec<wire::Event>,
     responses: Vec<wire::ResponseEvent>,
 }
@@ -158,6 +163,7 @@ impl<M: Machine> Tracer<M> {
             early: Early::default(),
             stream_octets: 0,
             counters: Counters::default(),
+            no_line: Arc::default(),
             events: Vec::new(),
             responses: Vec::new(),
         }
@@ -183,7 +189,7 @@ impl<M: Machine> Tracer<M> {
 
     /// Something seen is not final yet.
     pub fn unsettled(&self) -> bool {
-        self.instances.unsettled() || self.sockets.values().any(Socket::has_unfinished_arrival)
+        self.instances.unsettled() || self.sockets.values().any(|socket| socket.has_unfinished_arrival())
     }
 
     /// What is wanted of a cgroup, as soon as its owner is known. An unknown one is asked for again.

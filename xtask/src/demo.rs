@@ -79,7 +79,8 @@ pub fn main(arguments: &Args) -> Result<()> {
             let counts = row.comparable();
             let first = before.entry(scenario.name).or_insert_with(|| counts.clone());
             if *first != counts {
-                wrong.push(format!("round {round}, {}: {counts} differs from the first round's {first}", scenario.name));
+                wrong
+                    .push(format!("round {round}, {}: {counts} differs from the first round's {first}", scenario.name));
             }
         }
     }

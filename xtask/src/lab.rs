@@ -18,7 +18,7 @@ pub mod place;
 pub mod places;
 pub mod plan;
 pub mod privileged;
-mod process;
+pub mod process;
 mod running;
 pub mod supervisor;
 pub mod topology;

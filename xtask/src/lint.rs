@@ -16,7 +16,17 @@ pub fn main() -> Result<()> {
 /// For the host's target: rustup's clippy cannot read the `core` that Debian built for BPF.
 fn kernel() -> Result<()> {
     let words = [
-        "clippy", "--package", "waypoint-verify-ebpf", "--features", "kernel", "--lib", "--bins", "--quiet", "--", "-D", "warnings",
+        "clippy",
+        "--package",
+        "waypoint-verify-ebpf",
+        "--features",
+        "kernel",
+        "--lib",
+        "--bins",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
     ];
     let mut command = cargo::command(&words);
     command
@@ -31,7 +41,9 @@ fn kernel() -> Result<()> {
 fn deny() -> Result<()> {
     let there = Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !there.is_ok_and(|status| status.success()) {
-        eprintln!("lint: cargo-deny is not installed: licences and duplicate crates were not checked (cargo install cargo-deny)");
+        eprintln!(
+            "lint: cargo-deny is not installed: licences and duplicate crates were not checked (cargo install cargo-deny)"
+        );
         return Ok(());
     }
     // Advisories need a database from outside; they have a command of their own (docs/operations.md).

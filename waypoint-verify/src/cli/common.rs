@@ -66,6 +66,7 @@ impl Observation {
         options.trace.sockets = self.max_sockets;
         options.judge.messages = self.max_messages;
         options.judge.explain = !self.quiet;
+        options.trace.request_lines = !self.quiet;
         options
     }
 }

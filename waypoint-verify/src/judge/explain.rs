@@ -70,7 +70,7 @@ pub fn explain(state: &State, watch: &WatchList, arrival: &Arrival, key: Message
     while hops.len() < MAX_HOPS {
         let Some(departure) = state.departures.get(&at) else { break };
         // Of several candidates, the one that decided is shown.
-        let candidates = &departure.link.candidates;
+        let candidates = &departure.link().candidates;
         let next = found.culprit.filter(|culprit| candidates.contains(culprit)).or_else(|| candidates.first().copied());
         let Some(next) = next else { break };
         let Some(entry) = state.entries.get(&next) else { break };
@@ -79,7 +79,7 @@ pub fn explain(state: &State, watch: &WatchList, arrival: &Arrival, key: Message
             1 => String::new(),
             n => format!(" (one of {n} equal candidates)"),
         };
-        let by = departure.link.used.names().join(", ");
+        let by = departure.link().used.names().join(", ");
         hops.push(Hop {
             place,
             owner: entry.instance.to_string(),

@@ -41,15 +41,6 @@ impl<T> Remembered<T> {
         self.by_key.remove(key);
     }
 
-    /// For as long as it takes to look at it and at others; [`Self::put_back`] follows.
-    pub fn take(&mut self, key: &MessageKey) -> Option<T> {
-        self.by_key.remove(key)
-    }
-
-    pub fn put_back(&mut self, key: MessageKey, value: T) {
-        self.by_key.insert(key, value);
-    }
-
     /// The oldest, if there are more than the bound.
     pub fn overflow(&mut self) -> Option<(MessageKey, T)> {
         while self.order.len() > self.bound {

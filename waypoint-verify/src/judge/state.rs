@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::connections::{Connections, Dispute};
 use super::remembered::Remembered;
 use super::{Limits, tally::Share};
@@ -47,6 +49,8 @@ pub struct Departure {
     pub instance: Arc<ContainerRef>,
     pub digest: u64,
     pub link: Link,
+    /// The same, narrower.
+    pub narrowed: Option<Link>,
     pub unknown_creator: Option<Reason>,
     pub status: Status,
     /// The first of the attempts that were paid for together.
@@ -65,7 +69,22 @@ impl Departure {
         at: BootNs,
     ) -> Self {
         let status = if link.counted { Status::Pending } else { Status::Settled };
-        Self { instance, digest, link, unknown_creator, status, group: None, waiting: BTreeSet::new(), at }
+        Self {
+            instance,
+            digest,
+            link,
+            narrowed: None,
+            unknown_creator,
+            status,
+            group: None,
+            waiting: BTreeSet::new(),
+            at,
+        }
+    }
+
+    /// With what is known by now.
+    pub fn link(&self) -> &Link {
+        self.narrowed.as_ref().unwrap_or(&self.link)
     }
 
     fn same(&self, other: &Self) -> bool {
@@ -85,6 +104,9 @@ pub struct JudgedUnder {
     pub overdrawn: Option<Share>,
 }
 
+/// Hardly ever is a pod protected by two policies.
+pub type JudgedUnderAll = SmallVec<[JudgedUnder; 1]>;
+
 #[derive(Clone, Debug)]
 pub struct Arrival {
     pub at_pod: Arc<ContainerRef>,
@@ -94,7 +116,7 @@ pub struct Arrival {
     pub digest: u64,
     pub at: BootNs,
     pub progress: Progress,
-    pub judged: Vec<JudgedUnder>,
+    pub judged: JudgedUnderAll,
 }
 
 impl Arrival {
@@ -151,6 +173,7 @@ pub struct State {
 /// Evidence since the last tick whose effect depends on other evidence.
 #[derive(Debug, Default)]
 struct New {
+    narrowed: Vec<(MessageKey, Link)>,
     settled: Vec<(MessageKey, MessageKey)>,
     overdrawn: Vec<(MessageKey, u32)>,
     lost: bool,
@@ -217,6 +240,10 @@ impl State {
         true
     }
 
+    pub fn narrowed(&mut self, key: MessageKey, link: Link) {
+        self.new.narrowed.push((key, link));
+    }
+
     pub fn settled(&mut self, keys: &[MessageKey]) {
         let first = keys.iter().min().copied();
         self.new.settled.extend(keys.iter().filter_map(|key| Some((*key, first?))));
@@ -237,13 +264,21 @@ impl State {
 
     /// All evidence of what happened before `at` is there. Returns the arrivals that are to be judged again.
     pub fn tick(&mut self, at: BootNs) -> BTreeSet<MessageKey> {
-        let New { settled, overdrawn, lost, disputed } = std::mem::take(&mut self.new);
+        let New { narrowed, settled, overdrawn, lost, disputed } = std::mem::take(&mut self.new);
         if lost {
             self.lossy = Some(self.tick);
         }
         self.tick += 1;
         self.connections.tick(at);
         let mut again = BTreeSet::new();
+        for (key, link) in narrowed {
+            let Some(departure) = self.departures.get_mut(&key) else { continue };
+            if departure.status == Status::Pending && !link.counted {
+                departure.status = Status::Settled;
+            }
+            departure.narrowed = Some(link);
+            again.extend(departure.waiting.iter().copied());
+        }
         for (key, class) in overdrawn {
             if let Some(departure) = self.departures.get_mut(&key) {
                 departure.status = Status::Overdrawn(class);
@@ -255,7 +290,7 @@ impl State {
             let lossy = self.lossy;
             let Some(departure) = self.departures.get_mut(&key) else { continue };
             // What was lost may be a departure of the same cause.
-            let entered = departure.link.candidates.iter().filter_map(|candidate| self.entries.get(candidate));
+            let entered = departure.link().candidates.iter().filter_map(|candidate| self.entries.get(candidate));
             let uncounted = lossy.is_some_and(|lossy| entered.into_iter().any(|entry| entry.tick <= lossy));
             departure.group = Some(departure.group.map_or(group, |other| other.min(group)));
             if departure.status == Status::Pending {

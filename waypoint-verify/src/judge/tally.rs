@@ -123,10 +123,14 @@ impl Tally {
                 }
             }
         }
-        self.exempt.retain(|_, count| *count > 0);
-        self.bypassed.retain(|_, count| *count > 0);
-        self.unverified.retain(|_, count| *count > 0);
-        self.force();
+        if by < 0 {
+            self.exempt.retain(|_, count| *count > 0);
+            self.bypassed.retain(|_, count| *count > 0);
+            self.unverified.retain(|_, count| *count > 0);
+        }
+        if judged.overdrawn.is_some() {
+            self.force();
+        }
     }
 
     /// These departures of an overdrawn class were paid for (the first of each request).
@@ -165,5 +169,8 @@ impl Tally {
 }
 
 fn names(kinds: &[Bypass]) -> String {
-    kinds.iter().map(Bypass::to_string).collect::<Vec<_>>().join(" or ")
+    match kinds {
+        [kind] => kind.to_string(),
+        kinds => kinds.iter().map(Bypass::to_string).collect::<Vec<_>>().join(" or "),
+    }
 }

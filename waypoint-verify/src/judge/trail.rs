@@ -37,7 +37,7 @@ impl Walk<'_> {
                     } else {
                         self.gateway(key, self.policy.via.len(), &mut ways);
                     }
-                    if self.state.departures.get(&key).is_some_and(|departure| departure.link.mirror) {
+                    if self.state.departures.get(&key).is_some_and(|departure| departure.link().mirror) {
                         class = Class::Mirror;
                     }
                 }
@@ -114,7 +114,7 @@ impl Walk<'_> {
     /// `stage`: how many of the policy's gateways may still stand between the waypoint and this departure.
     fn gateway(&self, key: MessageKey, stage: usize, ways: &mut Ways) {
         let Some(departure) = self.explained(key, Bypass::UnknownSender, ways) else { return };
-        for candidate in &departure.link.candidates {
+        for candidate in &departure.link().candidates {
             if !ways.visit(Place::Gateway(stage), *candidate) {
                 continue;
             }
@@ -151,7 +151,7 @@ impl Walk<'_> {
             ways.add(Way::Through, key);
             return;
         };
-        for candidate in &departure.link.candidates {
+        for candidate in &departure.link().candidates {
             if !ways.visit(Place::Waypoint, *candidate) {
                 continue;
             }
@@ -162,7 +162,7 @@ impl Walk<'_> {
                         continue;
                     }
                     let Some(departure) = self.explained(*candidate, Bypass::UnknownSender, ways) else { continue };
-                    for cause in &departure.link.candidates {
+                    for cause in &departure.link().candidates {
                         if !ways.visit(Place::Entrance, *cause) {
                             continue;
                         }
@@ -188,7 +188,7 @@ impl Walk<'_> {
             ways.add(Way::Unknown(self.missing(Reason::NoDeparture)), key);
             return None;
         };
-        let link = &departure.link;
+        let link = departure.link();
         if link.foreign_process {
             ways.add(Way::Past(originated), key);
             return None;

@@ -44,12 +44,13 @@ impl Judge {
             let explain = || explain::explain_connection(&self.state, conn, local, peer, &found, &connection.detail);
             let explanation = self.limits.explain.then(|| Box::new(explain()));
             out.push(Judged {
-                policy: compiled.name.clone(),
+                policy: Arc::clone(&policy.name),
                 key: MessageKey { conn: conn.unwrap_or(unseen(connection.stream)), offset: 0, stream: 0 },
                 verdict: found.verdict,
                 class: found.class,
                 is_final: true,
                 withdrawn: None,
+                is_first: true,
                 arrived: connection.at,
                 explanation,
             });

@@ -39,10 +39,7 @@ pub enum ProbeError {
         "{path} is no directory of a cgroup-v2 hierarchy: {error}; `findmnt -t cgroup2` says where one is mounted \
          (--cgroup-root)"
     )]
-    CgroupRoot {
-        path: PathBuf,
-        error: io::Error,
-    },
+    CgroupRoot { path: PathBuf, error: io::Error },
     #[error("the kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF, as distributions set it")]
     NoBtf,
     #[error(
@@ -63,16 +60,9 @@ pub enum ProbeError {
     #[error("loading the programs failed, which is a defect or a very different kernel: {0}")]
     Load(EbpfError),
     #[error("attaching {hook} at {path} failed: {error}")]
-    Attach {
-        hook: Hook,
-        path: PathBuf,
-        error: ProgramError,
-    },
+    Attach { hook: Hook, path: PathBuf, error: ProgramError },
     #[error("the map {name} cannot be used: {error}")]
-    Map {
-        name: &'static str,
-        error: MapError,
-    },
+    Map { name: &'static str, error: MapError },
     #[error("the object lacks {0}: is it of another version?")]
     Missing(&'static str),
     #[error("the ring cannot be read: {0}")]

@@ -419,7 +419,10 @@ fn io_error(error: ProgramError) -> io::Error {
 }
 
 /// `CLOCK_BOOTTIME`, the clock of the records' `ts`.
-fn boot_ns() -> Result<u64, ProbeError> {
+///
+/// # Errors
+/// If it cannot be read.
+pub fn boot_ns() -> Result<u64, ProbeError> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(|errno| ProbeError::Ring(errno.into()))?;
     let (seconds, ns) = (now.tv_sec().cast_unsigned(), now.tv_nsec().cast_unsigned());
     Ok(seconds * 1_000_000_000 + ns)

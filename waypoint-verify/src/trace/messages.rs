@@ -54,7 +54,7 @@ impl<M: Machine> Tracer<M> {
             self.counters.shed_streams += 1;
             self.charge(cookie);
         }
-        if let Some(until) = self.sockets.get_mut(&cookie).and_then(Socket::grant) {
+        if let Some(until) = self.sockets.get_mut(&cookie).and_then(|socket| socket.grant()) {
             directives.push(Directive::Grant { cookie, direction: Direction::Request, until });
         }
         if data.over_budget {
@@ -87,7 +87,7 @@ impl<M: Machine> Tracer<M> {
         let mut poison = None;
         for event in events.drain(..) {
             match event {
-                Event::Head { offset, head_len, head, digest, started_at, complete_at, .. } => {
+                Event::Head { offset, head_len, head, digest, started_at, complete_at, switch, .. } => {
                     let announced = |socket: &Socket| Announced {
                         key: MessageKey { conn: socket.conn, offset, stream: 0 },
                         head_end: offset + u64::from(head_len),
@@ -97,13 +97,15 @@ impl<M: Machine> Tracer<M> {
                     let Some(socket) = self.sockets.get_mut(&cookie).filter(|socket| !socket.blind) else { continue };
                     let announced = announced(socket);
                     socket.clean_at = complete_at;
+                    socket.switched |= switch;
                     let key = announced.key;
                     if socket.side == Side::Passive {
                         socket.announced.push_back(announced);
                     }
                     self.message(cookie, key, &head, digest, (started_at, complete_at), ns, out);
                 }
-                Event::End { offset, end, .. } => {
+                Event::End { offset, end, body_len } => {
+                    self.body(cookie, offset, body_len, out);
                     if let Some(socket) = self.sockets.get_mut(&cookie)
                         && let Some(announced) = socket.announced.iter_mut().rev().find(|a| a.key.offset == offset)
                     {
@@ -118,6 +120,20 @@ impl<M: Machine> Tracer<M> {
             self.poisoned(cookie, offset, reason, ns, out);
         }
         self.charge(cookie);
+    }
+
+    /// A message is complete: its decoded length tells more of what caused what.
+    fn body(&mut self, cookie: u64, offset: u64, octets: u64, out: &mut Vec<Evidence>) {
+        let Some(socket) = self.sockets.get(&cookie).filter(|socket| !socket.switched) else { return };
+        let key = MessageKey { conn: socket.conn, offset, stream: 0 };
+        let Some(linker) = socket.container().and_then(|container| self.instances.linker(container)) else { return };
+        if socket.is_entry() {
+            linker.entry_ended(key, octets);
+        } else if socket.is_departure()
+            && let Some(link) = linker.departure_ended(key, octets)
+        {
+            out.push(Evidence::Narrowed { key, link });
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one event and its place")]
@@ -137,7 +153,8 @@ impl<M: Machine> Tracer<M> {
         let (local, peer) = (socket.local, socket.remote);
         if socket.is_arrival() {
             self.counters.arrivals += 1;
-            let request = Arc::new(request_line(head));
+            let request =
+                if self.limits.request_lines { Arc::new(request_line(head)) } else { Arc::clone(&self.no_line) };
             out.push(Evidence::Arrived { key, at_pod: Arc::clone(&container), local, peer, request, digest, at: ns });
         }
         if socket.is_entry() {

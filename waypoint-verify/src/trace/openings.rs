@@ -77,7 +77,7 @@ impl<M: Machine> Tracer<M> {
             self.forget(oldest, "more sockets than are followed (bound `sockets`)", out);
         }
         self.by_age.insert(self.order, opened.cookie);
-        self.sockets.insert(opened.cookie, socket);
+        self.sockets.insert(opened.cookie, Box::new(socket));
         if opened.mptcp {
             self.blind(
                 opened.cookie,
@@ -108,7 +108,7 @@ impl<M: Machine> Tracer<M> {
         let socket = self.sockets.remove(&cookie)?;
         self.by_age.remove(&socket.opened_at);
         self.stream_octets = self.stream_octets.saturating_sub(socket.charged);
-        Some(socket)
+        Some(*socket)
     }
 
     /// An owner that was not known when the connection was opened turns out to matter.

@@ -71,6 +71,8 @@ pub struct Socket {
     pub announced: VecDeque<Announced>,
     /// Nothing of it is read any more.
     pub blind: bool,
+    /// A request of it asked for another protocol: lengths of bodies say nothing from there on.
+    pub switched: bool,
     /// Records were lost while it was open, and so much of it had been followed. Until more of it has come and is proven
     /// whole, it may have caused anything.
     pub suspect: Option<u64>,
@@ -105,6 +107,7 @@ impl Socket {
             exchanges: None,
             announced: VecDeque::new(),
             blind: false,
+            switched: false,
             suspect: None,
             ended: false,
             taken: 0,

@@ -221,3 +221,24 @@ fn a_request_is_judged_as_soon_as_its_head_was_read_and_final_when_nothing_more_
     world.tick(3000);
     assert_eq!(world.verdicts(), ["Verified"]);
 }
+
+#[test]
+fn bodies_of_other_lengths_tell_equal_heads_apart() {
+    let mut world = World::default();
+    let mut path = Path::open(&mut world);
+    let mut sidecar = world.connect_by(200, SIDECAR, "10.244.1.3:50002", ENVOY, UPSTREAM, UPSTREAM);
+    let post = |forwarded: &str, body: &str| {
+        format!("POST / HTTP/1.1\nhost: hello\n{forwarded}content-length: {}\n\n{body}", body.len())
+    };
+    let at_upstream = format!("x-forwarded-for: {INGRESS_IP}\n");
+    world.request(&mut path.client, &post("", "genuine"));
+    world.request(&mut path.to_waypoint, &post(&format!("x-forwarded-for: {CLIENT_IP}\n"), "genuine"));
+    world.request(&mut path.to_upstream, &post(&at_upstream, "genuine"));
+    world.request(&mut sidecar, &post(&at_upstream, "made"));
+    let at_backend = format!("x-forwarded-for: {INGRESS_IP},{WAYPOINT_IP}\n");
+    world.request(&mut path.to_backend, &post(&at_backend, "genuine"));
+    world.request(&mut path.to_backend, &post(&at_backend, "made"));
+    path.respond(&mut world);
+    world.tick(50);
+    assert_eq!(world.verdicts(), ["Verified", "Bypassed(UpstreamBypass)"]);
+}

@@ -92,8 +92,7 @@ impl Scenario {
 }
 
 impl Row {
-    pub const HEADER: &'static str =
-        "scenario               requests verified bypassed                       unverified                     exit  p99 ms";
+    pub const HEADER: &'static str = "scenario               requests verified bypassed                       unverified                     exit  p99 ms";
 
     /// Equal in every run.
     pub fn comparable(&self) -> String {

@@ -19,7 +19,11 @@ const fn row(name: &'static str, about: &'static str, play: fn(&mut super::scena
 type Play = anyhow::Result<super::counts::Expected>;
 
 pub const ALL: &[Scenario] = &[
-    row("compliant", "8 clients at once through the path, half of them without a trace, half identical", compliant::compliant),
+    row(
+        "compliant",
+        "8 clients at once through the path, half of them without a trace, half identical",
+        compliant::compliant,
+    ),
     row("direct-pod-ip", "a client calls the backend pod itself", direct::pod_ip),
     row("direct-clusterip", "a client calls the backend's Service", direct::cluster_ip),
     row("direct-nodeport", "someone outside calls a NodePort (SNAT)", direct::node_port),
@@ -30,8 +34,16 @@ pub const ALL: &[Scenario] = &[
     row("other-gateway", "a Gateway of another namespace reaches the backend", routes::other_gateway),
     row("waypoint-origin", "another process in the waypoint's container calls hello-upstream", waypoint::origin),
     row("waypoint-fabricates", "the waypoint's own health check of its upstream, alone", waypoint::fabricates),
-    row("waypoint-fabricates-in-crowd", "the same in a crowd of requests that look like it", waypoint::fabricates_in_a_crowd),
-    row("same-peer", "a sidecar and the waypoint reach Envoy from one address, identical requests in flight", waypoint::same_peer),
+    row(
+        "waypoint-fabricates-in-crowd",
+        "the same in a crowd of requests that look like it",
+        waypoint::fabricates_in_a_crowd,
+    ),
+    row(
+        "same-peer",
+        "a sidecar and the waypoint reach Envoy from one address, identical requests in flight",
+        waypoint::same_peer,
+    ),
     row("retries", "a client asks Envoy to retry: 4 attempts of each request", proxies::retries),
     row("mirror-behind", "hello-upstream mirrors to the backend", proxies::mirror_behind),
     row("mirror-before", "hello-gateway mirrors to the backend", proxies::mirror_before),

@@ -50,14 +50,23 @@ impl Verifier {
         Self::start(command, lab, more)
     }
 
+    /// `run`: until it is ended.
+    pub fn run(lab: &Lab, more: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binary());
+        command.args(["run", "--output", "json"]);
+        Self::start(command, lab, more)
+    }
+
     fn start(mut command: Command, lab: &Lab, more: &[&str]) -> Result<Self> {
         command.arg("--policy").arg(lab.policy_yaml()).arg("--inventory").arg(lab.cluster_yaml());
         command.arg("--cgroup-root").arg(lab.nodes_cgroup()).args(more);
         // Ctrl-C is for the demo; the rest follows from its end.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| {
-            format!("starting {}", binary().display())
-        })?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {}", binary().display()))?;
         let stdout = child.stdout.take().context("its standard output")?;
         let (sender, lines) = channel();
         std::thread::spawn(move || {

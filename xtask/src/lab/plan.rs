@@ -216,7 +216,8 @@ impl Pod {
 impl Container {
     fn identify(&mut self, node: &Node, pod: &Pod) {
         self.id = identity::container_id(&[&pod.uid, &self.name, &self.restarts.to_string()]);
-        self.cgroup = cgroup::of_node(&node.name).join(cgroup::container_path(node.cgroups, pod.qos, &pod.uid, &self.id));
+        self.cgroup =
+            cgroup::of_node(&node.name).join(cgroup::container_path(node.cgroups, pod.qos, &pod.uid, &self.id));
     }
 }
 

@@ -39,7 +39,8 @@ pub fn small_ring(stage: &mut Stage) -> Play {
     let requests = ended.counts.verified + ended.counts.unverified.values().sum::<u64>();
     stage.check("the loss is counted", lost > 0);
     stage.check("nothing is verified twice", requests <= (CLIENTS * EACH) as u64);
-    let any = ["gap", "lost", "noDeparture", "evicted", "unacknowledged", "notCovered", "bound", "ambiguous", "overdrawn"];
+    let any =
+        ["gap", "lost", "noDeparture", "evicted", "unacknowledged", "notCovered", "bound", "ambiguous", "overdrawn"];
     let expected = Expected::exit(3).verified(Count::AtMost((CLIENTS * EACH) as u64));
     Ok(any.into_iter().fold(expected, |expected, reason| expected.unverified(reason, Count::Any)))
 }

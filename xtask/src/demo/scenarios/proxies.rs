@@ -12,8 +12,7 @@ pub fn retries(stage: &mut Stage) -> Play {
     const REQUESTS: usize = 5;
     const ATTEMPTS: usize = 4;
     stage.observe((REQUESTS * ATTEMPTS) as u64, REQUESTS * ATTEMPTS, |lab, _| {
-        let request =
-            Request::get("/status/503").header("x-envoy-retry-on", "5xx").header("x-envoy-max-retries", "3");
+        let request = Request::get("/status/503").header("x-envoy-retry-on", "5xx").header("x-envoy-max-retries", "3");
         let script = Script::keep_alive(lab.gateway("hello-gateway")?, vec![request; REQUESTS]);
         let outcomes = lab.client("client-1")?.run(&script)?;
         ensure!(outcomes.iter().all(|outcome| outcome.status == 503), "not answered with 503: {outcomes:?}");

@@ -41,7 +41,8 @@ pub fn bypass(stage: &mut Stage) -> Play {
         all_answered(concat(clients)?, (CLIENTS * EACH) as usize)
     })?;
     let connections = |name: &str| -> BTreeSet<String> {
-        let connection = |verdict: &&serde_json::Value| Some(verdict["message"].as_str()?.split('+').next()?.to_owned());
+        let connection =
+            |verdict: &&serde_json::Value| Some(verdict["message"].as_str()?.split('+').next()?.to_owned());
         ended.of(name).iter().filter_map(connection).collect()
     };
     let shared = !connections("bypassed").is_disjoint(&connections("verified"));
@@ -86,7 +87,8 @@ spec:
         let genuine = genuine.finish()?;
         all_answered(forged.finish()?, EACH)?;
         // Those that took the other waypoint carry another address, and cannot be products of the forging route.
-        elsewhere = genuine.iter().filter(|outcome| outcome.header("x-lab-forwarded-for") != Some(GENUINE)).count() as u64;
+        elsewhere =
+            genuine.iter().filter(|outcome| outcome.header("x-lab-forwarded-for") != Some(GENUINE)).count() as u64;
         all_answered(genuine, EACH)
     })?;
     let verified = ended.counts.verified;

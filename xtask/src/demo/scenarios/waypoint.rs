@@ -63,7 +63,9 @@ pub fn fabricates_in_a_crowd(stage: &mut Stage) -> Play {
 
 pub fn same_peer(stage: &mut Stage) -> Play {
     // Both halves of a request: its exchange stays open in between.
-    let head = format!("POST /upload/same HTTP/1.1\r\nHost: hello.example\r\nX-Forwarded-For: {INGRESS}\r\nContent-Length: 5\r\n\r\nab");
+    let head = format!(
+        "POST /upload/same HTTP/1.1\r\nHost: hello.example\r\nX-Forwarded-For: {INGRESS}\r\nContent-Length: 5\r\n\r\nab"
+    );
     let half = |to| Connection {
         to,
         from: None,

@@ -1,0 +1,88 @@
+//! `cargo xtask bench`: what observing costs, measured beside the same traffic unobserved.
+
+mod connections;
+mod empty;
+mod load;
+mod micro;
+mod packets;
+mod path;
+mod proc;
+mod rate;
+mod table;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args as ClapArgs, ValueEnum};
+
+use crate::{demo, setup};
+use table::Table;
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Args {
+    /// Shorter intervals and fewer rounds; docs/performance.md stays as it is
+    #[arg(long)]
+    quick: bool,
+    /// Only these parts (repeatable); docs/performance.md stays as it is
+    #[arg(long, value_enum)]
+    part: Vec<Part>,
+    /// Setup, build and what needs no root were done (by the part that ran without it)
+    #[arg(long, hide = true)]
+    built: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Saturated keep-alive HTTP to a watched backend, beside nothing, tcpdump and one more proxy
+    Rate,
+    /// Memory at 10,000 open connections
+    Connections,
+    /// BPF programs on packets of sockets that nobody watches
+    Packets,
+    /// The whole path, everything watched
+    Path,
+    /// Tracing and judging alone (criterion)
+    Micro,
+}
+
+/// How long and how often.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    rounds: usize,
+    interval: Duration,
+}
+
+pub fn main(arguments: &Args) -> Result<()> {
+    let wanted = |part| arguments.part.is_empty() || arguments.part.contains(&part);
+    if !arguments.built {
+        setup::main()?;
+        demo::build()?;
+        if wanted(Part::Micro) {
+            micro::run(arguments.quick)?;
+        }
+        crate::root::again(&["--built"])?;
+    }
+    let extent = if arguments.quick {
+        Extent { rounds: 5, interval: Duration::from_secs(1) }
+    } else {
+        Extent { rounds: 9, interval: Duration::from_secs(4) }
+    };
+    let mut table = Table::default();
+    let parts: [(Part, fn(Extent, &mut Table) -> Result<()>); 5] = [
+        (Part::Rate, rate::measure),
+        (Part::Connections, connections::measure),
+        (Part::Packets, packets::measure),
+        (Part::Micro, |_, table| micro::collect(table)),
+        (Part::Path, path::measure),
+    ];
+    for (part, measure) in parts {
+        if wanted(part) {
+            measure(extent, &mut table)?;
+        }
+    }
+    println!("{table}");
+    if arguments.part.is_empty() && !arguments.quick {
+        table.write(extent)?;
+    }
+    Ok(())
+}
