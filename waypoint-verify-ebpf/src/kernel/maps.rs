@@ -83,7 +83,12 @@ pub fn forget_grants(cookie: u64) {
 #[inline(always)]
 pub unsafe fn socket_or_new(sk: *mut c_void) -> *mut Socket {
     // SAFETY: by contract.
-    let socket = unsafe { storage(sk, BPF_SK_STORAGE_GET_F_CREATE.into()) };
+    let mut socket = unsafe { storage(sk, BPF_SK_STORAGE_GET_F_CREATE.into()) };
+    if socket.is_null() {
+        // Of two CPUs that make it at once, one gets nothing (bpf_local_storage_update fails with EEXIST): now it is there.
+        // SAFETY: by contract.
+        socket = unsafe { storage(sk, 0) };
+    }
     if socket.is_null() {
         count(counter::NO_STORAGE);
     }
