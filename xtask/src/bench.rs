@@ -52,6 +52,8 @@ struct Extent {
     interval: Duration,
 }
 
+type Measure = fn(Extent, &mut Table) -> Result<()>;
+
 pub fn main(arguments: &Args) -> Result<()> {
     let wanted = |part| arguments.part.is_empty() || arguments.part.contains(&part);
     if !arguments.built {
@@ -68,7 +70,7 @@ pub fn main(arguments: &Args) -> Result<()> {
         Extent { rounds: 9, interval: Duration::from_secs(4) }
     };
     let mut table = Table::default();
-    let parts: [(Part, fn(Extent, &mut Table) -> Result<()>); 5] = [
+    let parts: [(Part, Measure); 5] = [
         (Part::Rate, rate::measure),
         (Part::Connections, connections::measure),
         (Part::Packets, packets::measure),

@@ -41,7 +41,7 @@ pub fn run(quick: bool) -> Result<()> {
 pub fn collect(table: &mut Table) -> Result<()> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::workspace().join("target"), PathBuf::from);
     for bench in BENCHES {
-        let dir = target.join("criterion").join(bench.id.replace(' ', " ")).join("new");
+        let dir = target.join("criterion").join(bench.id).join("new");
         let read = |name: &str| -> Result<Value> {
             let path = dir.join(name);
             let text = fs::read(&path).with_context(|| path.display().to_string())?;
