@@ -152,7 +152,8 @@ impl Judge {
             }
             Evidence::Arrived { key, at_pod, local, peer, request, digest, at } => {
                 let (progress, judged) = (Progress::default(), JudgedUnderAll::new());
-                self.state.arrived(key, Arrival { at_pod, local, peer, request, digest, at, progress, judged });
+                self.state
+                    .arrived(key, Arrival { at_pod, local, peer, request, digest, at, progress, pending: 0, judged });
             }
             Evidence::Received { key, whole, .. } => {
                 self.progress.entry(key).or_default().received(whole);
@@ -214,7 +215,7 @@ impl Judge {
         let Some(arrival) = self.state.arrivals.get(&key) else { return };
         let mut all = arrival.judged.clone();
         let mut unseen_at = arrival.progress.unseen_at;
-        let mut relied_on = Vec::new();
+        let (mut relied_on, mut pending) = (Vec::new(), Vec::new());
         for (index, policy) in self.policies.iter_mut().enumerate() {
             if !policy.compiled.targets.contains(&arrival.at_pod.pod.uid) {
                 continue;
@@ -236,6 +237,7 @@ impl Judge {
                 let judged = &all[at];
                 let same = judged.verdict == found.verdict && judged.is_final == is_final;
                 if same && judged.class == found.class && judged.overdrawn == found.overdrawn {
+                    pending.extend(found.pending);
                     continue;
                 }
             }
@@ -253,6 +255,7 @@ impl Judge {
             let explanation =
                 self.limits.explain.then(|| Box::new(explain::explain(&self.state, &self.watch, arrival, key, &found)));
             relied_on.extend(found.relied_on);
+            pending.extend(found.pending);
             out.push(Judged {
                 policy: Arc::clone(&policy.name),
                 key,
@@ -266,9 +269,12 @@ impl Judge {
             });
             all.push(judged);
         }
+        pending.sort_unstable();
+        pending.dedup();
         self.state.wait_for(&relied_on, key);
         if let Some(arrival) = self.state.arrivals.get_mut(&key) {
             arrival.judged = all;
+            arrival.pending = pending.len();
             arrival.progress.unseen_at = unseen_at;
         }
     }

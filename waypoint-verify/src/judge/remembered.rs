@@ -8,7 +8,8 @@ use crate::model::MessageKey;
 
 #[derive(Debug)]
 pub struct Remembered<T> {
-    by_key: FxHashMap<MessageKey, T>,
+    /// Boxed: a table of large values is half empty space, and moves them all whenever it grows.
+    by_key: FxHashMap<MessageKey, Box<T>>,
     order: VecDeque<MessageKey>,
     bound: usize,
 }
@@ -19,11 +20,11 @@ impl<T> Remembered<T> {
     }
 
     pub fn get(&self, key: &MessageKey) -> Option<&T> {
-        self.by_key.get(key)
+        self.by_key.get(key).map(Box::as_ref)
     }
 
     pub fn get_mut(&mut self, key: &MessageKey) -> Option<&mut T> {
-        self.by_key.get_mut(key)
+        self.by_key.get_mut(key).map(Box::as_mut)
     }
 
     /// What is known stays. `true`: something else was known at this key.
@@ -31,7 +32,7 @@ impl<T> Remembered<T> {
         if let Some(known) = self.by_key.get(&key) {
             return !same(known, &value);
         }
-        self.by_key.insert(key, value);
+        self.by_key.insert(key, Box::new(value));
         self.order.push_back(key);
         false
     }
@@ -46,7 +47,7 @@ impl<T> Remembered<T> {
         while self.order.len() > self.bound {
             let key = self.order.pop_front()?;
             if let Some(value) = self.by_key.remove(&key) {
-                return Some((key, value));
+                return Some((key, *value));
             }
         }
         None

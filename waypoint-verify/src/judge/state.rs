@@ -116,6 +116,8 @@ pub struct Arrival {
     pub digest: u64,
     pub at: BootNs,
     pub progress: Progress,
+    /// How many departures are still to be paid for before it is final.
+    pub pending: usize,
     pub judged: JudgedUnderAll,
 }
 
@@ -293,8 +295,20 @@ impl State {
             let entered = departure.link().candidates.iter().filter_map(|candidate| self.entries.get(candidate));
             let uncounted = lossy.is_some_and(|lossy| entered.into_iter().any(|entry| entry.tick <= lossy));
             departure.group = Some(departure.group.map_or(group, |other| other.min(group)));
+            if departure.status == Status::Pending && !uncounted {
+                departure.status = Status::Settled;
+                // Of many equal requests each waits for all payments, and only the last one makes it final.
+                let arrivals = &mut self.arrivals;
+                again.extend(departure.waiting.iter().copied().filter(|key| {
+                    arrivals.get_mut(key).is_some_and(|arrival| {
+                        arrival.pending = arrival.pending.saturating_sub(1);
+                        arrival.pending == 0
+                    })
+                }));
+                continue;
+            }
             if departure.status == Status::Pending {
-                departure.status = if uncounted { Status::Uncounted } else { Status::Settled };
+                departure.status = Status::Uncounted;
             }
             again.extend(departure.waiting.iter().copied());
         }

@@ -22,7 +22,7 @@ pub struct Walk<'a> {
     pub hop_pods: &'a BTreeSet<String>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     pub fn arrival(&self, key: MessageKey, arrival: &Arrival) -> Found {
         let mut ways = Ways::default();
         let mut class = Class::Request;
@@ -112,9 +112,9 @@ impl Walk<'_> {
     }
 
     /// `stage`: how many of the policy's gateways may still stand between the waypoint and this departure.
-    fn gateway(&self, key: MessageKey, stage: usize, ways: &mut Ways) {
+    fn gateway(&self, key: MessageKey, stage: usize, ways: &mut Ways<'a>) {
         let Some(departure) = self.explained(key, Bypass::UnknownSender, ways) else { return };
-        for candidate in &departure.link().candidates {
+        for candidate in ways.unseen_of(Place::Gateway(stage), &departure.link().candidates) {
             if !ways.visit(Place::Gateway(stage), *candidate) {
                 continue;
             }
@@ -145,13 +145,13 @@ impl Walk<'_> {
         }
     }
 
-    fn waypoint(&self, key: MessageKey, ways: &mut Ways) {
+    fn waypoint(&self, key: MessageKey, ways: &mut Ways<'a>) {
         let Some(departure) = self.explained(key, Bypass::WaypointOrigin, ways) else { return };
         let Some(allowed) = &self.policy.entry else {
             ways.add(Way::Through, key);
             return;
         };
-        for candidate in &departure.link().candidates {
+        for candidate in ways.unseen_of(Place::Waypoint, &departure.link().candidates) {
             if !ways.visit(Place::Waypoint, *candidate) {
                 continue;
             }
@@ -162,7 +162,7 @@ impl Walk<'_> {
                         continue;
                     }
                     let Some(departure) = self.explained(*candidate, Bypass::UnknownSender, ways) else { continue };
-                    for cause in &departure.link().candidates {
+                    for cause in ways.unseen_of(Place::Entrance, &departure.link().candidates) {
                         if !ways.visit(Place::Entrance, *cause) {
                             continue;
                         }
@@ -183,7 +183,7 @@ impl Walk<'_> {
     }
 
     /// The departure, if its candidates are known and countable; otherwise what can be said without them.
-    fn explained(&self, key: MessageKey, originated: Bypass, ways: &mut Ways) -> Option<&Departure> {
+    fn explained(&self, key: MessageKey, originated: Bypass, ways: &mut Ways<'a>) -> Option<&'a Departure> {
         let Some(departure) = self.state.departures.get(&key) else {
             ways.add(Way::Unknown(self.missing(Reason::NoDeparture)), key);
             return None;
@@ -219,7 +219,7 @@ impl Walk<'_> {
     }
 
     /// The two ends of a connection saw the same message at this place.
-    fn departure_agrees(&self, key: MessageKey, digest: u64, ways: &mut Ways) -> bool {
+    fn departure_agrees(&self, key: MessageKey, digest: u64, ways: &mut Ways<'a>) -> bool {
         let way = match self.state.departures.get(&key) {
             None => Way::Unknown(self.missing(Reason::NoDeparture)),
             Some(departure) if departure.digest != digest => Way::Unknown(Reason::Conflict),
@@ -230,7 +230,7 @@ impl Walk<'_> {
         false
     }
 
-    fn entry(&self, key: MessageKey, ways: &mut Ways) -> Option<&Entry> {
+    fn entry(&self, key: MessageKey, ways: &mut Ways<'a>) -> Option<&Entry> {
         if self.is_disputed(key.conn) {
             ways.add(Way::Unknown(Reason::Conflict), key);
             return None;
@@ -242,7 +242,7 @@ impl Walk<'_> {
         entry
     }
 
-    fn listener(&self, entry: &Entry, key: MessageKey, ways: &mut Ways) -> Option<&Listener> {
+    fn listener(&self, entry: &Entry, key: MessageKey, ways: &mut Ways<'a>) -> Option<&Listener> {
         let listener = self.watch.listeners.get(&entry.local);
         if listener.is_none() {
             ways.add(Way::Unknown(Reason::GatewayUnknown), key);

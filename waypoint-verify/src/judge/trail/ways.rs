@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use crate::judge::tally::Share;
 use crate::model::{Bypass, Class, Listener, MessageKey, Reason, Verdict};
@@ -35,7 +36,7 @@ pub(super) enum Way {
 
 /// What all ways of one message have in common.
 #[derive(Debug, Default)]
-pub(super) struct Ways {
+pub(super) struct Ways<'a> {
     pub(super) ways: BTreeSet<Way>,
     pub(super) pending: Vec<MessageKey>,
     pub(super) relied_on: Vec<MessageKey>,
@@ -48,7 +49,9 @@ pub(super) struct Ways {
     /// Where each way that is not through began, as far as it was followed.
     pub(super) culprits: Vec<MessageKey>,
     /// Causes that were looked at, by where on the path: equal requests have the same ones.
-    pub(super) visited: FxHashSet<(Place, MessageKey)>,
+    visited: FxHashSet<(Place, MessageKey)>,
+    /// The newest list of causes at each place.
+    newest: SmallVec<[(Place, &'a [MessageKey]); 4]>,
 }
 
 /// Where on the path a message is looked at.
@@ -62,12 +65,25 @@ pub(super) enum Place {
     Entrance,
 }
 
-impl Ways {
+impl<'a> Ways<'a> {
     pub(super) fn add(&mut self, way: Way, culprit: MessageKey) {
         if way != Way::Through {
             self.culprits.push(culprit);
         }
         self.ways.insert(way);
+    }
+
+    /// What to look at of these causes. Departures of equal requests have nearly the same ones, in the same order: what
+    /// they share with the list before them is not looked up one by one.
+    pub(super) fn unseen_of(&mut self, place: Place, causes: &'a [MessageKey]) -> &'a [MessageKey] {
+        let Some((_, newest)) = self.newest.iter_mut().find(|(at, _)| *at == place) else {
+            self.newest.push((place, causes));
+            return causes;
+        };
+        let newest = std::mem::replace(newest, causes);
+        let start = causes.first().and_then(|first| newest.iter().position(|cause| cause == first));
+        let shared = start.map_or(0, |start| newest[start..].iter().zip(causes).take_while(|(a, b)| a == b).count());
+        &causes[shared..]
     }
 
     /// `true`: for the first time.
