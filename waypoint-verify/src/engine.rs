@@ -128,8 +128,14 @@ impl Engine {
 
     /// Reads everything that was observed so far and judges it.
     pub fn step(&mut self, out: &mut Vec<Judged>) -> anyhow::Result<()> {
-        let (tracer, evidence, directives) = (&mut self.tracer, &mut self.evidence, &mut self.directives);
-        let mut drained = self.probe.drain(|record: Record<'_>| tracer.record(record, directives, evidence))?;
+        let first = out.len();
+        let (tracer, directives) = (&mut self.tracer, &mut self.directives);
+        let (judge, evidence) = (&mut self.judge, &mut self.evidence);
+        // Evidence is handed on at once: that of a whole drain may be large.
+        let mut drained = self.probe.drain(|record: Record<'_>| {
+            tracer.record(record, directives, evidence);
+            evidence.drain(..).for_each(|evidence| judge.apply(evidence, out));
+        })?;
         self.ring_octets += drained.bytes;
         // What the programs could not read is a loss like any other.
         let unreadable = self.unreadable_packets()?;
@@ -137,7 +143,6 @@ impl Engine {
         self.unreadable = unreadable;
         self.tracer.drained(&drained, &mut self.evidence);
         direct(&mut self.probe, &mut self.directives)?;
-        let first = out.len();
         for evidence in self.evidence.drain(..) {
             self.judge.apply(evidence, out);
         }

@@ -5,6 +5,7 @@
 //! - [`tally`] counts per policy, and says what the counts force.
 
 mod connections;
+mod evict;
 pub mod explain;
 mod remembered;
 mod state;
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::evidence::Evidence;
-use crate::model::{BootNs, Class, CompiledPolicy, MessageKey, NamespacedName, ProxyKind, Reason, Verdict, WatchList};
+use crate::model::{BootNs, Class, CompiledPolicy, MessageKey, NamespacedName, ProxyKind, Verdict, WatchList};
 pub use explain::{Explanation, Hop, Sender};
 use state::{Arrival, Departure, Entry, JudgedUnder, JudgedUnderAll, Progress, State};
 pub use tally::{PolicyVerdict, Tally};
@@ -216,6 +217,8 @@ impl Judge {
         let mut all = arrival.judged.clone();
         let mut unseen_at = arrival.progress.unseen_at;
         let (mut relied_on, mut pending) = (Vec::new(), Vec::new());
+        // Whether nothing that is still to come can change any verdict of it.
+        let mut is_settled = arrival.progress.whole;
         for (index, policy) in self.policies.iter_mut().enumerate() {
             if !policy.compiled.targets.contains(&arrival.at_pod.pod.uid) {
                 continue;
@@ -226,12 +229,14 @@ impl Judge {
             if found.unseen && *unseen_at.get_or_insert(at) >= at {
                 // With Fast Open an end that dialled knows of the connection after data of it have arrived.
                 self.due.insert(key);
+                is_settled = false;
                 continue;
             }
             if let (Verdict::Verified, Some(reason)) = (&found.verdict, arrival.progress.broken) {
                 found.verdict = Verdict::Unverified(reason);
             }
             let is_final = found.verdict != Verdict::Verified || (found.pending.is_empty() && arrival.progress.whole);
+            is_settled &= is_final && found.relied_on.is_empty();
             let previous = all.iter().position(|judged| judged.policy == index);
             if let Some(at) = previous {
                 let judged = &all[at];
@@ -276,41 +281,9 @@ impl Judge {
             arrival.judged = all;
             arrival.pending = pending.len();
             arrival.progress.unseen_at = unseen_at;
-        }
-    }
-
-    /// An arrival had to be forgotten before all evidence was there.
-    fn evict(&mut self, key: MessageKey, arrival: &Arrival, out: &mut Vec<Judged>) {
-        for (index, policy) in self.policies.iter_mut().enumerate() {
-            if !policy.compiled.targets.contains(&arrival.at_pod.pod.uid) {
-                continue;
+            if is_settled {
+                self.state.arrivals.settle(key);
             }
-            let old = arrival.judged.iter().find(|judged| judged.policy == index);
-            if old.is_some_and(|old| old.is_final) {
-                continue;
-            }
-            if let Some(old) = old {
-                policy.tally.take_back(old);
-            }
-            let judged = JudgedUnder {
-                policy: index,
-                verdict: Verdict::Unverified(Reason::Evicted),
-                class: old.map_or(Class::Request, |old| old.class.clone()),
-                is_final: true,
-                overdrawn: None,
-            };
-            policy.tally.add(&judged, old.is_some_and(|old| old.verdict == Verdict::Verified));
-            out.push(Judged {
-                policy: Arc::clone(&policy.name),
-                key,
-                verdict: judged.verdict,
-                class: judged.class,
-                is_final: true,
-                withdrawn: old.map(|old| old.verdict.clone()),
-                is_first: old.is_none(),
-                arrived: arrival.at,
-                explanation: None,
-            });
         }
     }
 }
