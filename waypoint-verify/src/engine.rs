@@ -122,7 +122,7 @@ impl Engine {
 
     /// Until there is something to read, or a tenth of a second; sooner while time alone can make a verdict final.
     pub async fn readable(&mut self) -> anyhow::Result<()> {
-        let at_most = if self.tracer.pending() { PENDING } else { IDLE };
+        let at_most = if self.tracer.pending() || self.judge.unsettled() { PENDING } else { IDLE };
         Ok(self.probe.readable(at_most).await?)
     }
 
