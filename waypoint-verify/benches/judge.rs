@@ -12,14 +12,13 @@ use waypoint_verify::judge::{Judge, Limits};
 /// Of one request: three messages found at the other end of their connection, and three departures with their entry.
 const JOINS: u64 = 6;
 /// Drains of an iteration.
-const DRAINS: u64 = 20;
+const DRAINS: u32 = 20;
 
 fn whole_path(c: &mut Criterion) {
+    let path = Path::new(DRAINS);
+    let requests = path.requests();
     let mut evidence: Vec<Evidence> = Vec::new();
-    let mut path = Path::new(&mut evidence);
-    let requests: u64 = (0..DRAINS).map(|_| path.drain(&mut evidence)).sum();
-    // What still waits for exchanges to be over.
-    (0..5).for_each(|_| path.idle(&mut evidence));
+    path.play(&mut Path::tracer(), |drained| evidence.append(drained));
     let mut group = c.benchmark_group("judge");
     group.throughput(Throughput::Elements(requests * JOINS));
     for (name, explain) in [("whole path", false), ("whole path, explained", true)] {

@@ -1,5 +1,6 @@
 //! Records of requests on the whole path (client, gateway, waypoint, gateway, target), as the probes give them in ring order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use waypoint_verify::evidence::Evidence;
@@ -21,6 +22,13 @@ const FLOWS: u32 = 8;
 const PER_DRAIN: u32 = 96;
 const PROXY_PID: u32 = 100;
 
+enum Step {
+    /// Its bytes are elsewhere.
+    Data(Data<'static>, Range<usize>),
+    Other(Record<'static>),
+    Drained(Drained),
+}
+
 #[derive(Clone)]
 struct Hop {
     from: u64,
@@ -33,20 +41,19 @@ struct Hop {
     answered: u32,
 }
 
+/// What the probes give, made beforehand: only following it is measured.
 pub struct Path {
-    pub tracer: Tracer<world::Cgroups>,
-    directives: Vec<Directive>,
+    steps: Vec<Step>,
+    texts: Vec<u8>,
     /// Of each flow: client to gateway, gateway to waypoint, waypoint to gateway, gateway to target.
     hops: Vec<[Hop; 4]>,
     clock: u64,
     number: u32,
-    texts: [String; 4],
 }
 
 impl Path {
-    /// With everything connected; the evidence of that goes to `out`.
-    pub fn new(out: &mut Vec<Evidence>) -> Self {
-        let watch = Arc::new(world::watch_list(world::policy(), world::gateway_guards(), world::waypoint_guards()));
+    /// Everything is connected, and then so many drains' worth of requests come.
+    pub fn new(drains: u32) -> Self {
         let hops = (0..FLOWS).map(|flow| {
             let hop = |at: u32, from, to, local: &str, remote| Hop {
                 from,
@@ -65,69 +72,92 @@ impl Path {
                 hop(3, ENVOY, BACKEND, "10.244.1.100", TARGET),
             ]
         });
-        let mut path = Self {
-            tracer: Tracer::new(world::Cgroups, Arc::clone(&watch), Hasher::new((1, 2)), Limits::default()),
-            directives: Vec::new(),
-            hops: hops.collect(),
-            clock: 1_000_000_000,
-            number: 0,
-            texts: Default::default(),
-        };
+        let mut path =
+            Self { steps: Vec::new(), texts: Vec::new(), hops: hops.collect(), clock: 1_000_000_000, number: 0 };
         for hop in path.hops.clone().iter().flatten() {
-            path.record(
-                Record::Created(Created {
-                    ts: path.clock,
-                    cookie: hop.cookie(Side::Active),
-                    cgroup: hop.from,
-                    tgid: PROXY_PID,
-                    tid: PROXY_PID,
-                    family: 2,
-                    sock_type: 1,
-                    protocol: 6,
-                    comm: Comm(*b"proxy\0\0\0\0\0\0\0\0\0\0\0"),
-                }),
-                out,
-            );
+            path.steps.push(Step::Other(Record::Created(Created {
+                ts: 1_000_000_000,
+                cookie: hop.cookie(Side::Active),
+                cgroup: hop.from,
+                tgid: PROXY_PID,
+                tid: PROXY_PID,
+                family: 2,
+                sock_type: 1,
+                protocol: 6,
+                comm: Comm(*b"proxy\0\0\0\0\0\0\0\0\0\0\0"),
+            })));
             for side in [Side::Active, Side::Passive] {
-                path.record(Record::Opened(hop.opened(path.clock, side)), out);
+                let opened = hop.opened(path.clock, side);
+                path.steps.push(Step::Other(Record::Opened(opened)));
             }
         }
+        (0..drains).for_each(|_| path.drain());
+        // Until all exchanges are over for certain.
+        (0..20).for_each(|_| path.idle());
         path
     }
 
-    fn record(&mut self, record: Record<'_>, out: &mut Vec<Evidence>) {
-        self.tracer.record(record, &mut self.directives, out);
-        self.directives.clear();
+    pub fn tracer() -> Tracer<world::Cgroups> {
+        let watch = world::watch_list(world::policy(), world::gateway_guards(), world::waypoint_guards());
+        Tracer::new(world::Cgroups, Arc::new(watch), Hasher::new((1, 2)), Limits::default())
     }
 
-    /// One drain's worth of requests, and the tick; gives their number.
-    pub fn drain(&mut self, out: &mut Vec<Evidence>) -> u64 {
+    pub fn requests(&self) -> u64 {
+        u64::from(self.number)
+    }
+
+    /// Gives everything to a tracer; `on` gets the evidence of each drain.
+    pub fn play(&self, tracer: &mut Tracer<world::Cgroups>, mut on: impl FnMut(&mut Vec<Evidence>)) {
+        let (mut directives, mut out) = (Vec::<Directive>::new(), Vec::new());
+        for step in &self.steps {
+            match step {
+                Step::Data(data, text) => {
+                    let data = Data { bytes: &self.texts[text.clone()], ..*data };
+                    tracer.record(Record::Data(data), &mut directives, &mut out);
+                }
+                Step::Other(record) => tracer.record(*record, &mut directives, &mut out),
+                Step::Drained(drained) => {
+                    tracer.drained(drained, &mut out);
+                    directives.clear();
+                    on(&mut out);
+                    out.clear();
+                }
+            }
+        }
+    }
+
+    fn data(&mut self, data: Data<'_>) {
+        let start = self.texts.len();
+        self.texts.extend_from_slice(data.bytes);
+        self.steps.push(Step::Data(Data { bytes: &[], ..data }, start..self.texts.len()));
+    }
+
+    fn drain(&mut self) {
         for _ in 0..PER_DRAIN / FLOWS {
             // All flows are at the same hop at the same time.
             for at in 0..4 {
                 for flow in 0..FLOWS as usize {
-                    self.request(flow, at, out);
+                    self.request(flow, at);
                 }
             }
             for at in (0..3).rev() {
                 for flow in 0..FLOWS as usize {
-                    self.respond(flow, at, out);
+                    self.respond(flow, at);
                 }
             }
             self.number += FLOWS;
         }
-        self.idle(out);
-        u64::from(PER_DRAIN)
+        self.idle();
     }
 
     /// A drain that brings nothing.
-    pub fn idle(&mut self, out: &mut Vec<Evidence>) {
+    fn idle(&mut self) {
         self.clock += 2_000_000;
         let drained = Drained { until_ns: self.clock, records: 0, bytes: 0, undecodable: 0, lost: Losses::default() };
-        self.tracer.drained(&drained, out);
+        self.steps.push(Step::Drained(drained));
     }
 
-    fn request(&mut self, flow: usize, at: usize, out: &mut Vec<Evidence>) {
+    fn request(&mut self, flow: usize, at: usize) {
         let number = self.number + u32::try_from(flow).unwrap_or(0);
         let forwarded = [
             "",
@@ -135,11 +165,7 @@ impl Path {
             "x-forwarded-for: 10.244.1.100\r\n",
             "x-forwarded-for: 10.244.1.100,10.244.1.3\r\n",
         ][at];
-        let mut text = std::mem::take(&mut self.texts[at]);
-        text.clear();
-        use std::fmt::Write as _;
-        let _ = write!(
-            text,
+        let text = format!(
             "GET /orders/{number} HTTP/1.1\r\nhost: hello.example.com\r\nuser-agent: curl/8.5.0\r\naccept: */*\r\n\
              traceparent: 00-0af7651916cd43dd8448eb21{:08x}-b7ad6b7169203331-01\r\n{forwarded}\r\n",
             number + 1
@@ -151,38 +177,34 @@ impl Path {
         let ack = hop.server_isn.wrapping_add(1).wrapping_add(hop.answered);
         let data = |side| hop.data(ts, side, Direction::Request, seq, ack, text.as_bytes());
         if at > 0 {
-            self.record(Record::Data(data(Side::Active)), out);
+            self.data(data(Side::Active));
         }
-        self.record(Record::Data(data(Side::Passive)), out);
+        self.data(data(Side::Passive));
         self.hops[flow][at].sent = hop.sent.wrapping_add(len);
         if at == 3 {
             // The target's answer acknowledges it; the other hops' answers are reported themselves.
-            self.record(
-                Record::Note(Note {
-                    ts,
-                    cookie: hop.cookie(Side::Passive),
-                    cgroup: hop.to,
-                    side: Side::Passive,
-                    passage: Passage::Out,
-                    tcp_flags: TcpFlags(0x18),
-                    seq: ack,
-                    ack: seq.wrapping_add(len),
-                    payload_len: 0,
-                    unclassified: false,
-                }),
-                out,
-            );
+            self.steps.push(Step::Other(Record::Note(Note {
+                ts,
+                cookie: hop.cookie(Side::Passive),
+                cgroup: hop.to,
+                side: Side::Passive,
+                passage: Passage::Out,
+                tcp_flags: TcpFlags(0x18),
+                seq: ack,
+                ack: seq.wrapping_add(len),
+                payload_len: 0,
+                unclassified: false,
+            })));
         }
         self.clock += 300;
-        self.texts[at] = text;
     }
 
-    fn respond(&mut self, flow: usize, at: usize, out: &mut Vec<Evidence>) {
+    fn respond(&mut self, flow: usize, at: usize) {
         let text = b"HTTP/1.1 200 OK\r\nserver: Caddy\r\ncontent-length: 2\r\n\r\nok";
         let hop = self.hops[flow][at].clone();
         let seq = hop.server_isn.wrapping_add(1).wrapping_add(hop.answered);
         let ack = hop.client_isn.wrapping_add(1).wrapping_add(hop.sent);
-        self.record(Record::Data(hop.data(self.clock, Side::Passive, Direction::Response, seq, ack, text)), out);
+        self.data(hop.data(self.clock, Side::Passive, Direction::Response, seq, ack, text));
         self.hops[flow][at].answered = hop.answered.wrapping_add(u32::try_from(text.len()).unwrap_or(0));
         self.clock += 300;
     }
