@@ -71,7 +71,7 @@ fn response_direction(c: &mut Criterion) {
             let mut stream = ResponseStream::new(0, &settings);
             let mut seq = 1u32;
             for at in 0..MESSAGES {
-                stream.request(Asked::Other, &mut out);
+                stream.request(Asked::Other, 0, &mut out);
                 stream.segment(segment(seq, RESPONSE), at, &mut out);
                 seq += u32::try_from(RESPONSE.len()).unwrap_or(0);
                 black_box(&out);

@@ -34,7 +34,7 @@ mod response;
 mod segment;
 mod settings;
 
-pub use event::{Body, Event, ResponseEvent};
+pub use event::{Body, Event, ResponseEvent, Switch, Which};
 pub use poison::{Bound, Conflict, Gap, Malformed, Opaque, Poison, Protocol};
 pub use request::RequestStream;
 pub use response::{Asked, ResponseStream};

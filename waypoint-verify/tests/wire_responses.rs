@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use waypoint_verify::wire::{Asked, ResponseEvent, ResponseStream, Segment, Settings};
+use waypoint_verify::wire::{Asked, ResponseEvent, ResponseStream, Segment, Settings, Which};
 
 const ISN: u32 = u32::MAX - 500;
 
@@ -41,7 +41,7 @@ proptest! {
         let mut octets = Vec::new();
         let mut ends = Vec::new();
         for (asked, answer, _) in &exchanges {
-            stream.request(*asked, &mut out);
+            stream.request(*asked, 0, &mut out);
             octets.extend(answer);
             ends.push(octets.len());
         }
@@ -58,8 +58,8 @@ proptest! {
             }
             written = to;
             for (n, event) in out.iter().filter(|event| matches!(event, ResponseEvent::Ended { .. })).enumerate() {
-                let ResponseEvent::Ended { index, .. } = *event else { unreachable!() };
-                prop_assert_eq!(index, n as u64);
+                let ResponseEvent::Ended { which, .. } = *event else { unreachable!() };
+                prop_assert_eq!(which, Which::Nth(n as u64));
                 prop_assert!(ends[n] <= written, "{} ended at {}, written {}", n, ends[n], written);
             }
             if written == octets.len() {

@@ -12,7 +12,15 @@ use crate::probe::{Direction, Drained, Kind};
 use crate::wire::Poison;
 
 impl<M: Machine> Tracer<M> {
-    pub(super) fn poisoned(&mut self, cookie: u64, offset: u64, poison: Poison, ns: BootNs, out: &mut Vec<Evidence>) {
+    pub(super) fn poisoned(
+        &mut self,
+        cookie: u64,
+        offset: u64,
+        poison: Poison,
+        named: Option<&str>,
+        ns: BootNs,
+        out: &mut Vec<Evidence>,
+    ) {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return };
         if matches!(poison, Poison::Incomplete) {
             // The peer gave up in the middle of a message: its head, if acknowledged, was read all the same (`finish`).
@@ -29,7 +37,8 @@ impl<M: Machine> Tracer<M> {
         socket.announced = lost;
         socket.give_up(Some(poison.reason()), out);
         socket.announced = kept;
-        self.blind(cookie, poison.reason(), &poison.to_string(), ns, out);
+        let detail = named.map_or_else(|| poison.to_string(), str::to_owned);
+        self.blind(cookie, poison.reason(), &detail, ns, out);
     }
 
     /// From here on nothing of this socket can be told apart into requests.

@@ -87,9 +87,9 @@ impl<M: Machine> Tracer<M> {
         let mut poison = None;
         for event in events.drain(..) {
             match event {
-                Event::Head { offset, head_len, head, digest, started_at, complete_at, switch, .. } => {
+                Event::Head { offset, stream, head_len, head, digest, started_at, complete_at, switch, .. } => {
                     let announced = |socket: &Socket| Announced {
-                        key: MessageKey { conn: socket.conn, offset, stream: 0 },
+                        key: MessageKey { conn: socket.conn, offset, stream },
                         head_end: offset + u64::from(head_len),
                         end: None,
                         head_acknowledged: false,
@@ -97,35 +97,37 @@ impl<M: Machine> Tracer<M> {
                     let Some(socket) = self.sockets.get_mut(&cookie).filter(|socket| !socket.blind) else { continue };
                     let announced = announced(socket);
                     socket.clean_at = complete_at;
-                    socket.switched |= switch;
+                    socket.switched |= switch.is_some();
                     let key = announced.key;
                     if socket.side == Side::Passive {
                         socket.announced.push_back(announced);
                     }
                     self.message(cookie, key, &head, digest, (started_at, complete_at), ns, out);
                 }
-                Event::End { offset, end, body_len } => {
-                    self.body(cookie, offset, body_len, out);
+                Event::End { offset, stream, end, body_len } => {
+                    self.body(cookie, offset, stream, body_len, out);
                     if let Some(socket) = self.sockets.get_mut(&cookie)
                         && let Some(announced) = socket.announced.iter_mut().rev().find(|a| a.key.offset == offset)
                     {
                         announced.end = Some(end);
                     }
                 }
-                Event::Poisoned { offset, reason } => poison = Some((offset, reason)),
+                // What a reset means for a message that has not ended is no matter of HTTP/1.
+                Event::Reset { .. } => {}
+                Event::Poisoned { offset, reason, named } => poison = Some((offset, reason, named)),
             }
         }
         self.progress(cookie, ns, out);
-        if let Some((offset, reason)) = poison {
-            self.poisoned(cookie, offset, reason, ns, out);
+        if let Some((offset, reason, named)) = poison {
+            self.poisoned(cookie, offset, reason, named.as_deref(), ns, out);
         }
         self.charge(cookie);
     }
 
     /// A message is complete: its decoded length tells more of what caused what.
-    fn body(&mut self, cookie: u64, offset: u64, octets: u64, out: &mut Vec<Evidence>) {
+    fn body(&mut self, cookie: u64, offset: u64, stream: u32, octets: u64, out: &mut Vec<Evidence>) {
         let Some(socket) = self.sockets.get(&cookie).filter(|socket| !socket.switched) else { return };
-        let key = MessageKey { conn: socket.conn, offset, stream: 0 };
+        let key = MessageKey { conn: socket.conn, offset, stream };
         let Some(linker) = socket.container().and_then(|container| self.instances.linker(container)) else { return };
         if socket.is_entry() {
             linker.entry_ended(key, octets);
@@ -162,7 +164,7 @@ impl<M: Machine> Tracer<M> {
             let mut responses = std::mem::take(&mut self.responses);
             if let Some(exchanges) = socket.exchanges(&settings) {
                 exchanges.open.push_back(key);
-                exchanges.responses.request(Asked::by(head.method()), &mut responses);
+                exchanges.responses.request(Asked::by(head.method()), key.stream, &mut responses);
             }
             let facts = Facts::of(head, &self.hasher);
             if let Some(linker) = self.instances.linker(&container) {

@@ -6,7 +6,7 @@ use super::{Directive, Machine, Tracer};
 use crate::evidence::Evidence;
 use crate::model::BootNs;
 use crate::probe::{Data, Direction};
-use crate::wire::{ResponseEvent, Segment};
+use crate::wire::{ResponseEvent, Segment, Which};
 
 impl<M: Machine> Tracer<M> {
     pub(super) fn response_data(
@@ -61,7 +61,7 @@ impl<M: Machine> Tracer<M> {
         };
         for response in responses.drain(..) {
             match response {
-                ResponseEvent::Answered { index, switched: false, .. } => {
+                ResponseEvent::Answered { which: Which::Nth(index), switched: false, .. } => {
                     let key = socket.exchanges.as_ref().and_then(|exchanges| {
                         exchanges.open.get(usize::try_from(index.checked_sub(exchanges.first)?).ok()?).copied()
                     });
@@ -70,7 +70,9 @@ impl<M: Machine> Tracer<M> {
                     }
                 }
                 ResponseEvent::Answered { .. } | ResponseEvent::Unknown { .. } => {}
-                ResponseEvent::Ended { index, .. } => {
+                // No HTTP/2 stream is followed into the link yet: its exchange stays open until the connection closes.
+                ResponseEvent::Ended { which: Which::Stream(_), .. } => {}
+                ResponseEvent::Ended { which: Which::Nth(index), .. } => {
                     let Some(container) = socket.container().cloned() else { continue };
                     let Some(exchanges) = socket.exchanges.as_mut() else { continue };
                     while exchanges.first <= index {

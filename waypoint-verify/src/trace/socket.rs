@@ -192,7 +192,7 @@ impl Socket {
 
     fn poison(&self, reason: Poison, out: &mut Vec<Event>) {
         let offset = self.request.as_ref().map_or(0, |stream| stream.followed());
-        out.push(Event::Poisoned { offset, reason });
+        out.push(Event::Poisoned { offset, reason, named: None });
     }
 
     /// A packet of the request direction that was not copied.

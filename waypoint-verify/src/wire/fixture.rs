@@ -62,7 +62,7 @@ impl Feed {
     /// `(offset, end, body_len)` of each message that ended.
     pub fn ends(&self) -> Vec<(u64, u64, u64)> {
         let end = |event: &Event| match event {
-            Event::End { offset, end, body_len } => Some((*offset, *end, *body_len)),
+            Event::End { offset, end, body_len, .. } => Some((*offset, *end, *body_len)),
             _ => None,
         };
         self.events.iter().filter_map(end).collect()
@@ -84,7 +84,7 @@ impl Feed {
 
     pub fn poison(&self) -> Option<(u64, Poison)> {
         self.events.iter().find_map(|event| match event {
-            Event::Poisoned { offset, reason } => Some((*offset, *reason)),
+            Event::Poisoned { offset, reason, .. } => Some((*offset, *reason)),
             _ => None,
         })
     }

@@ -102,6 +102,19 @@ impl RequestStream {
         }
     }
 
+    /// The request at `offset` was answered with a change of protocol: 101, or 2xx to CONNECT. What follows a WebSocket
+    /// handshake or a CONNECT is a tunnel, whose octets are counted and need not be copied.
+    pub fn switched(&mut self, offset: u64) {
+        if self.poisoned.is_none() {
+            self.parser.switched(offset);
+        }
+    }
+
+    /// Octets of a tunnel that were followed: what came after a message that switched protocols.
+    pub fn tunnelled(&self) -> u64 {
+        self.parser.tunnelled()
+    }
+
     /// Gives up this stream because all streams together hold too much.
     pub fn shed(&mut self, out: &mut Vec<Event>) {
         if self.poisoned.is_none() {
@@ -204,6 +217,8 @@ impl RequestStream {
 
     /// What the receiver has is there, also where only a grant says what it is.
     fn cover_granted(&mut self, upto: u64, at: u64, out: &mut Vec<Event>) {
+        // A FIN is acknowledged, and counted by the kernel, like an octet.
+        let upto = self.fin.map_or(upto, |fin| upto.min(fin));
         if upto > self.followed()
             && let Err(poison) = self.drain(upto, at, out)
         {
@@ -236,7 +251,7 @@ impl RequestStream {
         self.poisoned = Some(reason);
         self.pieces = None;
         self.parser.clear();
-        out.push(Event::Poisoned { offset, reason });
+        out.push(Event::Poisoned { offset, reason, named: None });
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::http1::{Chunked, Gather, Gathered, StatusHead, response_head};
 use super::pieces::Pieces;
 use super::segment::{Cut, Segment, next_grant, place, sequence};
-use super::{Body, Bound, Conflict, Poison, ResponseEvent, Settings};
+use super::{Body, Bound, Conflict, Poison, ResponseEvent, Settings, Which};
 
 /// What a request says about the end of its response (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +85,10 @@ impl ResponseStream {
         }
     }
 
-    /// To be called for every request head of the connection, in order, before its response is shown.
-    pub fn request(&mut self, asked: Asked, out: &mut Vec<ResponseEvent>) {
-        if self.known() {
+    /// To be called for every request head of the connection, in order, before its response is shown. `stream`: as its
+    /// event says; what an HTTP/2 stream asked need not be known.
+    pub fn request(&mut self, asked: Asked, stream: u32, out: &mut Vec<ResponseEvent>) {
+        if self.known() && stream == 0 {
             self.asked.push_back(asked);
             if self.asked.len() > usize::from(self.settings.max_pipelined) {
                 self.lose(out);
@@ -262,7 +263,7 @@ impl ResponseStream {
             return Ok(());
         }
         let switched = status == 101 || (asked == Asked::Connect && (200..300).contains(&status));
-        out.push(ResponseEvent::Answered { index: self.index, status, switched, at });
+        out.push(ResponseEvent::Answered { which: Which::Nth(self.index), status, switched, at });
         if switched {
             return Err(Lost::Unclear);
         }
@@ -270,7 +271,7 @@ impl ResponseStream {
             _ if asked == Asked::Head || matches!(status, 204 | 304) => self.end(at, out),
             Some(Body::Length(0)) => self.end(at, out),
             Some(Body::Length(left)) => self.state = State::Length { left },
-            Some(Body::Chunked) => self.state = State::Chunked(Chunked::default()),
+            Some(Body::Chunked | Body::Stream) => self.state = State::Chunked(Chunked::default()),
             // Delimited by the close of the connection.
             None => return Err(Lost::Unclear),
         }
@@ -278,7 +279,7 @@ impl ResponseStream {
     }
 
     fn end(&mut self, at: u64, out: &mut Vec<ResponseEvent>) {
-        out.push(ResponseEvent::Ended { index: self.index, at });
+        out.push(ResponseEvent::Ended { which: Which::Nth(self.index), at });
         self.asked.pop_front();
         self.index += 1;
         self.state = State::Head(Gather::default());
@@ -288,7 +289,7 @@ impl ResponseStream {
         self.state = State::Unknown;
         self.asked = VecDeque::new();
         self.pieces = None;
-        out.push(ResponseEvent::Unknown { index: self.index });
+        out.push(ResponseEvent::Unknown { from: Which::Nth(self.index) });
     }
 }
 

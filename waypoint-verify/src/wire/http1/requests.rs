@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::start::{RequestHead, request_head};
 use super::{Chunked, Gather, Gathered, sniff};
 use crate::wire::overlap::{Recent, digest};
-use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Settings};
+use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Settings, Switch};
 
 /// Octets of empty lines before a request that are passed over. RFC 9112 section 2.2 asks for at least one line.
 const MAX_EMPTY: u8 = 8;
@@ -26,7 +26,14 @@ enum State {
     Chunked(Chunked),
     /// After a message whose sender asked for another protocol.
     Switching,
+    /// After the switch: any octets, so many of them so far.
+    Tunnel {
+        octets: u64,
+    },
 }
+
+/// No tunnel is longer, and offsets stay far from overflow.
+const ENDLESS: u64 = 1 << 62;
 
 /// A parser of request streams: the seam for HTTP/2. It takes octets strictly in order and says which ones it need not see.
 #[derive(Debug)]
@@ -37,7 +44,7 @@ pub(in crate::wire) struct Requests {
     message: u64,
     started_at: u64,
     /// Start of the last message that asked for a switch, until that is ruled out.
-    switch: Option<u64>,
+    switch: Option<(u64, Switch)>,
     state: State,
     recent: Recent,
 }
@@ -59,7 +66,7 @@ impl Requests {
     }
 
     pub fn inside_message(&self) -> bool {
-        !matches!(self.state, State::Between { .. } | State::Switching)
+        !matches!(self.state, State::Between { .. } | State::Switching | State::Tunnel { .. })
     }
 
     /// Octets from here on that belong to a body of known length: they may be skipped.
@@ -67,6 +74,7 @@ impl Requests {
         match &self.state {
             State::Length { left, .. } => *left,
             State::Chunked(chunked) => chunked.indifferent(),
+            State::Tunnel { .. } => ENDLESS,
             State::Between { .. } | State::Head(_) | State::Switching => 0,
         }
     }
@@ -83,6 +91,7 @@ impl Requests {
                 }
             }
             State::Chunked(chunked) => chunked.skip(n),
+            State::Tunnel { octets } => *octets += n,
             State::Between { .. } | State::Head(_) | State::Switching => {}
         }
     }
@@ -107,6 +116,10 @@ impl Requests {
                     }
                     n
                 }
+                State::Tunnel { .. } => {
+                    self.skip(bytes.len() as u64, out);
+                    bytes.len()
+                }
                 State::Switching => return Err(Opaque::AfterSwitch.into()),
             };
             bytes = &bytes[taken..];
@@ -116,12 +129,26 @@ impl Requests {
 
     /// The message at `offset` did not switch protocols: what follows it is a request again.
     pub fn no_switch(&mut self, offset: u64) {
-        if self.switch == Some(offset) {
+        if self.switch.is_some_and(|(message, _)| message == offset) {
             self.switch = None;
             if matches!(self.state, State::Switching) {
                 self.state = State::Between { empty: 0 };
             }
         }
+    }
+
+    /// The message at `offset` switched to the protocol that it asked for.
+    pub fn switched(&mut self, offset: u64) {
+        if let Some((message, Switch::WebSocket | Switch::Connect)) = self.switch
+            && message == offset
+            && matches!(self.state, State::Switching)
+        {
+            self.state = State::Tunnel { octets: 0 };
+        }
+    }
+
+    pub fn tunnelled(&self) -> u64 {
+        if let State::Tunnel { octets } = self.state { octets } else { 0 }
     }
 
     /// Octets that came once more: the start of a message that they contradict. See `wire` for what is compared.
@@ -141,7 +168,7 @@ impl Requests {
         match &self.state {
             State::Head(gather) => gather.heap(),
             State::Chunked(chunked) => chunked.heap(),
-            State::Between { .. } | State::Length { .. } | State::Switching => 0,
+            State::Between { .. } | State::Length { .. } | State::Switching | State::Tunnel { .. } => 0,
         }
     }
 
@@ -215,18 +242,29 @@ impl Requests {
         let RequestHead { head, body, switch, expects, .. } = found;
         let (offset, started_at) = (self.message, self.started_at);
         self.recent.remember(offset, head_len, digest);
-        self.switch = switch.then_some(offset);
-        out.push(Event::Head { offset, head_len, head, digest, started_at, complete_at: now, body, switch, expects });
+        self.switch = switch.map(|switch| (offset, switch));
+        out.push(Event::Head {
+            offset,
+            stream: 0,
+            head_len,
+            head,
+            digest,
+            started_at,
+            complete_at: now,
+            body,
+            switch,
+            expects,
+        });
         match body {
             Body::Length(0) => self.end(0, out),
             Body::Length(total) => self.state = State::Length { left: total, total },
-            Body::Chunked => self.state = State::Chunked(Chunked::default()),
+            Body::Chunked | Body::Stream => self.state = State::Chunked(Chunked::default()),
         }
         Ok(())
     }
 
     fn end(&mut self, body_len: u64, out: &mut Vec<Event>) {
-        out.push(Event::End { offset: self.message, end: self.pos, body_len });
+        out.push(Event::End { offset: self.message, stream: 0, end: self.pos, body_len });
         self.message = self.pos;
         self.state = if self.switch.is_some() { State::Switching } else { State::Between { empty: 0 } };
     }

@@ -4,7 +4,7 @@ use super::chars::{TARGET, TOKEN, end_of};
 use super::fields::{Line, span};
 use super::{Cursor, Framing, Parsed, target};
 use crate::model::{FieldSpans, Head, HeadParts, Version};
-use crate::wire::{Body, Bound, Malformed, Settings};
+use crate::wire::{Body, Bound, Malformed, Settings, Switch};
 
 /// A request head that is complete.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(super) struct RequestHead {
     pub len: usize,
     pub head: Head,
     pub body: Body,
-    pub switch: bool,
+    pub switch: Option<Switch>,
     pub expects: bool,
 }
 
@@ -28,7 +28,7 @@ struct Notes {
     framing: Framing,
     host: Option<(usize, usize)>,
     coded: bool,
-    upgrade: bool,
+    upgrade: Option<Switch>,
     expects: bool,
 }
 
@@ -61,7 +61,7 @@ impl Notes {
                 return Err(Malformed::TwoHosts);
             }
             6 => self.expects |= key.eq_ignore_ascii_case(b"expect"),
-            7 => self.upgrade |= key.eq_ignore_ascii_case(b"upgrade"),
+            7 if key.eq_ignore_ascii_case(b"upgrade") => self.upgrade(&raw[value.0..value.1]),
             14 => self.framing.note(key, &raw[value.0..value.1])?,
             17 => {
                 self.framing.note(key, &raw[value.0..value.1])?;
@@ -70,6 +70,16 @@ impl Notes {
             _ => {}
         }
         Ok(())
+    }
+
+    fn upgrade(&mut self, value: &[u8]) {
+        let asked = match value {
+            _ if self.upgrade.is_some() => Switch::Other,
+            _ if value.eq_ignore_ascii_case(b"websocket") => Switch::WebSocket,
+            _ if value.eq_ignore_ascii_case(b"h2c") => Switch::H2c,
+            _ => Switch::Other,
+        };
+        self.upgrade = Some(asked);
     }
 
     fn finish(self, raw: &[u8], line: &RequestLine, fields: FieldSpans) -> Result<RequestHead, Malformed> {
@@ -91,7 +101,13 @@ impl Notes {
             HeadParts { method: span(line.method), target: span(line.target), authority: self.host.map(span), fields };
         let head = target::resolve(raw, line.version, line.method, line.target, parts)?;
         let body = framing.unwrap_or(Body::Length(0));
-        Ok(RequestHead { len: raw.len(), head, body, switch: connect || self.upgrade, expects: self.expects })
+        Ok(RequestHead {
+            len: raw.len(),
+            head,
+            body,
+            switch: if connect { Some(Switch::Connect) } else { self.upgrade },
+            expects: self.expects,
+        })
     }
 }
 

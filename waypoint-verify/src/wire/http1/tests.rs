@@ -1,7 +1,7 @@
 //! One row per rule; each also octet by octet, which must change nothing.
 
 use crate::wire::fixture::Feed;
-use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Protocol, Settings};
+use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Protocol, Settings, Switch};
 
 fn octet_by_octet(bytes: &[u8]) -> Feed {
     let mut feed = Feed::new();
@@ -205,7 +205,7 @@ fn octets_after_a_switch_are_messages_only_if_nothing_was_switched() {
     let plain = b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
     let end = upgrade.len() as u64;
     let mut feed = Feed::of(upgrade);
-    assert!(matches!(feed.events[0], Event::Head { switch: true, .. }));
+    assert!(matches!(feed.events[0], Event::Head { switch: Some(Switch::WebSocket), .. }));
     feed.at(end, plain);
     assert_eq!(feed.poison(), Some((end, Opaque::AfterSwitch.into())));
 
@@ -218,6 +218,32 @@ fn octets_after_a_switch_are_messages_only_if_nothing_was_switched() {
 }
 
 #[test]
+fn what_follows_a_switch_is_counted_and_need_not_be_seen() {
+    let ends = |value: &str| format!("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {value}\r\n\r\n");
+    for (head, switch) in
+        [(ends("WebSocket"), Switch::WebSocket), ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".into(), Switch::Connect)]
+    {
+        let end = head.len() as u64;
+        let mut feed = Feed::of(head.as_bytes());
+        assert!(matches!(feed.events[0], Event::Head { switch: Some(of), .. } if of == switch), "{head}");
+        feed.stream.switched(7);
+        feed.stream.switched(0);
+        feed.at(end, b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(feed.stream.grant().is_some());
+        feed.ack(end + 100_000).at(end + 100_000, b"x").fin(end + 100_001).close(Some(end + 100_002));
+        assert_eq!((feed.poison(), feed.heads().len(), feed.stream.tunnelled()), (None, 1, 100_001), "{head}");
+    }
+    for value in ["foo", "h2c", "websocket, h2c", ""] {
+        let head = ends(value);
+        let mut feed = Feed::of(head.as_bytes());
+        feed.stream.switched(0);
+        feed.at(head.len() as u64, b"x");
+        assert_eq!(feed.poison(), Some((head.len() as u64, Opaque::AfterSwitch.into())), "{head}");
+        assert_eq!(feed.stream.tunnelled(), 0);
+    }
+}
+
+#[test]
 fn a_head_tells_its_framing_and_who_saw_it_when() {
     let mut feed = Feed::of(b"POST / HTTP/1.1\r\n");
     feed.at(17, b"Host: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -226,7 +252,7 @@ fn a_head_tells_its_framing_and_who_saw_it_when() {
     };
     assert_eq!((offset, started_at, complete_at), (0, 1, 2));
     assert_eq!(u64::from(head_len), feed.stream.followed());
-    assert_eq!((body, switch, expects), (Body::Chunked, false, true));
+    assert_eq!((body, switch, expects), (Body::Chunked, None, true));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::wire::ResponseEvent::{Answered, Ended, Unknown};
-use crate::wire::{Asked, ResponseEvent, ResponseStream, Segment, Settings};
+use crate::wire::{Asked, ResponseEvent, ResponseStream, Segment, Settings, Which};
 
 struct Feed {
     stream: ResponseStream,
@@ -15,7 +15,7 @@ impl Feed {
     fn asked(asked: &[Asked]) -> Self {
         let mut events = Vec::new();
         let mut stream = ResponseStream::new(u32::MAX - 40, &Arc::new(Settings::default()));
-        asked.iter().for_each(|asked| stream.request(*asked, &mut events));
+        asked.iter().for_each(|asked| stream.request(*asked, 0, &mut events));
         Self { stream, events, offset: 0 }
     }
 
@@ -47,7 +47,9 @@ impl Feed {
     }
 
     fn ended(&self) -> Vec<u64> {
-        let index = |event: &ResponseEvent| if let Ended { index, .. } = event { Some(*index) } else { None };
+        let index = |event: &ResponseEvent| {
+            if let Ended { which: Which::Nth(index), .. } = event { Some(*index) } else { None }
+        };
         self.events.iter().filter_map(index).collect()
     }
 }
@@ -96,7 +98,7 @@ fn pipelined_responses_are_counted_in_order() {
     assert_eq!(feed.ended(), [0, 1]);
     feed.packet("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 0);
     assert_eq!(feed.ended(), [0, 1, 2]);
-    assert!(matches!(feed.events[4], Answered { index: 2, status: 404, switched: false, at: 5 }));
+    assert!(matches!(feed.events[4], Answered { which: Which::Nth(2), status: 404, switched: false, at: 5 }));
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn a_packet_without_payload_says_nothing() {
 fn an_unasked_response_makes_the_rest_unknown() {
     let mut feed = Feed::asked(&[]);
     feed.packet("HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n", 0);
-    assert_eq!(feed.events, [Unknown { index: 0 }]);
+    assert_eq!(feed.events, [Unknown { from: Which::Nth(0) }]);
 }
 
 #[test]
@@ -153,7 +155,7 @@ fn a_packet_that_was_not_seen_holds_up_what_follows_until_it_is_sent_again_or_to
 
     let mut too_much = missing();
     too_much.packet(&"x".repeat(100_000), 0);
-    assert_eq!(too_much.events.last(), Some(&Unknown { index: 1 }));
+    assert_eq!(too_much.events.last(), Some(&Unknown { from: Which::Nth(1) }));
     assert!(!too_much.stream.known() && too_much.stream.memory() < 300);
 }
 
