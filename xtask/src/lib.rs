@@ -10,6 +10,7 @@ pub mod lint;
 pub mod root;
 pub mod setup;
 pub mod test;
+pub mod tools;
 
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{bench, client, demo, lab, lint, root, setup, test};
+use xtask::{bench, client, demo, lab, lint, root, setup, test, tools};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -35,6 +35,9 @@ enum Command {
     /// The lab's reader of bodies
     #[command(hide = true)]
     Sink { socket: PathBuf },
+    /// A tool of the lab's attackers and rarer clients: its script on standard input
+    #[command(hide = true)]
+    Tool { name: tools::Tool },
     /// Removes a lab when its owner is gone
     #[command(hide = true)]
     LabWatchdog { id: String },
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Lint => lint::main(),
         Command::Client => client::main(),
         Command::Sink { socket } => client::sink::main(&socket),
+        Command::Tool { name } => tools::main(name),
         Command::LabWatchdog { id } => watchdog::main(&id),
         Command::LabSupervisor { id, topology } => supervisor::main(&id, topology.as_deref()),
     };

@@ -66,6 +66,13 @@ impl Place {
         Held::start(command, script).with_context(|| format!("client in {}", self.name))
     }
 
+    /// A tool of xtask that will start in this place (`crate::tools`).
+    pub fn tool(&self, name: &str) -> Result<Command> {
+        let mut command = self.command(&self.xtask)?;
+        command.args(["tool", name]);
+        Ok(command)
+    }
+
     /// Runs a program to its end and returns what it printed.
     pub fn output(&self, program: &str, arguments: &[&str]) -> Result<String> {
         let output = self.command(program)?.args(arguments).output()?;
