@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::{cargo, setup};
+pub use counts::Count;
 pub use scenario::{Row, Scenario};
 pub use scenarios::ALL;
 pub use verifier::{Verifier, binary};

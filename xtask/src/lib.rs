@@ -1,5 +1,6 @@
 //! What people run while working on waypoint-verify. The lab is a library, so that demo, tests and benchmarks use the same one.
 
+pub mod attack;
 pub mod bench;
 pub mod cargo;
 pub mod client;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{bench, client, demo, lab, lint, root, setup, test, tools};
+use xtask::{attack, bench, client, demo, lab, lint, root, setup, test, tools};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -23,6 +23,8 @@ enum Command {
     Lab(lab::cli::Args),
     /// Every way past the waypoint and through it, with real traffic, judged by the real program
     Demo(demo::Args),
+    /// Who wants the word Verified without having passed the waypoint: every attack, and the score
+    Attack(attack::Args),
     /// What observing costs, measured beside traffic that nobody observes; written into docs/performance.md
     Bench(bench::Args),
     /// Set up what is missing and run all tests
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::main(),
         Command::Lab(arguments) => root::again(&[]).and_then(|()| lab::cli::main(arguments)),
         Command::Demo(arguments) => demo::main(&arguments),
+        Command::Attack(arguments) => attack::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
         Command::Lint => lint::main(),

@@ -1,7 +1,7 @@
 //! One connection of a script.
 
-use std::io::{BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -32,6 +32,23 @@ pub(super) fn run(index: usize, connection: &Connection, shared: &Shared) {
             Step::Connect => {
                 if let Err(error) = connected(&mut stream, connection) {
                     fail(index, &mut number, 1, &error);
+                }
+            }
+            Step::Octets(octets) => {
+                let sent =
+                    connected(&mut stream, connection).and_then(|stream| Ok(stream.get_mut().write_all(octets)?));
+                if let Err(error) = sent {
+                    fail(index, &mut number, 1, &error);
+                }
+            }
+            Step::Drain { silence_ms } => {
+                let came = connected(&mut stream, connection).and_then(|stream| drain(stream, *silence_ms));
+                report(index, &mut number, came, &mut stream);
+            }
+            Step::Shut => {
+                if let Some(stream) = &stream {
+                    // The peer may be gone already.
+                    let _ = stream.get_ref().shutdown(Shutdown::Write);
                 }
             }
             Step::Request(request) => {
@@ -79,6 +96,29 @@ fn connect(connection: &Connection) -> Result<TcpStream> {
         .with_context(|| format!("connect {}", connection.to))?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// A reset ends it as a FIN does: whoever sends odd octets has to expect one.
+fn drain(stream: &mut Stream, silence_ms: u64) -> Result<Outcome> {
+    stream.get_ref().set_read_timeout(Some(Duration::from_millis(silence_ms)))?;
+    let mut came = Vec::new();
+    let mut block = vec![0; 64 * 1024];
+    loop {
+        match stream.read(&mut block) {
+            Ok(0) => break,
+            Ok(some) => came.extend_from_slice(&block[..some]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    stream.get_ref().set_read_timeout(Some(PATIENCE))?;
+    came.truncate(64 * 1024);
+    Ok(Outcome {
+        body_bytes: came.len() as u64,
+        body: String::from_utf8_lossy(&came).into_owned(),
+        ..Outcome::default()
+    })
 }
 
 fn exchange(stream: &mut Stream, request: &Request) -> Result<Outcome> {

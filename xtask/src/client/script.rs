@@ -26,6 +26,12 @@ pub enum Step {
     Request(Request),
     /// Send bytes as they are, in these pieces, and read that many answers (pipelining, odd framing).
     Raw { pieces: Vec<String>, answers: usize },
+    /// Send octets as they are, and read nothing.
+    Octets(Vec<u8>),
+    /// Read whatever comes, until the peer closes or is silent for so many ms: one outcome, with what came as its body.
+    Drain { silence_ms: u64 },
+    /// No more will be sent; answers may still come.
+    Shut,
     /// All connections of the script meet here.
     Meet,
     /// Go on when the owner says so.

@@ -1,5 +1,5 @@
 //! `xtask sink`: reads whatever body is sent to a unix socket, and says how long it was; or sends a large one itself
-//! (`/download/length/N`, `/download/chunked/N`). Caddy's `respond` does not read bodies, and closes a connection with a large
+//! (`/download/length/N`, `/download/chunked/N`); or takes a WebSocket and gives back what it gets. Caddy's `respond` does not read bodies, and closes a connection with a large
 //! one; behind a unix socket nothing of this is network traffic.
 
 use std::io::{BufReader, Write};
@@ -25,6 +25,10 @@ fn serve(stream: UnixStream) -> Result<()> {
         if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("expect")) {
             reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
+        let upgrade = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
+        if upgrade.is_some_and(|(_, protocol)| protocol.eq_ignore_ascii_case("websocket")) {
+            return tunnel(reader);
+        }
         let (length, _) = response::body(&mut reader, &headers, false, 0)?;
         if let Some(download) = Download::asked(&line) {
             download.send(reader.get_mut())?;
@@ -35,6 +39,14 @@ fn serve(stream: UnixStream) -> Result<()> {
             .get_mut()
             .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
     }
+    Ok(())
+}
+
+/// Gives back whatever comes until the peer has no more. Nobody here looks into frames or keys.
+fn tunnel(mut reader: BufReader<UnixStream>) -> Result<()> {
+    let mut to = reader.get_ref().try_clone()?;
+    to.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")?;
+    std::io::copy(&mut reader, &mut to)?;
     Ok(())
 }
 

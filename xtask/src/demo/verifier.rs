@@ -103,6 +103,15 @@ impl Verifier {
         }
     }
 
+    /// Reads one more verdict; `false` if none comes until then, or it has closed its output.
+    pub fn listen(&mut self, until: Instant) -> Result<bool> {
+        match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(line) => self.verdicts.push(serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?),
+            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// Interrupts it and reads the rest.
     pub fn end(mut self) -> Result<Ended> {
         let pid = Pid::from_raw(i32::try_from(self.child.id())?);

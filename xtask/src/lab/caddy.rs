@@ -49,7 +49,7 @@ pub fn sink_socket(dir: &Path) -> std::path::PathBuf {
 }
 
 fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, dir: &Path) -> Result<String> {
-    let port = container.ports.first().map_or(0, |port| port.port);
+    let ports: Vec<_> = container.ports.iter().map(|port| format!(":{}", port.port)).collect();
     let site = match &container.run {
         Program::Waypoint { gateway, port } => {
             let upstream = socket(plan.gateway(gateway)?.cluster_ip.v4(), *port);
@@ -72,16 +72,19 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
              \theader X-Lab-Request-Id \"{{http.request.header.X-Request-Id}}\"\n\
              \theader X-Lab-Uri \"{{http.request.uri}}\"\n\
              \theader X-Lab-Peer \"{{http.request.remote}}\"\n\
-             \thandle /status/503 {{\n\t\trespond 503\n\t}}\n\
-             \t@large path /upload* /download/*\n\
-             \thandle @large {{\n\t\treverse_proxy unix/{sink}\n\t}}\n\
+             \t@failing {{\n\t\texpression path('/status/503') || query({{'status': '503'}})\n\t}}\n\
+             \thandle @failing {{\n\t\trespond 503\n\t}}\n\
+             \t@sink {{\n\t\texpression path('/upload*', '/download/*') || query({{'sink': '*'}})\n\t}}\n\
+             \thandle @sink {{\n\t\treverse_proxy unix/{sink}\n\t}}\n\
              \thandle {{\n\t\trespond \"hello from {pod}\"\n\t}}\n",
             pod = pod.name,
             sink = sink_socket(dir).display(),
         ),
         Program::Envoy | Program::Idle => bail!("{}/{} does not run Caddy", pod.name, container.name),
     };
-    Ok(format!("{{\n\tadmin off\n\tauto_https off\n}}\n:{port} {{\n{site}}}\n"))
+    // One port may carry HTTP/1.1 and h2c (facts A1).
+    let options = "\tadmin off\n\tauto_https off\n\tservers {\n\t\tprotocols h1 h2c\n\t}\n";
+    Ok(format!("{{\n{options}}}\n{ports} {{\n{site}}}\n", ports = ports.join(", ")))
 }
 
 fn health_check(headers: &str) -> String {

@@ -39,6 +39,17 @@ impl Place {
         &self.cgroup
     }
 
+    /// This one's cgroup in the other one's network namespace: a process of the node that entered a pod's network (port-forward), a
+    /// pod that uses the node's network.
+    #[must_use]
+    pub fn in_network_of(&self, other: &Self) -> Self {
+        Self {
+            name: format!("{} in the network of {}", self.name, other.name),
+            netns: other.netns.clone(),
+            ..self.clone()
+        }
+    }
+
     /// A command that will start in this place, as `kubectl exec` would.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
         let procs = self.cgroup.join("cgroup.procs");

@@ -1,6 +1,5 @@
 //! The topology file: what the lab is to look like. Plain data; `plan` derives the rest from it.
 
-use std::net::Ipv6Addr;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -173,25 +172,6 @@ impl Topology {
     /// The topology that the repository comes with.
     pub fn standard() -> Self {
         Self::parse(DEFAULT).expect("xtask/topology.yaml is checked by a test")
-    }
-
-    /// The same with IPv6 beside IPv4: networks of its own, and for each VIP the address that ends in the same number.
-    pub fn dual_stack() -> Self {
-        let mut topology = Self::standard();
-        let networks = &mut topology.networks;
-        networks.pods.ipv6 = Some(Ipv6Addr::new(0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0));
-        networks.nodes.ipv6 = Some(Ipv6Addr::new(0xfd00, 0x172, 0x18, 0, 0, 0, 0, 0));
-        networks.outside.ipv6 = Some(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10));
-        let like = |address: &mut Address, base: [u16; 3]| {
-            let [a, b, c] = base;
-            address.ipv6 = Some(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, u16::from(address.ipv4.octets()[3])));
-        };
-        topology.services.iter_mut().for_each(|service| like(&mut service.cluster_ip, [0xfd00, 0x10, 0x96]));
-        for gateway in &mut topology.gateways {
-            like(&mut gateway.cluster_ip, [0xfd00, 0x10, 0x96]);
-            like(&mut gateway.load_balancer_ip, [0xfd00, 0x172, 0x18]);
-        }
-        topology
     }
 
     pub fn workload(&self, name: &str) -> Option<&Workload> {

@@ -58,6 +58,8 @@ pub fn fabricates_in_a_crowd(stage: &mut Stage) -> Play {
     Ok(Expected::exit(1)
         .verified(Count::AtMost(genuine))
         .unverified("overdrawn", Count::AtLeast(1))
+        // On a busy machine one that nothing explains and a genuine one are in flight at hello-upstream together.
+        .unverified("ambiguous", Count::Any)
         .bypassed("WaypointOrigin", Count::Any))
 }
 

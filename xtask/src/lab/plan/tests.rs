@@ -25,9 +25,7 @@ fn pods_are_spread_over_the_nodes_and_addressed_from_their_ranges() {
 
 #[test]
 fn no_address_is_given_twice() {
-    let mut topology = Topology::standard();
-    topology.networks.pods.ipv6 = Some("fd00:10:244::".parse().unwrap());
-    let plan = Plan::new("t", &topology).unwrap();
+    let plan = plan();
     let of_nodes = plan.nodes.iter().flat_map(|n| [n.address, n.router, n.ingress]);
     let of_pods = plan.pods.iter().filter(|p| !p.host_network).map(|p| p.address);
     let all: Vec<IpAddr> = of_nodes.chain(of_pods).flat_map(Address::iter).collect();
