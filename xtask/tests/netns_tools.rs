@@ -40,7 +40,7 @@ fn what_the_raw_client_sends_is_what_the_backend_takes() {
     if !privileged::available("what_the_raw_client_sends_is_what_the_backend_takes") {
         return;
     }
-    let lab = Lab::up(&Topology::dual_stack()).unwrap();
+    let lab = Lab::up(&Topology::standard()).unwrap();
     let v4 = lab.pod("hello-backend-1").unwrap();
     let pod = lab.plan().pod("hello-backend-1").unwrap();
     let v6 = SocketAddr::new(IpAddr::V6(pod.address.ipv6.unwrap()), v4.port());
