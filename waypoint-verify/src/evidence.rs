@@ -23,6 +23,8 @@ pub struct End {
 /// What a reader is told of a request: display only, never compared.
 #[derive(Clone, Debug, PartialEq, Eq, Default, serde::Serialize)]
 pub struct RequestLine {
+    /// `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`, `gRPC` (its path names service and method), `WebSocket` (the handshake).
+    pub protocol: &'static str,
     pub method: String,
     pub path: String,
     pub authority: String,

@@ -3,7 +3,9 @@
 //! What it must ask of the machine (who owns a cgroup, which process is the proxy) goes through [`Machine`]; what it
 //! wants of the probes comes out as [`Directive`]s. Everything else is a function of the records, in ring order.
 
+mod announced;
 mod early;
+mod exchanges;
 mod instance;
 mod losses;
 mod messages;
@@ -104,6 +106,10 @@ pub struct Counters {
     pub shed_streams: u64,
     pub evicted_creations: u64,
     pub unplaced_data: u64,
+    /// Arrivals that changed the protocol (WebSocket, CONNECT): what follows belongs to them.
+    pub tunnels: u64,
+    /// Octets that came over these, of connections that are closed.
+    pub tunnelled_octets: u64,
 }
 
 /// Cgroups whose owners are remembered; beyond it all are asked for anew.
@@ -132,6 +138,8 @@ pub struct Tracer<M> {
     sockets: FxHashMap<u64, Box<Socket>>,
     /// Cookies of `sockets` by the order of their opening.
     by_age: BTreeMap<u64, u64>,
+    /// Sockets that dialled and asked for a change of protocol at this offset: the other end tells how it was answered.
+    switching: FxHashMap<ConnKey, (u64, u64)>,
     /// Openings were lost: what is read of a socket that nobody knows may be of one of those.
     openings_lost: bool,
     early: Early,
@@ -159,6 +167,7 @@ impl<M: Machine> Tracer<M> {
             creations: VecDeque::new(),
             sockets: FxHashMap::default(),
             by_age: BTreeMap::new(),
+            switching: FxHashMap::default(),
             openings_lost: false,
             early: Early::default(),
             stream_octets: 0,

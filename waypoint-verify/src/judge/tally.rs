@@ -35,8 +35,10 @@ pub struct Tally {
     pub exempt: BTreeMap<String, u64>,
     /// Copies made behind the waypoint (not in `verified`).
     pub mirrors: u64,
-    /// Requests that the counts force to have bypassed, though none can be named.
+    /// Requests that the counts force to have bypassed, though none can be named: the sum over `groups`.
     pub forced: u64,
+    /// The groups of equal requests whose numbers force that.
+    pub groups: Vec<Group>,
     /// Verified ones that were taken back.
     pub withdrawn: u64,
     /// Records lost while this policy was judged.
@@ -53,6 +55,15 @@ pub struct Share {
     pub class: u32,
     /// Attempts of one request count once.
     pub group: MessageKey,
+}
+
+/// More equal requests arrived than can have passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    pub arrived: u64,
+    /// So many requests entered the waypoint that could have caused them.
+    pub at_most_passed: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -89,8 +100,14 @@ impl Overdrawn {
         }
     }
 
+    fn group(&self) -> Group {
+        Group { arrived: self.arrived.len() as u64 + self.more.0, at_most_passed: self.paid.len() as u64 + self.more.1 }
+    }
+}
+
+impl Group {
     fn forced(&self) -> u64 {
-        (self.arrived.len() as u64 + self.more.0).saturating_sub(self.paid.len() as u64 + self.more.1)
+        self.arrived.saturating_sub(self.at_most_passed)
     }
 }
 
@@ -141,7 +158,8 @@ impl Tally {
     }
 
     fn force(&mut self) {
-        self.forced = self.overdrawn.values().map(Overdrawn::forced).sum();
+        self.groups = self.overdrawn.values().map(Overdrawn::group).filter(|group| group.forced() > 0).collect();
+        self.forced = self.groups.iter().map(Group::forced).sum();
     }
 
     pub fn bypasses(&self) -> u64 {

@@ -120,6 +120,13 @@ impl Linker {
         self.suspects.answered(key, deadline);
     }
 
+    /// Its sender gave it up alone (HTTP/2 RST_STREAM), and the receiver knows: as when a connection closes.
+    pub fn reset(&mut self, key: MessageKey, ns: BootNs) {
+        let deadline = ns + self.limits.closed_slack;
+        self.entries.over(key, deadline, false);
+        self.suspects.answered(key, deadline);
+    }
+
     pub fn closed(&mut self, conn: ConnKey, ns: BootNs) {
         let deadline = ns + self.limits.closed_slack;
         for key in self.entries.of_connection(conn) {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::engine::{Engine, Latency};
+use crate::judge::tally::Group;
 use crate::judge::{PolicyVerdict, Tally};
 use crate::trace::Counters;
 
@@ -103,21 +104,30 @@ impl fmt::Display for Summary {
             let tally = &policy.tally;
             writeln!(f, "{}: {:?}", policy.policy, policy.verdict)?;
             writeln!(f, "  requests {}, verified {}", tally.requests, tally.verified)?;
-            let mut line = |name: String, count: u64| if count > 0 { writeln!(f, "  {name} {count}") } else { Ok(()) };
-            line("provisional".into(), tally.provisional)?;
+            let line = |f: &mut fmt::Formatter<'_>, name: &str, count: u64| match count {
+                0 => Ok(()),
+                count => writeln!(f, "  {name} {count}"),
+            };
+            line(f, "provisional", tally.provisional)?;
             for (kind, count) in &tally.bypassed {
-                line(format!("bypassed {kind}"), *count)?;
+                line(f, &format!("bypassed {kind}"), *count)?;
             }
-            line("bypassed for certain, though none can be named".into(), tally.forced)?;
+            line(f, "bypassed for certain, though none can be named", tally.forced)?;
+            for Group { arrived, at_most_passed } in &tally.groups {
+                writeln!(
+                    f,
+                    "    {arrived} equal requests arrived, at most {at_most_passed} can have passed the waypoint"
+                )?;
+            }
             for (reason, count) in &tally.unverified {
-                line(format!("unverified {reason}"), *count)?;
+                line(f, &format!("unverified {reason}"), *count)?;
             }
             for (reason, count) in &tally.exempt {
-                line(format!("exempt ({reason})"), *count)?;
+                line(f, &format!("exempt ({reason})"), *count)?;
             }
-            line("mirrors".into(), tally.mirrors)?;
-            line("withdrawn".into(), tally.withdrawn)?;
-            line("records lost".into(), tally.lost)?;
+            line(f, "mirrors", tally.mirrors)?;
+            line(f, "withdrawn", tally.withdrawn)?;
+            line(f, "records lost", tally.lost)?;
         }
         for node in &self.uncovered_nodes {
             writeln!(f, "not covered: node {node}")?;

@@ -19,7 +19,7 @@ pub fn verdict(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
     };
     let request = judged.explanation.as_deref().map_or_else(String::new, |explanation| {
         let request = &explanation.request;
-        format!(" {} {}{}", request.method, request.authority, request.path)
+        format!(" {} {}{} {}", request.method, request.authority, request.path, request.protocol)
     });
     writeln!(out, "{}{class} {}{request}", judged.verdict, judged.policy)?;
     match judged.explanation.as_deref() {

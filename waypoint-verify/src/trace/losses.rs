@@ -1,8 +1,8 @@
 //! What it means to lose sight of a stream, a socket or a record.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::announced::Announced;
 use super::early::{Held, Place};
 use super::socket::Socket;
 use super::{Machine, Tracer, at_or, pseudo};
@@ -29,14 +29,9 @@ impl<M: Machine> Tracer<M> {
         }
         self.counters.poisoned += 1;
         // What was complete before may still be acknowledged; so may a head whose body cannot be followed.
-        let disputed = matches!(poison, Poison::Conflict(_));
-        let keeps_heads = socket.is_entry() && !disputed;
-        let (kept, lost): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut socket.announced)
-            .into_iter()
-            .partition(|announced| keeps_heads || announced.end.is_some_and(|end| end <= offset));
-        socket.announced = lost;
-        socket.give_up(Some(poison.reason()), out);
-        socket.announced = kept;
+        let keeps_heads = socket.is_entry() && !matches!(poison, Poison::Conflict(_));
+        let complete = |announced: &Announced| announced.end.is_some_and(|end| end <= offset);
+        socket.give_up(poison.reason(), |announced| keeps_heads || complete(announced), out);
         let detail = named.map_or_else(|| poison.to_string(), str::to_owned);
         self.blind(cookie, poison.reason(), &detail, ns, out);
     }
@@ -48,10 +43,7 @@ impl<M: Machine> Tracer<M> {
             return;
         }
         if socket.is_arrival() {
-            let (kept, lost) = std::mem::take(&mut socket.announced).into_iter().partition(|a| a.end.is_some());
-            socket.announced = lost;
-            socket.give_up(Some(reason), out);
-            socket.announced = kept;
+            socket.give_up(reason, |announced| announced.end.is_some(), out);
         }
         socket.blind = true;
         let Some(container) = socket.container().cloned() else { return };

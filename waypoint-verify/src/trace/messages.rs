@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::socket::{Announced, CreatorCheck, Socket};
+use super::announced::Acknowledged;
+use super::socket::CreatorCheck;
 use super::{Directive, Machine, Tracer};
 use crate::evidence::{Evidence, RequestLine};
 use crate::link::{DepartureIn, EntryIn, Facts};
-use crate::model::{BootNs, Head, MessageKey, Reason, Side};
+use crate::model::{BootNs, Head, MessageKey, Reason, Side, Version};
 use crate::probe::{Data, Direction};
 use crate::wire::{Asked, Event, Segment};
 
@@ -88,32 +89,34 @@ impl<M: Machine> Tracer<M> {
         for event in events.drain(..) {
             match event {
                 Event::Head { offset, stream, head_len, head, digest, started_at, complete_at, switch, .. } => {
-                    let announced = |socket: &Socket| Announced {
-                        key: MessageKey { conn: socket.conn, offset, stream },
-                        head_end: offset + u64::from(head_len),
-                        end: None,
-                        head_acknowledged: false,
-                    };
                     let Some(socket) = self.sockets.get_mut(&cookie).filter(|socket| !socket.blind) else { continue };
-                    let announced = announced(socket);
+                    let key = MessageKey { conn: socket.conn, offset, stream };
                     socket.clean_at = complete_at;
-                    socket.switched |= switch.is_some();
-                    let key = announced.key;
-                    if socket.side == Side::Passive {
-                        socket.announced.push_back(announced);
+                    if switch.is_some() {
+                        socket.switch = switch;
+                    }
+                    match socket.side {
+                        Side::Passive => socket.announced.head(key, offset + u64::from(head_len)),
+                        Side::Active if switch.is_some() => {
+                            self.switching.insert(key.conn, (cookie, offset));
+                        }
+                        Side::Active => {}
                     }
                     self.message(cookie, key, &head, digest, (started_at, complete_at), ns, out);
                 }
                 Event::End { offset, stream, end, body_len } => {
                     self.body(cookie, offset, stream, body_len, out);
-                    if let Some(socket) = self.sockets.get_mut(&cookie)
-                        && let Some(announced) = socket.announced.iter_mut().rev().find(|a| a.key.offset == offset)
-                    {
-                        announced.end = Some(end);
+                    if let Some(socket) = self.sockets.get_mut(&cookie) {
+                        socket.announced.ended(offset, end);
                     }
                 }
-                // What a reset means for a message that has not ended is no matter of HTTP/1.
-                Event::Reset { .. } => {}
+                Event::Reset { offset, stream, end } => {
+                    if let Some(socket) = self.sockets.get_mut(&cookie).filter(|socket| socket.side == Side::Passive) {
+                        // Nothing more of it comes; had it ended before, its receiver acknowledges both.
+                        socket.announced.ended(offset, end);
+                        socket.resets.push((MessageKey { conn: socket.conn, offset, stream }, end));
+                    }
+                }
                 Event::Poisoned { offset, reason, named } => poison = Some((offset, reason, named)),
             }
         }
@@ -126,7 +129,7 @@ impl<M: Machine> Tracer<M> {
 
     /// A message is complete: its decoded length tells more of what caused what.
     fn body(&mut self, cookie: u64, offset: u64, stream: u32, octets: u64, out: &mut Vec<Evidence>) {
-        let Some(socket) = self.sockets.get(&cookie).filter(|socket| !socket.switched) else { return };
+        let Some(socket) = self.sockets.get(&cookie).filter(|socket| socket.switch.is_none()) else { return };
         let key = MessageKey { conn: socket.conn, offset, stream };
         let Some(linker) = socket.container().and_then(|container| self.instances.linker(container)) else { return };
         if socket.is_entry() {
@@ -153,6 +156,10 @@ impl<M: Machine> Tracer<M> {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return };
         let Some(container) = socket.container().cloned() else { return };
         let (local, peer) = (socket.local, socket.remote);
+        let mut responses = std::mem::take(&mut self.responses);
+        if let Some(exchanges) = socket.exchanges(&settings) {
+            exchanges.asked(key, Asked::by(head.method()), &mut responses);
+        }
         if socket.is_arrival() {
             self.counters.arrivals += 1;
             let request =
@@ -161,18 +168,11 @@ impl<M: Machine> Tracer<M> {
         }
         if socket.is_entry() {
             self.counters.entries += 1;
-            let mut responses = std::mem::take(&mut self.responses);
-            if let Some(exchanges) = socket.exchanges(&settings) {
-                exchanges.open.push_back(key);
-                exchanges.responses.request(Asked::by(head.method()), key.stream, &mut responses);
-            }
             let facts = Facts::of(head, &self.hasher);
             if let Some(linker) = self.instances.linker(&container) {
                 linker.enter(EntryIn { key, facts, peer: peer.ip(), complete_at });
             }
             out.push(Evidence::Entered { key, instance: container, local, peer, digest, at: ns });
-            self.responded(cookie, &mut responses, ns);
-            self.responses = responses;
         } else if socket.is_departure() {
             self.counters.departures += 1;
             let (foreign_process, unknown_creator) = match socket.creator {
@@ -187,47 +187,49 @@ impl<M: Machine> Tracer<M> {
                 out.push(Evidence::Departed { key, instance: container, digest, link, unknown_creator, at: ns });
             }
         }
+        self.responded(cookie, &mut responses, ns);
+        self.responses = responses;
     }
 
     /// Acknowledged heads may pay; acknowledged arrivals are received; a stream that is whole again is no suspect.
     fn progress(&mut self, cookie: u64, ns: BootNs, out: &mut Vec<Evidence>) {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return };
-        if socket.announced.is_empty() && socket.suspect.is_none() {
+        if socket.announced.is_empty() && socket.suspect.is_none() && socket.resets.is_empty() {
             return;
         }
         let acked = socket.acked();
         let (entry, arrival) = (socket.is_entry(), socket.is_arrival());
         let container = socket.container().cloned();
-        for announced in socket.announced.iter_mut().filter(|announced| !announced.head_acknowledged) {
-            if announced.head_end > acked {
-                break;
+        let mut linker = container.as_ref().filter(|_| entry).and_then(|container| self.instances.linker(container));
+        socket.announced.acknowledge(acked, |acknowledged| {
+            let (key, head, whole) = match acknowledged {
+                Acknowledged::Head(key) => (key, true, false),
+                Acknowledged::HeadAndWhole(key) => (key, true, true),
+                Acknowledged::Whole(key) => (key, false, true),
+            };
+            if arrival && (head != whole) {
+                out.push(Evidence::Received { key, whole, at: ns });
             }
-            announced.head_acknowledged = true;
-            if arrival && announced.end.is_none_or(|end| end > acked) {
-                out.push(Evidence::Received { key: announced.key, whole: false, at: ns });
+            if head && let Some(linker) = linker.as_deref_mut() {
+                linker.acknowledged(key);
             }
-            if entry
-                && let Some(container) = &container
-                && let Some(linker) = self.instances.linker(container)
-            {
-                linker.acknowledged(announced.key);
+        });
+        let exchanges = &mut socket.exchanges;
+        socket.resets.retain(|(key, end)| {
+            let known = *end <= acked;
+            if known {
+                if let Some(exchanges) = exchanges {
+                    exchanges.reset(key.stream);
+                }
+                if let Some(linker) = linker.as_deref_mut() {
+                    linker.reset(*key, ns);
+                }
             }
-        }
-        while let Some(front) = socket.announced.front() {
-            if !front.head_acknowledged || front.end.is_none_or(|end| end > acked) {
-                break;
-            }
-            if arrival {
-                out.push(Evidence::Received { key: front.key, whole: true, at: ns });
-            }
-            socket.announced.pop_front();
-        }
+            !known
+        });
         if !socket.blind && socket.suspect.is_some_and(|followed| acked > followed) && socket.is_whole() {
             socket.suspect = None;
-            if entry
-                && let Some(container) = &container
-                && let Some(linker) = self.instances.linker(container)
-            {
+            if let Some(linker) = linker {
                 linker.tame(socket.conn);
             }
         }
@@ -243,9 +245,23 @@ fn request_line(head: &Head) -> RequestLine {
         .and_then(|value| value.split('-').nth(1))
         .map(str::to_owned);
     RequestLine {
+        protocol: protocol(head),
         method: text(head.method()),
         path: text(head.target()),
         authority: text(head.authority().unwrap_or_default()),
         trace_id,
+    }
+}
+
+fn protocol(head: &Head) -> &'static str {
+    let says = |name: &str, value: &[u8]| {
+        head.values(name).any(|v| v.get(..value.len()).is_some_and(|start| start.eq_ignore_ascii_case(value)))
+    };
+    match head.version() {
+        _ if says("content-type", b"application/grpc") => "gRPC",
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 if says("upgrade", b"websocket") => "WebSocket",
+        Version::Http11 => "HTTP/1.1",
+        Version::Http2 => "HTTP/2",
     }
 }

@@ -99,14 +99,18 @@ impl<M: Machine> Tracer<M> {
     /// Follows a socket no longer although it may be open.
     pub(super) fn forget(&mut self, cookie: u64, why: &str, out: &mut Vec<Evidence>) {
         self.blind(cookie, Reason::Bound, why, 0, out);
-        if let Some(socket) = self.remove(cookie) {
-            socket.give_up(Some(Reason::Bound), out);
+        if let Some(mut socket) = self.remove(cookie) {
+            socket.give_up(Reason::Bound, |_| false, out);
         }
     }
 
     pub(super) fn remove(&mut self, cookie: u64) -> Option<Socket> {
         let socket = self.sockets.remove(&cookie)?;
         self.by_age.remove(&socket.opened_at);
+        self.switching.remove(&socket.conn);
+        if socket.is_arrival() {
+            self.counters.tunnelled_octets += socket.tunnelled();
+        }
         self.stream_octets = self.stream_octets.saturating_sub(socket.charged);
         Some(*socket)
     }

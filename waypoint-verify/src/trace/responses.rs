@@ -6,7 +6,7 @@ use super::{Directive, Machine, Tracer};
 use crate::evidence::Evidence;
 use crate::model::BootNs;
 use crate::probe::{Data, Direction};
-use crate::wire::{ResponseEvent, Segment, Which};
+use crate::wire::{ResponseEvent, Segment, Switch, Which};
 
 impl<M: Machine> Tracer<M> {
     pub(super) fn response_data(
@@ -55,35 +55,49 @@ impl<M: Machine> Tracer<M> {
 
     /// What the responses of a connection say of its requests.
     pub(super) fn responded(&mut self, cookie: u64, responses: &mut Vec<ResponseEvent>, ns: BootNs) {
-        let Some(socket) = self.sockets.get_mut(&cookie) else {
-            responses.clear();
-            return;
-        };
         for response in responses.drain(..) {
             match response {
-                ResponseEvent::Answered { which: Which::Nth(index), switched: false, .. } => {
-                    let key = socket.exchanges.as_ref().and_then(|exchanges| {
-                        exchanges.open.get(usize::try_from(index.checked_sub(exchanges.first)?).ok()?).copied()
-                    });
-                    if let Some(key) = key {
-                        socket.no_switch(key.offset);
-                    }
-                }
-                ResponseEvent::Answered { .. } | ResponseEvent::Unknown { .. } => {}
-                // No HTTP/2 stream is followed into the link yet: its exchange stays open until the connection closes.
-                ResponseEvent::Ended { which: Which::Stream(_), .. } => {}
-                ResponseEvent::Ended { which: Which::Nth(index), .. } => {
-                    let Some(container) = socket.container().cloned() else { continue };
-                    let Some(exchanges) = socket.exchanges.as_mut() else { continue };
-                    while exchanges.first <= index {
-                        let Some(key) = exchanges.open.pop_front() else { break };
-                        exchanges.first += 1;
-                        if let Some(linker) = self.instances.linker(&container) {
-                            linker.answered(key, ns);
-                        }
-                    }
-                }
+                ResponseEvent::Answered { which, switched, .. } => self.answered(cookie, which, switched, ns),
+                ResponseEvent::Ended { which, .. } => self.over(cookie, which, ns),
+                ResponseEvent::Unknown { .. } => {}
             }
         }
+    }
+
+    /// The head of a final response: does the connection go on with another protocol?
+    fn answered(&mut self, cookie: u64, which: Which, switched: bool, ns: BootNs) {
+        let Some(socket) = self.sockets.get_mut(&cookie) else { return };
+        let Some(key) = socket.exchanges.as_ref().and_then(|exchanges| exchanges.get(which)) else { return };
+        let (conn, to_http2) = (socket.conn, socket.switch == Some(Switch::H2c));
+        socket.resolve(key.offset, switched);
+        // The end that dialled reads the answer before it writes anything that follows.
+        if let Some((dialled, _)) = self.switching.get(&conn).copied().filter(|(_, offset)| *offset == key.offset) {
+            self.switching.remove(&conn);
+            if let Some(socket) = self.sockets.get_mut(&dialled) {
+                socket.resolve(key.offset, switched);
+            }
+        }
+        if !switched {
+            return;
+        }
+        let Some(socket) = self.sockets.get_mut(&cookie) else { return };
+        if let Some(exchanges) = socket.exchanges.as_mut().filter(|_| to_http2) {
+            return exchanges.upgraded(key);
+        }
+        self.counters.tunnels += u64::from(socket.is_arrival());
+        // No other attempt of it follows an answer like this, however long the tunnel stays.
+        self.over(cookie, which, ns);
+    }
+
+    fn over(&mut self, cookie: u64, which: Which, ns: BootNs) {
+        let Some(socket) = self.sockets.get_mut(&cookie) else { return };
+        let container = socket.container().cloned().filter(|_| socket.is_entry());
+        let Some(exchanges) = socket.exchanges.as_mut() else { return };
+        let mut linker = container.as_ref().and_then(|container| self.instances.linker(container));
+        exchanges.ended(which, |key| {
+            if let Some(linker) = linker.as_deref_mut() {
+                linker.answered(key, ns);
+            }
+        });
     }
 }

@@ -1,14 +1,15 @@
 //! One followed socket: its streams, and the messages that wait for something.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::announced::{Announced, Announcements};
+use super::exchanges::Exchanges;
 use crate::evidence::Evidence;
 use crate::model::{ConnKey, ContainerRef, MessageKey, Owner, Reason, Side};
 use crate::probe::{Closed, TcpFlags};
 use crate::trace::Wanted;
-use crate::wire::{Conflict, Event, Gap, Poison, RequestStream, ResponseStream, Segment, Settings};
+use crate::wire::{Conflict, Event, Gap, Poison, RequestStream, Segment, Settings, Switch};
 
 /// What a socket's owner is to the policies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +20,9 @@ pub struct Role {
 
 impl Role {
     pub fn wanted(self) -> Wanted {
-        Wanted { entries: self.proxy || self.target, departures: self.proxy, responses: self.proxy }
+        // A target's responses tell whether a request has changed the protocol: what follows is then no request.
+        let passive = self.proxy || self.target;
+        Wanted { entries: passive, departures: self.proxy, responses: passive }
     }
 }
 
@@ -30,26 +33,6 @@ pub enum CreatorCheck {
     Proxy,
     Foreign,
     Unknown(Reason),
-}
-
-/// A message that was announced by its head.
-#[derive(Clone, Copy, Debug)]
-pub struct Announced {
-    pub key: MessageKey,
-    /// Offset after its head.
-    pub head_end: u64,
-    /// Offset after its last octet, once known.
-    pub end: Option<u64>,
-    pub head_acknowledged: bool,
-}
-
-/// Responses that may still end a request, and their index on the connection.
-#[derive(Debug)]
-pub struct Exchanges {
-    pub responses: ResponseStream,
-    /// Requests without an ended response; the front has index `first`.
-    pub open: VecDeque<MessageKey>,
-    pub first: u64,
 }
 
 #[derive(Debug)]
@@ -68,11 +51,13 @@ pub struct Socket {
     request: Option<Box<RequestStream>>,
     pub exchanges: Option<Box<Exchanges>>,
     /// Messages whose head or end the receiver has not acknowledged.
-    pub announced: VecDeque<Announced>,
+    pub announced: Announcements,
+    /// Streams that their sender reset, and where: news once the receiver has acknowledged that far.
+    pub resets: Vec<(MessageKey, u64)>,
     /// Nothing of it is read any more.
     pub blind: bool,
-    /// A request of it asked for another protocol: lengths of bodies say nothing from there on.
-    pub switched: bool,
+    /// What the newest request asked for that asked for another protocol: lengths of bodies say nothing from there on.
+    pub switch: Option<Switch>,
     /// Records were lost while it was open, and so much of it had been followed. Until more of it has come and is proven
     /// whole, it may have caused anything.
     pub suspect: Option<u64>,
@@ -105,9 +90,10 @@ impl Socket {
             clean_at: order,
             request: None,
             exchanges: None,
-            announced: VecDeque::new(),
+            announced: Announcements::default(),
+            resets: Vec::new(),
             blind: false,
-            switched: false,
+            switch: None,
             suspect: None,
             ended: false,
             taken: 0,
@@ -151,20 +137,19 @@ impl Socket {
         Some(self.request.get_or_insert_with(|| Box::new(RequestStream::new(isn, settings))))
     }
 
+    /// Of a socket that accepted.
     pub fn exchanges(&mut self, settings: &Arc<Settings>) -> Option<&mut Exchanges> {
-        if !self.is_entry() {
+        if !self.is_entry() && !self.is_arrival() {
             return None;
         }
         let isn = self.conn.server_isn;
-        Some(self.exchanges.get_or_insert_with(|| {
-            Box::new(Exchanges { responses: ResponseStream::new(isn, settings), open: VecDeque::new(), first: 0 })
-        }))
+        Some(self.exchanges.get_or_insert_with(|| Box::new(Exchanges::new(isn, settings))))
     }
 
     /// Octets that its streams occupy, about.
     pub fn memory(&self) -> usize {
         let request = self.request.as_ref().map_or(0, |stream| stream.memory());
-        request + self.exchanges.as_ref().map_or(0, |exchanges| exchanges.responses.memory())
+        request + self.exchanges.as_ref().map_or(0, |exchanges| exchanges.memory())
     }
 
     pub fn shed(&mut self, out: &mut Vec<Event>) {
@@ -263,14 +248,15 @@ impl Socket {
         self.request.as_ref().is_none_or(|stream| stream.poisoned().is_none() && stream.acked() == stream.followed())
     }
 
-    /// Testifies that its announced requests will not be followed to their end.
-    pub fn give_up(&self, reason: Option<Reason>, out: &mut Vec<Evidence>) {
+    /// Testifies that its announced requests will not be followed to their end, but for those to `keep`.
+    pub fn give_up(&mut self, reason: Reason, keep: impl FnMut(&Announced) -> bool, out: &mut Vec<Evidence>) {
+        let given_up = self.announced.split(keep);
         if self.is_arrival() {
-            let abandoned = |announced: &Announced| {
-                let reason = reason.filter(|_| announced.head_acknowledged);
+            let abandoned = |announced: Announced| {
+                let reason = announced.head_acknowledged.then_some(reason);
                 Evidence::Abandoned { key: announced.key, reason }
             };
-            out.extend(self.announced.iter().map(abandoned));
+            out.extend(given_up.into_iter().map(abandoned));
         }
     }
 
@@ -278,9 +264,17 @@ impl Socket {
         self.request.as_mut()?.grant()
     }
 
-    pub fn no_switch(&mut self, offset: u64) {
-        if let Some(stream) = self.request.as_mut() {
-            stream.no_switch(offset);
+    /// Whether the request at `offset` was answered with a change of protocol.
+    pub fn resolve(&mut self, offset: u64, switched: bool) {
+        let Some(stream) = self.request.as_mut() else { return };
+        match switched {
+            true => stream.switched(offset),
+            false => stream.no_switch(offset),
         }
+    }
+
+    /// Octets of a tunnel (WebSocket, CONNECT) that were followed.
+    pub fn tunnelled(&self) -> u64 {
+        self.request.as_ref().map_or(0, |stream| stream.tunnelled())
     }
 }

@@ -5,6 +5,7 @@ mod honest;
 mod hops;
 mod losses;
 mod properties;
+mod switches;
 mod traffic;
 mod verdicts;
 mod world;

@@ -3,6 +3,7 @@
 use super::scene::{Scene, TARGET, link, listener, policy};
 use crate::evidence::Evidence;
 use crate::judge::PolicyVerdict;
+use crate::judge::tally::Group;
 use crate::model::{CompiledPolicy, MessageKey, Reason};
 
 /// `n` equal requests that passed all hops; the keys of their departures.
@@ -78,6 +79,8 @@ fn an_overdrawn_class_is_unverified_and_forces_what_was_not_paid_for() {
         scene.tick();
         assert_eq!(scene.tally().unverified[&Reason::Overdrawn], n as u64);
         assert_eq!(scene.tally().forced, forced, "{n} requests, {paid} paid");
+        let group = Group { arrived: n as u64, at_most_passed: paid as u64 };
+        assert_eq!(scene.tally().groups[..], if forced > 0 { vec![group] } else { vec![] });
         let verdict = if forced > 0 { PolicyVerdict::False } else { PolicyVerdict::Unknown };
         assert_eq!(scene.tally().verdict(1), verdict);
     }

@@ -13,7 +13,7 @@ use waypoint_verify::judge::{self, Judge, Judged, Tally};
 use waypoint_verify::link::Hasher;
 use waypoint_verify::model::WatchList;
 use waypoint_verify::probe::{Comm, Created, Direction, Drained, Kind, Losses, Note, Passage, Record, Side, TcpFlags};
-use waypoint_verify::trace::{Directive, Limits, Tracer};
+use waypoint_verify::trace::{Counters, Directive, Limits, Tracer};
 
 pub use cluster::*;
 pub use connection::Connection;
@@ -237,11 +237,19 @@ impl World {
 
     /// `200 OK` with a short body.
     pub fn respond(&mut self, connection: &mut Connection) {
-        let text = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        self.respond_with(connection, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    }
+
+    /// What the accepting end writes next.
+    pub fn respond_with(&mut self, connection: &mut Connection, text: &[u8]) {
         let seq = connection.server_isn.wrapping_add(1).wrapping_add(connection.answered);
         let ack = connection.client_isn.wrapping_add(1).wrapping_add(connection.sent);
         connection.answered += u32::try_from(text.len()).unwrap();
         self.record(Record::Data(connection.data(self.clock, Side::Passive, Direction::Response, seq, ack, text)));
+    }
+
+    pub fn counters(&self) -> &Counters {
+        self.tracer.counters()
     }
 
     pub fn tally(&self) -> &Tally {

@@ -2,7 +2,7 @@
 
 use crate::link::Limits;
 use crate::link::testing::{GuardsExt, OWN, Scene, gateway, request, set, waypoint};
-use crate::model::{ForwardedFor, Guards, Reason, Touch};
+use crate::model::{ForwardedFor, Guards, MessageKey, Reason, Touch};
 
 const CLIENT: &str = "10.0.0.9";
 const OTHER: &str = "10.0.0.8";
@@ -127,6 +127,19 @@ fn an_entry_causes_nothing_before_its_head_is_complete_or_after_its_exchange() {
     assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [cause]);
     scene.passes(2);
     assert!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates.is_empty());
+}
+
+#[test]
+fn a_request_that_its_sender_resets_ends_alone_and_after_a_while() {
+    let mut scene = Scene::of(&gateway());
+    let given_up = scene.enters(&request("GET /a"), CLIENT);
+    let kept = MessageKey { stream: 3, ..given_up };
+    scene.enters_as(kept, &request("GET /a"), CLIENT.parse().unwrap());
+    scene.linker.reset(given_up, scene.ns);
+    scene.passes(1_900);
+    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [given_up, kept]);
+    scene.passes(200);
+    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [kept]);
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! Requests of one connection that wait for the end of their response.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::model::MessageKey;
+use crate::wire::{Asked, ResponseEvent, ResponseStream, Settings, Which};
+
+#[derive(Debug)]
+pub struct Exchanges {
+    pub responses: ResponseStream,
+    /// HTTP/1: answered in this order; the front has index `first`.
+    nth: VecDeque<MessageKey>,
+    first: u64,
+    /// HTTP/2: by stream.
+    streams: FxHashMap<u32, MessageKey>,
+}
+
+impl Exchanges {
+    pub fn new(server_isn: u32, settings: &Arc<Settings>) -> Self {
+        let responses = ResponseStream::new(server_isn, settings);
+        Self { responses, nth: VecDeque::new(), first: 0, streams: FxHashMap::default() }
+    }
+
+    pub fn asked(&mut self, key: MessageKey, asked: Asked, out: &mut Vec<ResponseEvent>) {
+        match key.stream {
+            0 => self.nth.push_back(key),
+            stream => {
+                self.streams.insert(stream, key);
+            }
+        }
+        self.responses.request(asked, key.stream, out);
+    }
+
+    pub fn get(&self, which: Which) -> Option<MessageKey> {
+        match which {
+            Which::Nth(index) => self.nth.get(usize::try_from(index.checked_sub(self.first)?).ok()?).copied(),
+            Which::Stream(stream) => self.streams.get(&stream).copied(),
+        }
+    }
+
+    /// The response of this request has ended, and in HTTP/1 those of all before it.
+    pub fn ended(&mut self, which: Which, mut tell: impl FnMut(MessageKey)) {
+        match which {
+            Which::Nth(index) => {
+                while self.first <= index {
+                    let Some(key) = self.nth.pop_front() else { break };
+                    self.first += 1;
+                    tell(key);
+                }
+            }
+            Which::Stream(stream) => self.streams.remove(&stream).into_iter().for_each(tell),
+        }
+    }
+
+    /// The request was answered by a change to HTTP/2: its response comes on stream 1 (RFC 7540 section 3.2).
+    pub fn upgraded(&mut self, key: MessageKey) {
+        self.streams.insert(1, key);
+    }
+
+    /// Its sender gave it up, and its receiver knows.
+    pub fn reset(&mut self, stream: u32) {
+        self.streams.remove(&stream);
+    }
+
+    pub fn memory(&self) -> usize {
+        let keys = self.nth.capacity() + self.streams.capacity();
+        size_of::<Self>() + keys * size_of::<MessageKey>() + self.responses.memory()
+    }
+}
