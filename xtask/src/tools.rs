@@ -3,9 +3,15 @@
 //!
 //! A script is plain data of this library, so that who writes one needs no JSON.
 
+pub mod datagrams;
+pub mod h2_raw;
 mod owner;
+pub mod packets;
 pub mod raw_tcp;
 mod running;
+pub mod serve;
+pub mod sockets;
+pub mod sockmap;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -30,6 +36,18 @@ pub trait Script: Serialize + DeserializeOwned {
 pub enum Tool {
     /// A TCP client of its own, over raw sockets.
     RawTcp,
+    /// An HTTP/2 client of frames.
+    H2Raw,
+    /// MPTCP, Fast Open, sockets that change hands.
+    Sockets,
+    /// A server at a listener of a rarer form.
+    Serve,
+    /// UDP and other protocols.
+    Datagrams,
+    /// Holds a packet socket.
+    Packets,
+    /// A connection past all IP hooks.
+    Sockmap,
 }
 
 /// Runs a script to its end.
@@ -46,6 +64,12 @@ pub fn start<S: Script>(place: &Place, script: &S) -> Result<Running<S::Report>>
 pub fn main(tool: Tool) -> Result<()> {
     match tool {
         Tool::RawTcp => owner::serve::<raw_tcp::RawTcp>(),
+        Tool::H2Raw => owner::serve::<h2_raw::H2Raw>(),
+        Tool::Sockets => owner::serve::<sockets::Sockets>(),
+        Tool::Serve => owner::serve::<serve::Serve>(),
+        Tool::Datagrams => owner::serve::<datagrams::Datagrams>(),
+        Tool::Packets => owner::serve::<packets::Packets>(),
+        Tool::Sockmap => owner::serve::<sockmap::Sockmap>(),
     }
 }
 

@@ -1,12 +1,16 @@
 //! `xtask sink`: reads whatever body is sent to a unix socket, and says how long it was; or sends a large one itself
-//! (`/download/length/N`, `/download/chunked/N`); or takes a WebSocket and gives back what it gets. Caddy's `respond` does not read bodies, and closes a connection with a large
+//! (`/download/length/N`, `/download/chunked/N`); or echoes what comes after an upgrade to WebSocket: the messages of a client that
+//! gives a key, any octets of one that does not. Caddy's `respond` does not read bodies, and closes a connection with a large
 //! one; behind a unix socket nothing of this is network traffic.
 
-use std::io::{BufReader, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::protocol::{Message, Role, WebSocket};
 
 use super::response;
 
@@ -19,11 +23,14 @@ pub fn main(socket: &Path) -> Result<()> {
     Ok(())
 }
 
-fn serve(stream: UnixStream) -> Result<()> {
+pub(crate) fn serve(stream: impl Read + Write) -> Result<()> {
     let mut reader = BufReader::with_capacity(256 * 1024, stream);
     while let Some((line, headers)) = response::head(&mut reader)? {
         if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("expect")) {
             reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        if let Some((_, key)) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key")) {
+            return echo(reader, key);
         }
         let upgrade = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
         if upgrade.is_some_and(|(_, protocol)| protocol.eq_ignore_ascii_case("websocket")) {
@@ -42,12 +49,34 @@ fn serve(stream: UnixStream) -> Result<()> {
     Ok(())
 }
 
-/// Gives back whatever comes until the peer has no more. Nobody here looks into frames or keys.
-fn tunnel(mut reader: BufReader<UnixStream>) -> Result<()> {
-    let mut to = reader.get_ref().try_clone()?;
-    to.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")?;
-    std::io::copy(&mut reader, &mut to)?;
-    Ok(())
+/// Gives back whatever comes until the peer has no more. Nobody here looks into frames.
+fn tunnel(mut reader: BufReader<impl Read + Write>) -> Result<()> {
+    let switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    reader.get_mut().write_all(switch)?;
+    loop {
+        let octets = reader.fill_buf()?.to_owned();
+        if octets.is_empty() {
+            return Ok(());
+        }
+        reader.consume(octets.len());
+        reader.get_mut().write_all(&octets)?;
+    }
+}
+
+/// What came with the head is in the reader's buffer.
+fn echo(mut reader: BufReader<impl Read + Write>, key: &str) -> Result<()> {
+    let accept = derive_accept_key(key.as_bytes());
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+    reader.get_mut().write_all(format!("{switch}Sec-WebSocket-Accept: {accept}\r\n\r\n").as_bytes())?;
+    let early = reader.buffer().to_owned();
+    let mut socket = WebSocket::from_partially_read(reader.into_inner(), early, Role::Server, None);
+    loop {
+        match socket.read() {
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message)?,
+            Ok(_) => {}
+            Err(_) => return Ok(()),
+        }
+    }
 }
 
 /// A body that is asked for by its length, and how it is framed.

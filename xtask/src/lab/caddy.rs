@@ -21,6 +21,8 @@ pub enum Variant {
     HealthCheck,
     /// The same, and each looks like a client's request that came through the gateway of the waypoint's node.
     HealthCheckLikeAClient,
+    /// Speaks HTTP/2 to its upstream, whatever its clients speak.
+    H2c,
 }
 
 /// Starts a container's Caddy in `dir`; `ready` of the process tells when it listens.
@@ -54,7 +56,7 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
         Program::Waypoint { gateway, port } => {
             let upstream = socket(plan.gateway(gateway)?.cluster_ip.v4(), *port);
             let health = match variant {
-                Variant::Plain => String::new(),
+                Variant::Plain | Variant::H2c => String::new(),
                 Variant::HealthCheck => health_check(""),
                 Variant::HealthCheckLikeAClient => {
                     let peer = plan.node(&pod.node)?.ingress.v4();
@@ -63,7 +65,11 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
                     ))
                 }
             };
-            format!("\treverse_proxy {upstream}{health}\n")
+            let scheme = if variant == Variant::H2c { "h2c://" } else { "" };
+            // gRPC needs HTTP/2 all the way.
+            format!(
+                "\t@grpc protocol grpc\n\treverse_proxy @grpc h2c://{upstream}\n\treverse_proxy {scheme}{upstream}{health}\n"
+            )
         }
         // The answer says what came in, so that a test can see it without looking at packets.
         Program::Backend => format!(
@@ -71,10 +77,11 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
              \theader X-Lab-Forwarded-For \"{{http.request.header.X-Forwarded-For}}\"\n\
              \theader X-Lab-Request-Id \"{{http.request.header.X-Request-Id}}\"\n\
              \theader X-Lab-Uri \"{{http.request.uri}}\"\n\
+             \theader X-Lab-Protocol \"{{http.request.proto}}\"\n\
              \theader X-Lab-Peer \"{{http.request.remote}}\"\n\
              \t@failing {{\n\t\texpression path('/status/503') || query({{'status': '503'}})\n\t}}\n\
              \thandle @failing {{\n\t\trespond 503\n\t}}\n\
-             \t@sink {{\n\t\texpression path('/upload*', '/download/*') || query({{'sink': '*'}})\n\t}}\n\
+             \t@sink {{\n\t\texpression path('/upload*', '/download/*', '/socket*') || query({{'sink': '*'}})\n\t}}\n\
              \thandle @sink {{\n\t\treverse_proxy unix/{sink}\n\t}}\n\
              \thandle {{\n\t\trespond \"hello from {pod}\"\n\t}}\n",
             pod = pod.name,
@@ -101,7 +108,8 @@ mod tests {
         let plan = Plan::new("t", &Topology::standard()).unwrap();
         let pod = plan.pod("hello-waypoint-2").unwrap();
         let text = |variant| caddyfile(&plan, pod, &pod.containers[0], variant, Path::new("/d")).unwrap();
-        assert!(text(Variant::Plain).contains(":8081 {\n\treverse_proxy 10.96.0.82:8082\n}"));
+        assert!(text(Variant::Plain).contains("\n\treverse_proxy 10.96.0.82:8082\n}"));
+        assert!(text(Variant::H2c).contains("\n\treverse_proxy h2c://10.96.0.82:8082\n}"));
         assert!(text(Variant::HealthCheck).contains("health_uri /healthz"));
     }
 }

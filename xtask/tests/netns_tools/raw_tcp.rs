@@ -1,4 +1,4 @@
-//! The lab's tools do what their scripts say, to the real backend.
+//! The TCP client over raw sockets.
 
 use std::net::{IpAddr, SocketAddr};
 
