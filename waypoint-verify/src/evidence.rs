@@ -62,6 +62,13 @@ pub enum Evidence {
         unknown_creator: Option<Reason>,
         at: BootNs,
     },
+    /// A message with content was seen to end before this offset of its stream, by the socket on this side. The two ends
+    /// must agree.
+    Ended {
+        key: MessageKey,
+        side: Side,
+        end: u64,
+    },
     /// The link of a departure became narrower: its body and those of its candidates are complete.
     Narrowed {
         key: MessageKey,

@@ -136,11 +136,12 @@ impl Judge {
             Evidence::Opened { conn, side, end } => self.state.opened(conn, side, end),
             Evidence::Closed { conn, side } => self.state.connections.closed(conn, side),
             Evidence::Entered { key, instance, local, peer, digest, at } => {
-                self.state.entered(key, Entry { instance, local, peer, digest, at, tick: 0 });
+                self.state.entered(key, Entry { instance, local, peer, digest, at, end: None, tick: 0 });
             }
             Evidence::Departed { key, instance, digest, link, unknown_creator, at } => {
                 self.state.departed(key, Departure::new(instance, digest, link, unknown_creator, at));
             }
+            Evidence::Ended { key, side, end } => self.state.ended(key, side, end),
             Evidence::Narrowed { key, link } => self.state.narrowed(key, link),
             Evidence::Settled { keys } => self.state.settled(&keys),
             Evidence::Overdrawn { class, instance, unpaid, shared } => {
@@ -153,8 +154,10 @@ impl Judge {
             }
             Evidence::Arrived { key, at_pod, local, peer, request, digest, at } => {
                 let (progress, judged) = (Progress::default(), JudgedUnderAll::new());
-                self.state
-                    .arrived(key, Arrival { at_pod, local, peer, request, digest, at, progress, pending: 0, judged });
+                self.state.arrived(
+                    key,
+                    Arrival { at_pod, local, peer, request, digest, at, progress, end: None, pending: 0, judged },
+                );
             }
             Evidence::Received { key, whole, .. } => {
                 self.progress.entry(key).or_default().received(whole);

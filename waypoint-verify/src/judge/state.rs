@@ -2,6 +2,8 @@
 //!
 //! Evidence only fills it; what follows from evidence that came in any order is drawn at a tick.
 
+mod ends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub struct Entry {
     pub peer: SocketAddr,
     pub digest: u64,
     pub at: BootNs,
+    /// Offset after its content, if it has any and its end was seen.
+    pub end: Option<u64>,
     /// Number of the tick before which it came.
     pub tick: u64,
 }
@@ -58,6 +62,8 @@ pub struct Departure {
     /// Arrivals whose verdict depends on it.
     pub waiting: BTreeSet<MessageKey>,
     pub at: BootNs,
+    /// As [`Entry::end`].
+    pub end: Option<u64>,
 }
 
 impl Departure {
@@ -79,6 +85,7 @@ impl Departure {
             group: None,
             waiting: BTreeSet::new(),
             at,
+            end: None,
         }
     }
 
@@ -116,6 +123,8 @@ pub struct Arrival {
     pub digest: u64,
     pub at: BootNs,
     pub progress: Progress,
+    /// As [`Entry::end`].
+    pub end: Option<u64>,
     /// How many departures are still to be paid for before it is final.
     pub pending: usize,
     pub judged: JudgedUnderAll,
@@ -176,6 +185,7 @@ pub struct State {
 #[derive(Debug, Default)]
 struct New {
     narrowed: Vec<(MessageKey, Link)>,
+    ended: Vec<(MessageKey, Side, u64)>,
     settled: Vec<(MessageKey, MessageKey)>,
     overdrawn: Vec<(MessageKey, u32)>,
     lost: bool,
@@ -266,13 +276,14 @@ impl State {
 
     /// All evidence of what happened before `at` is there. Returns the arrivals that are to be judged again.
     pub fn tick(&mut self, at: BootNs) -> BTreeSet<MessageKey> {
-        let New { narrowed, settled, overdrawn, lost, disputed } = std::mem::take(&mut self.new);
+        let New { narrowed, ended, settled, overdrawn, lost, disputed } = std::mem::take(&mut self.new);
         if lost {
             self.lossy = Some(self.tick);
         }
         self.tick += 1;
         self.connections.tick(at);
         let mut again = BTreeSet::new();
+        self.compare_ends(ended, &mut again);
         for (key, link) in narrowed {
             let Some(departure) = self.departures.get_mut(&key) else { continue };
             if departure.status == Status::Pending && !link.counted {

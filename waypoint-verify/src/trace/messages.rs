@@ -86,12 +86,14 @@ impl<M: Machine> Tracer<M> {
     /// What a stream told, and what its receiver has acknowledged since.
     pub(super) fn told(&mut self, cookie: u64, events: &mut Vec<Event>, ns: BootNs, out: &mut Vec<Evidence>) {
         let mut poison = None;
+        let mut newest = None;
         for event in events.drain(..) {
             match event {
                 Event::Head { offset, stream, head_len, head, digest, started_at, complete_at, switch, .. } => {
                     let Some(socket) = self.sockets.get_mut(&cookie).filter(|socket| !socket.blind) else { continue };
                     let key = MessageKey { conn: socket.conn, offset, stream };
                     socket.clean_at = complete_at;
+                    newest = Some((offset, offset + u64::from(head_len)));
                     if switch.is_some() {
                         socket.switch = switch;
                     }
@@ -108,6 +110,11 @@ impl<M: Machine> Tracer<M> {
                     self.body(cookie, offset, stream, body_len, out);
                     if let Some(socket) = self.sockets.get_mut(&cookie) {
                         socket.announced.ended(offset, end);
+                        // Without content the head, whose digest is compared, is all of it.
+                        if newest != Some((offset, end)) && !socket.blind {
+                            let key = MessageKey { conn: socket.conn, offset, stream };
+                            out.push(Evidence::Ended { key, side: socket.side, end });
+                        }
                     }
                 }
                 Event::Reset { offset, stream, end } => {

@@ -5,7 +5,7 @@ use waypoint_verify::probe::Side;
 
 use crate::world::{
     ATTACKER, BACKEND, CADDY, CLIENT, CLIENT_IP, ENTRY, ENVOY, FIN, HOST, INGRESS_IP, OTHER, Path, RST, TARGET,
-    UPSTREAM, WAYPOINT_IP, World, gateway_guards, policy, watch_list, waypoint_guards,
+    UPSTREAM, WAYPOINT_IP, World, gateway_guards, policy, texts, watch_list, waypoint_guards,
 };
 
 const ATTACKER_ADDRESS: &str = "10.244.1.66:666";
@@ -213,4 +213,26 @@ fn a_request_for_a_shadow_host_is_not_taken_for_a_mirrored_copy() {
     world.request(&mut path.to_backend, "GET / HTTP/1.1\nhost: hello-shadow\nx-forwarded-for: 10.244.1.66\n\n");
     assert_eq!(world.verdicts(), ["Bypassed(UpstreamBypass)"]);
     assert_eq!(world.tally().mirrors, 0);
+}
+
+/// Someone with a raw socket puts octets of his own between the gateway and the target, inside a chunked body.
+#[test]
+fn content_that_ends_elsewhere_at_the_target_than_it_was_sent_is_a_conflict() {
+    for (read, expected) in [("3\nabc\n0\n\n", "Verified"), ("0\n\n", "Unverified(conflict)")] {
+        let mut world = World::default();
+        let mut path = Path::open(&mut world);
+        let texts = texts("POST", "/up", "Transfer-Encoding: chunked\n").map(|head| head + "3\nabc\n0\n\n");
+        for (place, text) in texts.iter().enumerate().take(3) {
+            world.request(path.connection(place), text);
+        }
+        let crlf = |text: &str| text.replace('\n', "\r\n").into_bytes();
+        let taken = crlf(&texts[3].replace("3\nabc\n0\n\n", read));
+        world.data(&path.to_backend, Side::Active, 0, &crlf(&texts[3]), 0);
+        world.data(&path.to_backend, Side::Passive, 0, &taken, 0);
+        path.to_backend.sent = u32::try_from(taken.len()).unwrap();
+        world.acknowledge(&path.to_backend, path.to_backend.sent);
+        path.respond(&mut world);
+        world.tick(50);
+        assert_eq!(world.verdicts(), [expected]);
+    }
 }

@@ -3,7 +3,7 @@
 use super::scene::{Scene, TARGET, gateway, link, listener, policy};
 use crate::evidence::Evidence;
 use crate::link::Link;
-use crate::model::{CompiledPolicy, MessageKey, Reason};
+use crate::model::{CompiledPolicy, MessageKey, Reason, Side};
 
 type Row = (&'static str, fn(&mut Scene) -> MessageKey, &'static str);
 
@@ -251,4 +251,32 @@ fn via_and_entry_may_be_left_out_and_via_may_be_two() {
             ("one left out", |s| from_waypoint(s, |link| link, None), "Bypassed(UpstreamBypass)"),
         ],
     );
+}
+
+/// Rows: where each hop's two ends saw the message end (0: not at all); whether they agree.
+#[test]
+fn the_two_ends_of_a_connection_must_see_a_message_end_at_one_place() {
+    for (hop, written, read, agrees) in [
+        (2, 90, 90, true),
+        (2, 90, 91, false),
+        (2, 90, 0, true),
+        (2, 0, 91, true),
+        (1, 90, 91, false),
+        (0, 90, 91, false),
+    ] {
+        let mut scene = Scene::default();
+        let keys = scene.compliant();
+        scene.settle(&keys);
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), "Verified");
+        for (side, end) in [(Side::Active, written), (Side::Passive, read)] {
+            if end != 0 {
+                scene.tell(Evidence::Ended { key: keys[hop], side, end });
+            }
+        }
+        scene.tick();
+        let expected = if agrees { "Verified" } else { "Unverified(conflict)" };
+        assert_eq!(scene.verdict(keys[2]), expected, "hop {hop}: {written}, {read}");
+        assert_eq!(scene.tally().withdrawn, u64::from(!agrees));
+    }
 }
