@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use smallvec::SmallVec;
 
 use super::hasher::Hasher;
-use crate::model::Head;
+use crate::model::{Head, Version};
 use names::{Name, Rule};
 pub use text::{address, decoded, unshadowed};
 
@@ -65,7 +65,7 @@ impl Facts {
     pub fn of(head: &Head, hasher: &Hasher) -> Self {
         let authority = head.authority().unwrap_or_default();
         let mut facts = Self {
-            method: hasher.bytes(head.method()),
+            method: hasher.bytes(method(head)),
             target: hasher.bytes(&text::decoded(head.target())),
             authority: (!authority.is_empty() && !authority.contains(&b'@')).then(|| hasher.bytes(authority)),
             unshadowed: text::unshadowed(authority).map(|before| hasher.bytes(&before)),
@@ -120,6 +120,13 @@ impl Facts {
     pub fn header(&self, name: u64) -> Option<u64> {
         self.headers.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
     }
+}
+
+/// The method as HTTP/1 has it: a proxy turns the GET of an upgrade (WebSocket) into an extended CONNECT of HTTP/2 and back
+/// (RFC 8441 section 5). Only that one has a path.
+fn method(head: &Head) -> &[u8] {
+    let extended = head.version() == Version::Http2 && head.method() == b"CONNECT" && head.target().starts_with(b"/");
+    if extended { b"GET" } else { head.method() }
 }
 
 /// Whether a header of this name (lower case) is ever kept in [`Facts::headers`].

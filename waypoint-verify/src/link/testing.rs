@@ -21,6 +21,7 @@ pub struct Request {
     pub target: Vec<u8>,
     pub authority: Vec<u8>,
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub http2: bool,
 }
 
 impl std::fmt::Debug for Request {
@@ -33,10 +34,22 @@ impl std::fmt::Debug for Request {
 
 pub fn request(line: &str) -> Request {
     let (method, target) = line.split_once(' ').expect("method and target");
-    Request { method: method.into(), target: target.into(), authority: b"hello".to_vec(), fields: Vec::new() }
+    Request {
+        method: method.into(),
+        target: target.into(),
+        authority: b"hello".to_vec(),
+        fields: Vec::new(),
+        http2: false,
+    }
 }
 
 impl Request {
+    /// The same in HTTP/2.
+    pub fn over_http2(mut self) -> Self {
+        self.http2 = true;
+        self
+    }
+
     pub fn host(mut self, authority: &str) -> Self {
         self.authority = authority.into();
         self
@@ -66,8 +79,11 @@ impl Request {
     }
 
     pub fn head(&self) -> Head {
-        let mut head = HeadBuilder::new(Version::Http11, &self.method, &self.target, 256).expect("small");
-        head.field(b"Host", &self.authority).expect("small");
+        let version = if self.http2 { Version::Http2 } else { Version::Http11 };
+        let mut head = HeadBuilder::new(version, &self.method, &self.target, 256).expect("small");
+        if !self.http2 {
+            head.field(b"Host", &self.authority).expect("small");
+        }
         head.authority(&self.authority).expect("small");
         for (name, value) in &self.fields {
             head.field(name, value).expect("small");

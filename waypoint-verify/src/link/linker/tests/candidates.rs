@@ -284,3 +284,37 @@ fn a_copy_of_something_forgotten_is_not_called_made_up() {
     let copy = request("GET /a").host("hello-shadow").with("x-forwarded-for", &format!("{CLIENT},{OWN}"));
     assert_eq!(scene.departs(&copy).1.wild, Some(Reason::Evicted));
 }
+
+/// What Envoy makes of a request between HTTP/1.1 and HTTP/2 takes no cause away. Rows: what entered, what departs.
+#[test]
+fn an_entry_of_one_version_causes_a_departure_of_another() {
+    let http1 = |line| request(line).with("cookie", "a=1; b=2").with("x-order-id", "1");
+    let http2 = |line| request(line).over_http2().with("cookie", "a=1").with("cookie", "b=2").with("x-order-id", "1");
+    let chat = "wss handshake";
+    let rows = [
+        (http1("GET /a"), http2("GET /a")),
+        (http2("GET /a"), http1("GET /a")),
+        (http2("GET /a").with("te", "trailers"), http2("GET /a")),
+        (http1("POST /a").with("transfer-encoding", "chunked"), http2("POST /a")),
+        (
+            http2("POST /s/m").with("content-type", "application/grpc"),
+            http1("POST /s/m").with("content-type", "application/grpc"),
+        ),
+        (http1("GET /chat").with("upgrade", "websocket").with("connection", "upgrade"), http2("CONNECT /chat")),
+        (http2("CONNECT /chat"), http1("GET /chat").with("upgrade", "websocket").with("connection", "upgrade")),
+        (http2("CONNECT /chat"), http2("CONNECT /chat")),
+        (http2("CONNECT hello:443").with("x-note", chat), http1("CONNECT hello:443").with("x-note", chat)),
+    ];
+    for (entry, departure) in rows {
+        let mut scene = Scene::of(&gateway());
+        let cause = scene.enters(&entry, CLIENT);
+        let departure = departure.with("x-forwarded-for", CLIENT);
+        assert_eq!(scene.departs(&departure).1.candidates[..], [cause], "{entry:?} -> {departure:?}");
+        let other = departure.with("x-other", "1");
+        assert!(scene.departs(&other).1.candidates.is_empty(), "{entry:?} -> {other:?}");
+    }
+    let mut scene = Scene::of(&gateway());
+    scene.enters(&http1("GET hello:443"), CLIENT);
+    let connect = http2("CONNECT hello:443").with("x-forwarded-for", CLIENT);
+    assert!(scene.departs(&connect).1.candidates.is_empty(), "a plain CONNECT is no GET");
+}
