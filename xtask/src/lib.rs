@@ -5,6 +5,7 @@ pub mod bench;
 pub mod cargo;
 pub mod client;
 pub mod demo;
+pub mod fuzz;
 pub mod gateway;
 pub mod lab;
 pub mod lint;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{attack, bench, client, demo, lab, lint, root, setup, test, tools};
+use xtask::{attack, bench, client, demo, fuzz, lab, lint, root, setup, test, tools};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -27,6 +27,8 @@ enum Command {
     Attack(attack::Args),
     /// What observing costs, measured beside traffic that nobody observes; written into docs/performance.md
     Bench(bench::Args),
+    /// Coverage-guided fuzzing of every parser that an attacker's octets reach (docs/fuzzing.md)
+    Fuzz(fuzz::Args),
     /// Set up what is missing and run all tests
     Test(test::Args),
     /// Formatting, clippy on the user and the kernel side, licences
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Attack(arguments) => attack::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
+        Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
         Command::Lint => lint::main(),
         Command::Client => client::main(),

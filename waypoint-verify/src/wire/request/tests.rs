@@ -88,6 +88,18 @@ fn an_ack_beyond_what_was_followed_is_a_gap() {
     assert_eq!(hole.poison(), Some((0, Gap::AckBeyondFollowed.into())));
 }
 
+/// Found by fuzzing: octets that only a grant covers were followed past the FIN.
+#[test]
+fn a_granted_skip_is_not_followed_beyond_the_fin() {
+    let head = b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 100000\r\n\r\n";
+    let len = head.len() as u64;
+    let mut feed = Feed::of(head);
+    assert!(feed.stream.grant().is_some());
+    feed.fin(len + 10).ack(len + 2000);
+    assert_eq!(feed.poison(), Some((0, Gap::AckBeyondFollowed.into())));
+    assert_eq!(feed.stream.followed(), len + 10);
+}
+
 #[test]
 fn a_fin_counts_one_and_ends_the_stream() {
     let mut feed = Feed::of(GET);
