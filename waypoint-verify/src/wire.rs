@@ -1,8 +1,8 @@
 //! Octets that the probes saw -> streams -> messages. Pure: no I/O, no clock.
 //!
 //! [`RequestStream`] follows the client-to-server direction of one connection at one of its sockets: it puts
-//! segments in order, checks what it can check of octets that come twice, and reads HTTP/1.1 strictly
-//! (RFC 9112), in place where a segment holds whole messages. A message starts only where the one before it ended.
+//! segments in order, checks what it can check of octets that come twice, and reads HTTP/1.1 (RFC 9112) or HTTP/2 (RFC 9113)
+//! strictly, in place where a segment holds whole messages or frames. A message starts only where the one before it ended.
 //! Whatever could be read in two ways poisons the stream from there on: [`Event::Poisoned`], never a guess.
 //!
 //! What is compared when octets come twice: out-of-order octets that are still held, octets of a head that is not
@@ -15,18 +15,21 @@
 //! or not, they are never kept. Chunk descriptions must have been seen, so a chunked body whose chunks the probes left out
 //! ahead of a grant ends in a gap.
 //!
-//! A parser takes octets strictly in order and says which ones it need not see (`http1::Requests`): this is where
-//! HTTP/2 will plug in, chosen where a stream now ends in [`Protocol::Http2`].
+//! A parser takes octets strictly in order and says which ones it need not see (`parser::Parser`). The first octets choose
+//! it: HTTP/2's preface, or anything else. An HTTP/1.1 request that asked for h2c may be followed by the preface.
 //!
 //! [`ResponseStream`] follows the other direction by its framing, to know when an exchange is over. It never says so too
 //! early; what it cannot follow it calls unknown. A chunked response is followed only as fast as its chunks' descriptions
 //! are copied: one that is written faster than the program reads, and longer than the probes' window, becomes unknown.
 
+mod chars;
 mod event;
 #[cfg(test)]
 mod fixture;
 mod http1;
+mod http2;
 mod overlap;
+mod parser;
 mod pieces;
 mod poison;
 mod request;
@@ -35,6 +38,7 @@ mod segment;
 mod settings;
 
 pub use event::{Body, Event, ResponseEvent, Switch, Which};
+pub use http2::Fault;
 pub use poison::{Bound, Conflict, Gap, Malformed, Opaque, Poison, Protocol};
 pub use request::RequestStream;
 pub use response::{Asked, ResponseStream};

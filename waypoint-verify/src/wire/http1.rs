@@ -1,7 +1,6 @@
 //! HTTP/1.1, read strictly (RFC 9112). Own tokeniser instead of `httparse`: that one takes bare LF and leading LF for
 //! line ends and does not say which rule was broken, so a second pass over the same octets would be needed anyway.
 
-mod chars;
 mod chunked;
 mod fields;
 mod framing;
@@ -13,12 +12,13 @@ mod status;
 mod target;
 
 pub(super) use chunked::Chunked;
-pub(super) use framing::Framing;
+pub(super) use framing::{Framing, content_length};
 pub(super) use gather::{Gather, Gathered};
 pub(super) use requests::Requests;
 pub(super) use status::{StatusHead, response_head};
+pub(super) use target::check_host;
 
-use crate::wire::{Poison, Settings};
+use crate::wire::{Poison, Settings, chars};
 
 /// `Ok(None)`: the octets so far are right, the rest is missing.
 type Parsed<T> = Result<Option<T>, Poison>;

@@ -4,9 +4,6 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-/// Heads that are remembered per stream: as many as a client has in flight without pipelining, and some.
-const REMEMBERED: usize = 4;
-
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     offset: u64,
@@ -14,17 +11,23 @@ struct Seen {
     digest: u64,
 }
 
-/// The last few heads, by place and digest.
-#[derive(Debug, Default)]
-pub(super) struct Recent {
-    heads: [Seen; REMEMBERED],
+/// The last `N` heads, by place and digest.
+#[derive(Debug)]
+pub(super) struct Recent<const N: usize> {
+    heads: [Seen; N],
     next: u8,
 }
 
-impl Recent {
+impl<const N: usize> Default for Recent<N> {
+    fn default() -> Self {
+        Self { heads: [Seen::default(); N], next: 0 }
+    }
+}
+
+impl<const N: usize> Recent<N> {
     pub fn remember(&mut self, offset: u64, len: u32, digest: u64) {
         self.heads[usize::from(self.next)] = Seen { offset, len, digest };
-        self.next = (self.next + 1) % REMEMBERED as u8;
+        self.next = (self.next + 1) % N as u8;
     }
 
     pub fn is_empty(&self) -> bool {

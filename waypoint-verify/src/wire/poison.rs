@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::http2::Fault;
 use crate::model::Reason;
 
 /// Closed, so that it can label a metric; the variant is the [`Reason`] of the verdicts that it causes.
@@ -26,7 +27,7 @@ pub enum Gap {
     HoleAtClose,
 }
 
-/// RFC 9112 unless another one is named.
+/// RFC 9112 unless another one is named; the variants from `Preface` on speak of HTTP/2 (RFC 9113).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Malformed {
     /// LF without CR (section 2.2).
@@ -50,7 +51,7 @@ pub enum Malformed {
     FieldValue,
     /// HTTP/1.1 without `Host` (section 3.2).
     HostMissing,
-    /// More than one `Host` (section 3.2).
+    /// More than one `Host` (section 3.2), or one that differs from `:authority` (RFC 9113 section 8.3.1).
     TwoHosts,
     /// `Host` or the target's authority is no `host[:port]` (section 3.2).
     Host,
@@ -76,6 +77,36 @@ pub enum Malformed {
     Trailer,
     /// Urgent data: what the application reads depends on a socket option (RFC 9293 section 3.8.5).
     Urgent,
+    /// The preface is not followed by SETTINGS (section 3.4).
+    Preface,
+    /// A frame of a length that its type cannot have (section 4.2).
+    FrameSize,
+    /// A frame on stream 0 that needs a stream, or the other way round (section 6).
+    FrameStream,
+    /// More padding than payload (section 6.1).
+    Padding,
+    /// PUSH_PROMISE from a client (section 8.4).
+    PushPromise,
+    /// A header block that other frames interrupt, or CONTINUATION without one (section 6.10).
+    Continuation,
+    /// A setting with a value that it cannot have (section 6.5.2).
+    Setting,
+    /// WINDOW_UPDATE by 0 (section 6.9).
+    WindowUpdate,
+    /// An even stream identifier, or one that does not grow (section 5.1.1).
+    StreamId,
+    /// A frame on a stream that was never used (section 5.1).
+    StreamIdle,
+    /// DATA or HEADERS on a stream that the client has ended or reset, or that was forgotten (section 5.1).
+    StreamClosed,
+    /// A pseudo-header field that is missing, repeated, unknown, or stands behind other fields (section 8.3).
+    PseudoField,
+    /// `Connection`, `Transfer-Encoding` and the like, or `TE` with more than `trailers` (section 8.2.2).
+    ConnectionField,
+    /// Other octets of content than `content-length` says (section 8.1.1).
+    LengthDiffers,
+    /// A header block that cannot be decoded (RFC 7541).
+    Hpack(Fault),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,6 +140,12 @@ pub enum Bound {
     ChunkLine,
     TrailersTooLarge,
     OutOfOrder,
+    /// HTTP/2: a header table larger than is kept.
+    HeaderTable,
+    /// HTTP/2: CONTINUATION frames of one header block.
+    Continuations,
+    /// HTTP/2: octets of one SETTINGS frame.
+    Settings,
     /// The caller's own bound on all streams together ([`super::RequestStream::shed`]).
     Shed,
 }

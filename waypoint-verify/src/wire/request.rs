@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::http1::Requests;
+use super::parser::Parser;
 use super::pieces::Pieces;
 use super::segment::{Cut, Segment, next_grant, place, sequence};
 use super::{Bound, Conflict, Event, Gap, Malformed, Poison, Settings};
@@ -14,7 +14,7 @@ const WINDOW: u64 = 1 << 30;
 /// The request direction (client to server) of one connection, at one of its sockets.
 #[derive(Debug)]
 pub struct RequestStream {
-    parser: Requests,
+    parser: Parser,
     pieces: Option<Box<Pieces>>,
     acked: u64,
     granted: u64,
@@ -28,7 +28,7 @@ impl RequestStream {
     /// Offset 0 is the octet after the SYN.
     pub fn new(client_isn: u32, settings: &Arc<Settings>) -> Self {
         Self {
-            parser: Requests::new(Arc::clone(settings)),
+            parser: Parser::new(Arc::clone(settings)),
             pieces: None,
             acked: 0,
             granted: 0,

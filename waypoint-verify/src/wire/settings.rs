@@ -17,6 +17,12 @@ pub struct Settings {
     pub max_chunk_line: u16,
     /// Requests of one connection that wait for their response.
     pub max_pipelined: u16,
+    /// HTTP/2: octets of the header table that a sender may ask for (RFC 7541 section 4.2; Envoy's own is 4096).
+    pub max_header_table: u32,
+    /// HTTP/2: CONTINUATION frames of one header block.
+    pub max_continuations: u16,
+    /// HTTP/2: open streams of one connection that are remembered.
+    pub max_streams: u16,
 }
 
 impl Default for Settings {
@@ -28,6 +34,9 @@ impl Default for Settings {
             max_out_of_order: 1024 * 1024,
             max_chunk_line: 1024,
             max_pipelined: 1024,
+            max_header_table: 64 * 1024,
+            max_continuations: 64,
+            max_streams: 1024,
         }
     }
 }
@@ -41,6 +50,9 @@ impl fmt::Debug for Settings {
             .field("max_out_of_order", &self.max_out_of_order)
             .field("max_chunk_line", &self.max_chunk_line)
             .field("max_pipelined", &self.max_pipelined)
+            .field("max_header_table", &self.max_header_table)
+            .field("max_continuations", &self.max_continuations)
+            .field("max_streams", &self.max_streams)
             .finish_non_exhaustive()
     }
 }

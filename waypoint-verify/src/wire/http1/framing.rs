@@ -29,27 +29,10 @@ impl Framing {
     }
 
     fn length(&mut self, value: &[u8]) -> Result<(), Malformed> {
-        if self.length.is_some() || value.contains(&b',') {
+        if self.length.is_some() {
             return Err(Malformed::TwoLengths);
         }
-        if value.is_empty() {
-            return Err(Malformed::BadLength);
-        }
-        let mut length = 0u64;
-        for octet in value {
-            if !octet.is_ascii_digit() {
-                return Err(Malformed::BadLength);
-            }
-            length = length
-                .checked_mul(10)
-                .and_then(|n| n.checked_add(u64::from(octet - b'0')))
-                .ok_or(Malformed::BadLength)?;
-        }
-        // Offsets must stay far from overflow whatever the stream claims.
-        if length > 1 << 62 {
-            return Err(Malformed::BadLength);
-        }
-        self.length = Some(length);
+        self.length = Some(content_length(value)?);
         Ok(())
     }
 
@@ -60,4 +43,24 @@ impl Framing {
         self.chunked = true;
         Ok(())
     }
+}
+
+/// `1*DIGIT` (RFC 9110 section 8.6).
+pub(in crate::wire) fn content_length(value: &[u8]) -> Result<u64, Malformed> {
+    if value.contains(&b',') {
+        return Err(Malformed::TwoLengths);
+    }
+    if value.is_empty() {
+        return Err(Malformed::BadLength);
+    }
+    let mut length = 0u64;
+    for octet in value {
+        if !octet.is_ascii_digit() {
+            return Err(Malformed::BadLength);
+        }
+        length =
+            length.checked_mul(10).and_then(|n| n.checked_add(u64::from(octet - b'0'))).ok_or(Malformed::BadLength)?;
+    }
+    // Offsets must stay far from overflow whatever the stream claims.
+    if length > 1 << 62 { Err(Malformed::BadLength) } else { Ok(length) }
 }

@@ -11,6 +11,8 @@ use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Settings, Switc
 const MAX_EMPTY: u8 = 8;
 /// An incomplete head is looked at with every piece up to this size, so that another protocol is recognised at once.
 const EARLY_LOOKS: usize = 128;
+/// Heads that are remembered: as many as a client has in flight without pipelining, and some.
+const REMEMBERED: usize = 4;
 
 #[derive(Debug)]
 enum State {
@@ -35,7 +37,7 @@ enum State {
 /// No tunnel is longer, and offsets stay far from overflow.
 const ENDLESS: u64 = 1 << 62;
 
-/// A parser of request streams: the seam for HTTP/2. It takes octets strictly in order and says which ones it need not see.
+/// Takes octets strictly in order and says which ones it need not see.
 #[derive(Debug)]
 pub(in crate::wire) struct Requests {
     settings: Arc<Settings>,
@@ -46,7 +48,7 @@ pub(in crate::wire) struct Requests {
     /// Start of the last message that asked for a switch, until that is ruled out.
     switch: Option<(u64, Switch)>,
     state: State,
-    recent: Recent,
+    recent: Recent<REMEMBERED>,
 }
 
 impl Requests {
@@ -97,7 +99,9 @@ impl Requests {
     }
 
     /// The next octets. `seen`: the record that they came in; `now`: the record that made them contiguous.
-    pub fn take(&mut self, mut bytes: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
+    /// How many were taken: all, unless [`Self::asked_h2c`] stands before the rest.
+    pub fn take(&mut self, octets: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<usize, Poison> {
+        let mut bytes = octets;
         while !bytes.is_empty() {
             let taken = match &mut self.state {
                 State::Between { .. } => self.between(bytes, seen, now, out)?,
@@ -120,11 +124,22 @@ impl Requests {
                     self.skip(bytes.len() as u64, out);
                     bytes.len()
                 }
+                State::Switching if matches!(self.switch, Some((_, Switch::H2c))) => {
+                    return Ok(octets.len() - bytes.len());
+                }
                 State::Switching => return Err(Opaque::AfterSwitch.into()),
             };
             bytes = &bytes[taken..];
         }
-        Ok(())
+        Ok(octets.len())
+    }
+
+    /// The message that asked for HTTP/2, if nothing but HTTP/2 can follow now.
+    pub fn asked_h2c(&self) -> Option<u64> {
+        match (&self.state, self.switch) {
+            (State::Switching, Some((offset, Switch::H2c))) => Some(offset),
+            _ => None,
+        }
     }
 
     /// The message at `offset` did not switch protocols: what follows it is a request again.
@@ -170,11 +185,6 @@ impl Requests {
             State::Chunked(chunked) => chunked.heap(),
             State::Between { .. } | State::Length { .. } | State::Switching | State::Tunnel { .. } => 0,
         }
-    }
-
-    /// Frees what an incomplete message holds.
-    pub fn clear(&mut self) {
-        self.state = State::Switching;
     }
 
     fn between(&mut self, bytes: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<usize, Poison> {

@@ -70,6 +70,6 @@ fn build(
 
 /// `uri-host [":" port]`, or empty where the target has no authority (RFC 9112 section 3.2). User information is no part
 /// of it (RFC 9110 section 4.2.4).
-pub(super) fn check_host(value: &[u8]) -> Result<(), Malformed> {
+pub(in crate::wire) fn check_host(value: &[u8]) -> Result<(), Malformed> {
     if value.iter().all(|octet| is(*octet, HOST)) { Ok(()) } else { Err(Malformed::Host) }
 }

@@ -9,12 +9,17 @@ pub(super) const TARGET: u8 = 4;
 /// What `host[:port]` is made of (RFC 3986 section 3.2.2).
 pub(super) const HOST: u8 = 8;
 pub(super) const HEX: u8 = 16;
+/// `tchar` that HTTP/2 allows in a field name (RFC 9113 section 8.2.1): none in upper case.
+pub(super) const LOWER: u8 = 32;
 
 const fn class_of(octet: u8) -> u8 {
     let mut class = 0;
     let alphanumeric = octet.is_ascii_alphanumeric();
     if alphanumeric || is_in(octet, b"!#$%&'*+-.^_`|~") {
         class |= TOKEN;
+        if !octet.is_ascii_uppercase() {
+            class |= LOWER;
+        }
     }
     if octet == b'\t' || (octet >= 0x20 && octet != 0x7f) {
         class |= VALUE;
@@ -54,6 +59,11 @@ static CLASSES: [u8; 256] = {
     }
     classes
 };
+
+/// Whether there is anything, and all of it is of `class`.
+pub(super) fn all(raw: &[u8], class: u8) -> bool {
+    !raw.is_empty() && raw.iter().all(|octet| is(*octet, class))
+}
 
 pub(super) fn is(octet: u8, class: u8) -> bool {
     CLASSES[usize::from(octet)] & class != 0
