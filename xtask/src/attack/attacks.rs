@@ -9,6 +9,7 @@ mod host_network;
 mod pipelining;
 mod port_forward;
 mod same_pod;
+mod smuggling;
 mod upstream_itself;
 mod waypoint_pod;
 
@@ -26,4 +27,5 @@ pub const ALL: &[Attack] = &[
     host_network::ATTACK,
     hairpin::ATTACK,
     client_headers::ATTACK,
+    smuggling::ATTACK,
 ];

@@ -105,7 +105,8 @@ impl Stage {
         self.declare(Intent::Bypass, name, Vec::new())
     }
 
-    fn declare(&mut self, intent: Intent, name: &str, expected: Vec<(&'static str, Count)>) -> String {
+    /// The same with expectations that are computed.
+    pub fn declare(&mut self, intent: Intent, name: &str, expected: Vec<(&'static str, Count)>) -> String {
         let label = Label::new(intent, self.playing.attack, name, expected);
         let path = label.path.clone();
         self.labels.push(label);
