@@ -7,6 +7,7 @@ mod run;
 mod score;
 mod stage;
 mod traffic;
+mod truth;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args as ClapArgs, ValueEnum};

@@ -44,6 +44,8 @@ pub enum Tool {
     Serve,
     /// UDP and other protocols.
     Datagrams,
+    /// A receiver of UDP.
+    Receive,
     /// Holds a packet socket.
     Packets,
     /// A connection past all IP hooks.
@@ -68,6 +70,7 @@ pub fn main(tool: Tool) -> Result<()> {
         Tool::Sockets => owner::serve::<sockets::Sockets>(),
         Tool::Serve => owner::serve::<serve::Serve>(),
         Tool::Datagrams => owner::serve::<datagrams::Datagrams>(),
+        Tool::Receive => owner::serve::<datagrams::Receive>(),
         Tool::Packets => owner::serve::<packets::Packets>(),
         Tool::Sockmap => owner::serve::<sockmap::Sockmap>(),
     }

@@ -1,16 +1,30 @@
 //! All attacks, in the order in which they are shown.
 
+mod borrowed_identity;
 mod client_headers;
 mod direct_addresses;
+mod forging_route;
+mod front_addresses;
 mod hairpin;
 mod head_in_body;
 mod header_replay;
 mod host_network;
+mod made_up;
+mod mirrors;
+mod not_tcp;
 mod pipelining;
 mod port_forward;
+mod rare_sockets;
+mod routes;
+mod same_peer;
 mod same_pod;
+mod slow_and_endless;
 mod smuggling;
+mod sockmap;
+mod split_routes;
+mod tcp_tricks;
 mod upstream_itself;
+mod waypoint_itself;
 mod waypoint_pod;
 
 use super::Attack;
@@ -28,4 +42,18 @@ pub const ALL: &[Attack] = &[
     hairpin::ATTACK,
     client_headers::ATTACK,
     smuggling::ATTACK,
+    waypoint_itself::ATTACK,
+    front_addresses::ATTACK,
+    borrowed_identity::ATTACK,
+    tcp_tricks::ATTACK,
+    rare_sockets::ATTACK,
+    not_tcp::ATTACK,
+    sockmap::ATTACK,
+    slow_and_endless::ATTACK,
+    routes::ATTACK,
+    split_routes::ATTACK,
+    mirrors::ATTACK,
+    forging_route::ATTACK,
+    made_up::ATTACK,
+    same_peer::ATTACK,
 ];

@@ -32,6 +32,8 @@ pub struct Label {
     pub path: String,
     pub expected: Vec<(&'static str, Count)>,
     pub seen: BTreeMap<String, u64>,
+    /// One explanation of each.
+    pub samples: BTreeMap<String, String>,
     /// Of those seen, the ones that may still change.
     pub provisional: u64,
 }
@@ -39,7 +41,7 @@ pub struct Label {
 impl Label {
     pub fn new(intent: Intent, attack: &'static str, name: &str, expected: Vec<(&'static str, Count)>) -> Self {
         let path = format!("/{}/{attack}/{name}", intent.segment());
-        Self { intent, attack, path, expected, seen: BTreeMap::new(), provisional: 0 }
+        Self { intent, attack, path, expected, seen: BTreeMap::new(), samples: BTreeMap::new(), provisional: 0 }
     }
 
     /// What differs, in words. What is not expected must not occur.
@@ -52,7 +54,8 @@ impl Label {
             }
         }
         for (what, seen) in self.seen.iter().filter(|(what, _)| !self.expected.iter().any(|(e, _)| e == what)) {
-            wrong.push(format!("{}: {what}: expected 0, seen {seen}", self.path));
+            let sample = self.samples.get(what).map(|sample| format!(", such as {sample}")).unwrap_or_default();
+            wrong.push(format!("{}: {what}: expected 0, seen {seen}{sample}", self.path));
         }
         if self.provisional > 0 {
             wrong.push(format!("{}: {} did not become final", self.path, self.provisional));

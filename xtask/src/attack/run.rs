@@ -60,7 +60,7 @@ fn play(attacks: &[Attack]) -> Result<Vec<Row>> {
             .wrong
             .extend(attacks.iter().map(|attack| (attack.name, format!("the verifier did not end well: {error:#}"))));
     }
-    stage.tally();
+    stage.tally()?;
     stage.tell_unlabelled();
     let Stage { lab, labels, mut wrong, .. } = stage;
     lab.down()?;

@@ -10,9 +10,13 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::label::{Intent, Label, fate, of_path};
+use super::truth::Truth;
 use crate::client::Outcome;
 use crate::demo::{Count, Verifier};
 use crate::lab::{Lab, Topology};
+
+/// What Envoy puts behind the authority of a mirrored request.
+const SHADOW: &str = "-shadow";
 
 /// Far beyond what any verdict takes; what has not come by then is told as a difference.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -34,6 +38,11 @@ pub struct Stage {
     pub(super) labels: Vec<Label>,
     /// Whose connections cannot be read: label by the sender's address.
     connections: BTreeMap<SocketAddr, String>,
+    /// Label by exact path, and by a label's path with `SHADOW` behind it.
+    paths: BTreeMap<String, String>,
+    by_agent: bool,
+    /// Labels by message, from what the backends have served so far.
+    agents: BTreeMap<String, String>,
     pub(super) wrong: Vec<(&'static str, String)>,
 }
 
@@ -46,8 +55,9 @@ struct Playing {
 
 impl Stage {
     pub(super) fn new() -> Result<Self> {
+        let topology = Topology { access_log: true, ..Topology::standard() };
         Ok(Self {
-            lab: Lab::up(&Topology::standard())?,
+            lab: Lab::up(&topology)?,
             ready: Value::Null,
             summaries: Vec::new(),
             verifier: None,
@@ -57,6 +67,9 @@ impl Stage {
             begun: Vec::new(),
             labels: Vec::new(),
             connections: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            by_agent: false,
+            agents: BTreeMap::new(),
             wrong: Vec::new(),
         })
     }
@@ -125,6 +138,21 @@ impl Stage {
         self.connections.insert(local, label.to_owned());
     }
 
+    /// What has exactly this path is of this label: where the way that it took is only known afterwards.
+    pub fn was(&mut self, path: &str, label: &str) {
+        self.paths.insert(path.to_owned(), label.to_owned());
+    }
+
+    /// Copies that a mirror made of requests of a label (their authority ends in `-shadow`) are of another one.
+    pub fn copies(&mut self, of: &str, label: &str) {
+        self.paths.insert(format!("{of}{SHADOW}"), label.to_owned());
+    }
+
+    /// These requests carry their label as `User-Agent`, because nothing else tells them apart.
+    pub fn told_by_backends(&mut self) {
+        self.by_agent = true;
+    }
+
     /// What the gate's exit code must be one of.
     pub fn exits(&mut self, codes: &[i32]) -> Result<()> {
         self.end()?;
@@ -149,7 +177,7 @@ impl Stage {
     pub fn settle(&mut self) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
-            self.tally();
+            self.tally()?;
             let mine = self.labels.iter().filter(|label| label.attack == self.playing.attack);
             if mine.into_iter().all(|label| label.differences().is_empty()) {
                 return Ok(());
@@ -191,23 +219,30 @@ impl Stage {
     }
 
     /// Counts the newest verdict of each message under its label.
-    pub(super) fn tally(&mut self) {
-        let mut seen: Vec<(usize, String, bool)> = Vec::new();
+    pub(super) fn tally(&mut self) -> Result<()> {
+        if self.by_agent {
+            let truth = Truth::read(&self.lab)?;
+            let labels = truth.labels(self.latest().map(|(_, verdict)| verdict));
+            self.agents = labels.into_iter().map(|(message, label)| (message.to_owned(), label)).collect();
+        }
+        let mut seen: Vec<(usize, String, bool, String)> = Vec::new();
         for (_, verdict) in self.latest() {
             let Some(label) = self.label_of(verdict) else { continue };
             let fate = fate(verdict);
             let provisional = verdict["verdict"] == "verified" && verdict["final"] == false;
-            seen.push((label, fate, provisional));
+            seen.push((label, fate, provisional, verdict["explanation"].to_string()));
         }
         for label in &mut self.labels {
             label.seen.clear();
             label.provisional = 0;
         }
-        for (label, fate, provisional) in seen {
+        for (label, fate, provisional, explanation) in seen {
             let label = &mut self.labels[label];
+            label.samples.insert(fate.clone(), explanation);
             *label.seen.entry(fate).or_default() += 1;
             label.provisional += u64::from(provisional);
         }
+        Ok(())
     }
 
     /// Verdicts that nobody declared, told to the attack under which they came.
@@ -225,12 +260,20 @@ impl Stage {
 
     fn label_of(&self, verdict: &Value) -> Option<usize> {
         let explanation = &verdict["explanation"];
-        let by_path = explanation["request"]["path"].as_str().and_then(of_path);
+        let by_agent = || self.agents.get(verdict["message"].as_str()?).cloned();
+        let request = &explanation["request"];
+        let by_path = || {
+            let path = request["path"].as_str()?;
+            let label = self.paths.get(path).cloned().or_else(|| of_path(path))?;
+            let copied = request["authority"].as_str().is_some_and(|authority| authority.ends_with(SHADOW));
+            let copy = copied.then(|| self.paths.get(&format!("{label}{SHADOW}"))).flatten();
+            Some(copy.cloned().unwrap_or(label))
+        };
         let by_sender = || {
             let address = explanation["sender"]["address"].as_str()?.parse().ok()?;
             self.connections.get(&address).cloned()
         };
-        let path = by_path.or_else(by_sender)?;
+        let path = by_agent().or_else(by_path).or_else(by_sender)?;
         self.labels.iter().position(|label| label.path == path)
     }
 

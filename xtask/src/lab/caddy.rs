@@ -25,6 +25,9 @@ pub enum Variant {
     H2c,
 }
 
+/// How a health check that looks like a client's request can be told from one in a backend's log; a verifier does not compare it.
+pub const HEALTH_AGENT: &str = "/bypass/made-up/health";
+
 /// Starts a container's Caddy in `dir`; `ready` of the process tells when it listens.
 pub fn start(
     plan: &Plan,
@@ -50,6 +53,11 @@ pub fn sink_socket(dir: &Path) -> std::path::PathBuf {
     dir.join("sink.sock")
 }
 
+/// Where a backend writes down what it serves.
+pub fn access_log(dir: &Path) -> std::path::PathBuf {
+    dir.join("access.log")
+}
+
 fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, dir: &Path) -> Result<String> {
     let ports: Vec<_> = container.ports.iter().map(|port| format!(":{}", port.port)).collect();
     let site = match &container.run {
@@ -61,7 +69,7 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
                 Variant::HealthCheckLikeAClient => {
                     let peer = plan.node(&pod.node)?.ingress.v4();
                     health_check(&format!(
-                        "\t\thealth_headers {{\n\t\t\tHost hello.example\n\t\t\tX-Forwarded-For {peer}\n\t\t}}\n"
+                        "\t\thealth_headers {{\n\t\t\tHost hello.example\n\t\t\tUser-Agent {HEALTH_AGENT}\n\t\t\tX-Forwarded-For {peer}\n\t\t}}\n"
                     ))
                 }
             };
@@ -73,7 +81,7 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
         }
         // The answer says what came in, so that a test can see it without looking at packets.
         Program::Backend => format!(
-            "\theader X-Lab-Pod {pod}\n\
+            "{log}\theader X-Lab-Pod {pod}\n\
              \theader X-Lab-Forwarded-For \"{{http.request.header.X-Forwarded-For}}\"\n\
              \theader X-Lab-Request-Id \"{{http.request.header.X-Request-Id}}\"\n\
              \theader X-Lab-Uri \"{{http.request.uri}}\"\n\
@@ -86,6 +94,11 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
              \thandle {{\n\t\trespond \"hello from {pod}\"\n\t}}\n",
             pod = pod.name,
             sink = sink_socket(dir).display(),
+            log = if plan.topology.access_log {
+                format!("\tlog {{\n\t\toutput file {}\n\t}}\n", access_log(dir).display())
+            } else {
+                String::new()
+            },
         ),
         Program::Envoy | Program::Idle => bail!("{}/{} does not run Caddy", pod.name, container.name),
     };

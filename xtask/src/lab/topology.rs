@@ -14,6 +14,9 @@ const DEFAULT: &str = include_str!("../../topology.yaml");
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Topology {
+    /// Whether backends write down what they serve (`Lab::access_log`).
+    #[serde(default)]
+    pub access_log: bool,
     pub networks: Networks,
     pub nodes: Vec<NodeSpec>,
     pub workloads: Vec<Workload>,

@@ -39,6 +39,23 @@ impl Datagrams {
     }
 }
 
+/// Takes what comes to this address over UDP, until released or killed. It says `Waiting("ready")` when it does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Receive {
+    pub at: SocketAddr,
+}
+
+impl Script for Receive {
+    const TOOL: Tool = Tool::Receive;
+    type Report = ();
+
+    fn play(self, owner: &mut Owner) -> Result<()> {
+        let socket = Socket::new(Domain::for_address(self.at), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.bind(&self.at.into())?;
+        owner.wait("ready")
+    }
+}
+
 impl Script for Datagrams {
     const TOOL: Tool = Tool::Datagrams;
     type Report = ();

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{Lab, key};
-use crate::lab::cgroup;
 use crate::lab::envoy::Envoy;
 use crate::lab::place::Place;
 use crate::lab::plan::Plan;
 use crate::lab::process::Process;
+use crate::lab::{caddy, cgroup};
 
 impl Lab {
     /// The first container of a pod: what `kubectl exec POD` means.
@@ -81,6 +81,13 @@ impl Lab {
 
     pub fn envoy(&self, node: &str) -> Result<&Envoy> {
         self.envoys.get(node).with_context(|| format!("{node} has no Envoy"))
+    }
+
+    /// What a backend has served, as Caddy writes it; only where the topology says so.
+    pub fn access_log(&self, pod: &str) -> Result<PathBuf> {
+        let pod = self.plan.pod(pod)?;
+        let container = pod.containers.first().with_context(|| format!("{} has no container", pod.name))?;
+        Ok(caddy::access_log(&self.container_dir(pod, container)))
     }
 
     /// The process of a Caddy container.

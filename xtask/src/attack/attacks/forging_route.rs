@@ -1,0 +1,66 @@
+//! J, M. A route past the waypoint forges all that a genuine, concurrent request carries: its filters set x-forwarded-for, traceparent
+//! and x-request-id to what a genuine one has, and rewrite the path. Only the backend's own log tells the two apart here.
+//!
+//! None of the forged is Verified. The route is named as destroying evidence, and takes the constraint away only from departures that
+//! carry its constants: genuine ones that took the other waypoint stay Verified, those that look like the forged are
+//! Unverified(ambiguous).
+
+use anyhow::Result;
+
+use crate::attack::stage::Stage;
+use crate::attack::traffic::answered;
+use crate::attack::{Attack, Setting};
+use crate::client::{Request, Script};
+use crate::demo::Count;
+
+const EACH: usize = 30;
+/// What a genuine request carries that went through hello-waypoint-1: node-1's ingress address, then the waypoint's.
+const GENUINE: &str = "10.244.1.2,10.244.1.10";
+const TRACE: &str = "00-00000000000000000000000000000f07-00000000000000f1-01";
+
+pub const ATTACK: Attack = Attack {
+    name: "forging-route",
+    source: "J M",
+    about: "a route past the waypoint forges every header and the path of genuine requests",
+    setting: Setting::Own,
+    play,
+};
+
+fn play(stage: &mut Stage) -> Result<()> {
+    stage.lab.apply(&format!(
+        r#"
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: forging, namespace: hello}}
+spec:
+  parentRefs: [{{name: hello-gateway}}]
+  rules:
+    - matches: [{{path: {{type: PathPrefix, value: /forge}}}}]
+      backendRefs: [{{name: hello-backend, port: 8083}}]
+      filters:
+        - type: RequestHeaderModifier
+          requestHeaderModifier:
+            set:
+              - {{name: x-forwarded-for, value: "{GENUINE}"}}
+              - {{name: traceparent, value: "{TRACE}"}}
+              - {{name: x-request-id, value: 3f2504e0-4f89-41d3-9a0c-0305e82c3301}}
+        - type: URLRewrite
+          urlRewrite: {{path: {{type: ReplaceFullPath, replaceFullPath: /same}}}}
+"#
+    ))?;
+    stage.told_by_backends();
+    stage.observe(&[])?;
+    let genuine = stage.legitimate("genuine", [("Verified", Count::AtLeast(1)), ("Unverified(ambiguous)", Count::Any)]);
+    let forged =
+        stage.bypass("forged", [("Bypassed(RouteBypass)", Count::Any), ("Unverified(ambiguous)", Count::AtLeast(1))]);
+    let to = stage.lab.gateway("hello-gateway")?;
+    let honest = vec![Request::get("/same").header("traceparent", TRACE).header("User-Agent", &genuine); EACH];
+    let honest = stage.lab.client("client-1")?.spawn(&Script::keep_alive(to, honest))?;
+    let forging = vec![Request::get("/forge").header("User-Agent", &forged); EACH];
+    answered(stage.lab.client("client-3")?.run(&Script::keep_alive(to, forging))?, EACH)?;
+    answered(honest.finish()?, EACH)?;
+    let named = stage.ready["findings"].to_string().contains("hello/forging");
+    stage.claim("the route is named as destroying evidence", named);
+    stage.settle()?;
+    stage.exits(&[1, 3])
+}
