@@ -165,7 +165,7 @@ impl<M: Machine> Tracer<M> {
         let (local, peer) = (socket.local, socket.remote);
         let mut responses = std::mem::take(&mut self.responses);
         if let Some(exchanges) = socket.exchanges(&settings) {
-            exchanges.asked(key, Asked::by(head.method()), &mut responses);
+            exchanges.asked(key, Asked::of(head), &mut responses);
         }
         if socket.is_arrival() {
             self.counters.arrivals += 1;

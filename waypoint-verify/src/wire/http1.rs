@@ -6,17 +6,21 @@ mod fields;
 mod framing;
 mod gather;
 mod requests;
+mod responses;
 mod sniff;
 mod start;
 mod status;
 mod target;
 
-pub(super) use chunked::Chunked;
-pub(super) use framing::{Framing, content_length};
-pub(super) use gather::{Gather, Gathered};
+pub(super) use framing::content_length;
 pub(super) use requests::Requests;
-pub(super) use status::{StatusHead, response_head};
+pub(super) use responses::Responses;
 pub(super) use target::check_host;
+
+use chunked::Chunked;
+use framing::Framing;
+use gather::{Gather, Gathered};
+use status::{StatusHead, response_head};
 
 use crate::wire::{Poison, Settings, chars};
 

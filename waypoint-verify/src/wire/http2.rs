@@ -17,11 +17,13 @@ mod frame;
 mod held;
 mod hpack;
 mod requests;
+mod responses;
 mod streams;
 
 pub(super) use frame::PREFACE;
 pub use hpack::Fault;
 pub(super) use requests::Requests;
+pub(super) use responses::Responses;
 
 #[cfg(test)]
 mod tests;

@@ -1,37 +1,52 @@
 //! The response direction of one connection at the socket that writes it: just when an exchange is over.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::http1::{Chunked, Gather, Gathered, StatusHead, response_head};
 use super::pieces::Pieces;
 use super::segment::{Cut, Segment, next_grant, place, sequence};
-use super::{Body, Bound, Conflict, Poison, ResponseEvent, Settings, Which};
+use super::{Conflict, Poison, ResponseEvent, Settings, Which, http1, http2};
+use crate::model::Head;
 
 /// What a request says about the end of its response (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     Head,
     Connect,
+    /// It may be answered on stream 1 of HTTP/2.
+    H2c,
     Other,
 }
 
 impl Asked {
-    pub fn by(method: &[u8]) -> Self {
-        match method {
+    pub fn of(head: &Head) -> Self {
+        match head.method() {
             b"HEAD" => Self::Head,
             b"CONNECT" => Self::Connect,
+            _ if head.values("upgrade").any(|value| value.eq_ignore_ascii_case(b"h2c")) => Self::H2c,
             _ => Self::Other,
         }
     }
 }
 
+/// What is read of them.
 #[derive(Debug)]
-enum State {
-    Head(Gather),
-    Length { left: u64 },
-    Chunked(Chunked),
+enum Answers {
+    Http1(http1::Responses),
+    Http2(http2::Responses),
     Unknown,
+}
+
+impl Answers {
+    /// Nothing has come before. What was asked in HTTP/1.1 is not answered in HTTP/2.
+    fn begin_http2(&mut self) -> Result<(), Lost> {
+        match self {
+            Self::Http1(answers) if answers.waiting() => Err(Lost::Unclear),
+            _ => {
+                *self = Self::Http2(http2::Responses::default());
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Octets that are held because others, which matter, were not seen: they may be sent again.
@@ -45,16 +60,12 @@ pub struct ResponseStream {
     pos: u64,
     granted: u64,
     pieces: Option<Box<Pieces>>,
-    /// Requests whose final response has not ended, oldest first.
-    asked: VecDeque<Asked>,
-    /// Of the oldest one.
-    index: u64,
-    state: State,
+    answers: Answers,
     server_isn: u32,
 }
 
 /// Why following stops; the caller only learns that it did.
-enum Lost {
+pub(super) enum Lost {
     Unclear,
 }
 
@@ -72,27 +83,18 @@ impl From<Conflict> for Lost {
 
 impl ResponseStream {
     pub fn new(server_isn: u32, settings: &Arc<Settings>) -> Self {
-        let state = State::Head(Gather::default());
-        Self {
-            settings: Arc::clone(settings),
-            pos: 0,
-            granted: 0,
-            pieces: None,
-            asked: VecDeque::new(),
-            index: 0,
-            state,
-            server_isn,
-        }
+        let answers = Answers::Http1(http1::Responses::default());
+        Self { settings: Arc::clone(settings), pos: 0, granted: 0, pieces: None, answers, server_isn }
     }
 
     /// To be called for every request head of the connection, in order, before its response is shown. `stream`: as its
     /// event says; what an HTTP/2 stream asked need not be known.
     pub fn request(&mut self, asked: Asked, stream: u32, out: &mut Vec<ResponseEvent>) {
-        if self.known() && stream == 0 {
-            self.asked.push_back(asked);
-            if self.asked.len() > usize::from(self.settings.max_pipelined) {
-                self.lose(out);
-            }
+        if let Answers::Http1(answers) = &mut self.answers
+            && stream == 0
+            && !answers.asked(asked, self.settings.max_pipelined)
+        {
+            self.lose(out);
         }
     }
 
@@ -108,13 +110,14 @@ impl ResponseStream {
     }
 
     /// The sequence number up to which the kernel need not copy, if it is worth telling. Ask after every segment. The last
-    /// octet of a body is never granted: a packet with it must show, or nobody would learn that the response has ended.
+    /// octet of a response is never granted: a packet with it must show, or nobody would learn that the response has ended.
     pub fn grant(&mut self) -> Option<u32> {
-        let ahead = match &self.state {
-            State::Unknown => return None,
-            State::Length { left } => left.saturating_sub(1),
-            State::Chunked(_) | State::Head(_) => self.indifferent(),
+        let ends = match &self.answers {
+            Answers::Http1(answers) => answers.ends_with_content(),
+            Answers::Http2(answers) => answers.ends_with_content(),
+            Answers::Unknown => return None,
         };
+        let ahead = self.indifferent().saturating_sub(u64::from(ends));
         self.granted = next_grant(self.granted, self.pos, ahead)?;
         Some(sequence(self.server_isn, self.granted))
     }
@@ -128,18 +131,14 @@ impl ResponseStream {
 
     /// Whether ends of responses are still told.
     pub fn known(&self) -> bool {
-        !matches!(self.state, State::Unknown)
+        !matches!(self.answers, Answers::Unknown)
     }
 
     /// Octets that this stream occupies, about.
     pub fn memory(&self) -> usize {
-        let held = match &self.state {
-            State::Head(gather) => gather.heap(),
-            State::Chunked(chunked) => chunked.heap(),
-            State::Length { .. } | State::Unknown => 0,
-        };
+        let held = if let Answers::Http1(answers) = &self.answers { answers.heap() } else { 0 };
         let pieces = self.pieces.as_ref().map_or(0, |pieces| pieces.memory());
-        size_of::<Self>() + held + self.asked.capacity() + pieces
+        size_of::<Self>() + held + pieces
     }
 
     fn read(&mut self, cut: Cut<'_>, at: u64, out: &mut Vec<ResponseEvent>) -> Result<(), Lost> {
@@ -182,35 +181,31 @@ impl ResponseStream {
     }
 
     fn take(&mut self, mut bytes: &[u8], at: u64, out: &mut Vec<ResponseEvent>) -> Result<(), Lost> {
-        while !bytes.is_empty() {
-            let taken = match &mut self.state {
-                State::Head(_) => self.head(bytes, at, out)?,
-                State::Length { left } => {
-                    let n = (*left).min(bytes.len() as u64);
-                    self.skip(n, at, out);
-                    usize::try_from(n).unwrap_or(usize::MAX)
-                }
-                State::Chunked(chunked) => {
-                    let (n, ended) = chunked.take(bytes, &self.settings)?;
-                    self.pos += n as u64;
-                    if ended {
-                        self.end(at, out);
-                    }
-                    n
-                }
-                State::Unknown => return Ok(()),
-            };
+        if let (0, Some(0)) = (self.pos, bytes.first()) {
+            // HTTP/1 begins with "HTTP/", HTTP/2 with the length of a SETTINGS frame, which is never of 64 KiB.
+            self.answers.begin_http2()?;
+        }
+        if let Answers::Http1(answers) = &mut self.answers {
+            let taken = answers.take(bytes, at, &self.settings, out)?;
+            self.pos += taken as u64;
             bytes = &bytes[taken..];
+            if answers.upgraded() {
+                self.answers = Answers::Http2(http2::Responses::default());
+            }
+        }
+        if let Answers::Http2(answers) = &mut self.answers {
+            answers.take(bytes, at, out)?;
+            self.pos += bytes.len() as u64;
         }
         Ok(())
     }
 
     /// Octets of content that come next, whatever they are.
     fn indifferent(&self) -> u64 {
-        match &self.state {
-            State::Length { left } => *left,
-            State::Chunked(chunked) => chunked.indifferent(),
-            State::Head(_) | State::Unknown => 0,
+        match &self.answers {
+            Answers::Http1(answers) => answers.indifferent(),
+            Answers::Http2(answers) => answers.indifferent(),
+            Answers::Unknown => 0,
         }
     }
 
@@ -220,76 +215,21 @@ impl ResponseStream {
             return;
         }
         self.pos += n;
-        match &mut self.state {
-            State::Length { left } => {
-                *left -= n;
-                if *left == 0 {
-                    self.end(at, out);
-                }
-            }
-            State::Chunked(chunked) => chunked.skip(n),
-            State::Head(_) | State::Unknown => {}
+        match &mut self.answers {
+            Answers::Http1(answers) => answers.skip(n, at, out),
+            Answers::Http2(answers) => answers.skip(n, at, out),
+            Answers::Unknown => {}
         }
-    }
-
-    fn head(&mut self, bytes: &[u8], at: u64, out: &mut Vec<ResponseEvent>) -> Result<usize, Lost> {
-        let State::Head(gather) = &mut self.state else { return Ok(0) };
-        if gather.bytes().is_empty()
-            && let Some(head) = response_head(bytes, &self.settings)?
-        {
-            self.pos += head.len as u64;
-            self.answer(head, at, out)?;
-            return Ok(head.len);
-        }
-        let taken = match gather.push(bytes, self.settings.max_head, Bound::HeadTooLarge.into())? {
-            Gathered::More => bytes.len(),
-            Gathered::Complete(taken) => {
-                let gather = std::mem::take(gather);
-                let head = response_head(gather.bytes(), &self.settings)?.ok_or(Lost::Unclear)?;
-                self.pos += taken as u64;
-                self.answer(head, at, out)?;
-                return Ok(taken);
-            }
-        };
-        self.pos += taken as u64;
-        Ok(taken)
-    }
-
-    fn answer(&mut self, head: StatusHead, at: u64, out: &mut Vec<ResponseEvent>) -> Result<(), Lost> {
-        // An answer to what was not asked (408 before a request) shifts every later one.
-        let asked = *self.asked.front().ok_or(Lost::Unclear)?;
-        let StatusHead { status, framing, .. } = head;
-        if (100..200).contains(&status) && status != 101 {
-            return Ok(());
-        }
-        let switched = status == 101 || (asked == Asked::Connect && (200..300).contains(&status));
-        out.push(ResponseEvent::Answered { which: Which::Nth(self.index), status, switched, at });
-        if switched {
-            return Err(Lost::Unclear);
-        }
-        match framing {
-            _ if asked == Asked::Head || matches!(status, 204 | 304) => self.end(at, out),
-            Some(Body::Length(0)) => self.end(at, out),
-            Some(Body::Length(left)) => self.state = State::Length { left },
-            Some(Body::Chunked | Body::Stream) => self.state = State::Chunked(Chunked::default()),
-            // Delimited by the close of the connection.
-            None => return Err(Lost::Unclear),
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, at: u64, out: &mut Vec<ResponseEvent>) {
-        out.push(ResponseEvent::Ended { which: Which::Nth(self.index), at });
-        self.asked.pop_front();
-        self.index += 1;
-        self.state = State::Head(Gather::default());
     }
 
     fn lose(&mut self, out: &mut Vec<ResponseEvent>) {
-        self.state = State::Unknown;
-        self.asked = VecDeque::new();
+        let from = match std::mem::replace(&mut self.answers, Answers::Unknown) {
+            Answers::Http1(answers) => Which::Nth(answers.index()),
+            Answers::Http2(_) => Which::Stream(0),
+            Answers::Unknown => return,
+        };
         self.pieces = None;
-        out.push(ResponseEvent::Unknown { from: Which::Nth(self.index) });
+        out.push(ResponseEvent::Unknown { from });
     }
 }
 

@@ -11,13 +11,15 @@ pub(in crate::wire) struct StatusHead {
     pub status: u16,
     /// As the fields say; status and request method may overrule it.
     pub framing: Option<Body>,
+    /// `Upgrade: h2c`.
+    pub h2c: bool,
 }
 
 pub(in crate::wire) fn response_head(raw: &[u8], settings: &Settings) -> Parsed<StatusHead> {
     let mut cursor = Cursor { raw, at: 0, settings };
     let Some((status, http10)) = cursor.status_line()? else { return Ok(None) };
     let mut framing = Framing::default();
-    let mut count = 0;
+    let (mut count, mut h2c) = (0, false);
     loop {
         match cursor.field()? {
             None => return Ok(None),
@@ -27,7 +29,9 @@ pub(in crate::wire) fn response_head(raw: &[u8], settings: &Settings) -> Parsed<
                 if count > settings.max_fields {
                     return Err(Bound::TooManyFields.into());
                 }
-                framing.note(&raw[name.0..name.1], &raw[value.0..value.1])?;
+                let (name, value) = (&raw[name.0..name.1], &raw[value.0..value.1]);
+                h2c |= name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"h2c");
+                framing.note(name, value)?;
             }
         }
     }
@@ -35,7 +39,7 @@ pub(in crate::wire) fn response_head(raw: &[u8], settings: &Settings) -> Parsed<
     if http10 && framing == Some(Body::Chunked) {
         return Err(Malformed::TransferEncodingIn10.into());
     }
-    Ok(Some(StatusHead { len: cursor.at, status, framing }))
+    Ok(Some(StatusHead { len: cursor.at, status, framing, h2c }))
 }
 
 impl Cursor<'_> {
