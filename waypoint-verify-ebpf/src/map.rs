@@ -9,6 +9,7 @@ pub const OWNERS: &str = "OWNERS";
 pub const GRANTS: &str = "GRANTS";
 pub const SETTINGS: &str = "SETTINGS";
 pub const LOST: &str = "LOST";
+pub const SHARES: &str = "SHARES";
 pub const COUNTERS: &str = "COUNTERS";
 
 /// What is wanted of the sockets that were created in a cgroup: values of `OWNERS`.
@@ -52,11 +53,15 @@ pub struct Settings {
     pub default_flags: u32,
     /// Bytes that are copied of one socket of such a cgroup, in each direction.
     pub unclassified_budget: u32,
-    /// As `window`, of a response while the ring is calm: nobody need know the length of a chunked one, so that it is
-    /// followed only by copying it as fast as it is written.
-    pub response_window: u32,
+    /// As `window`, while the ring is calm: nobody need know the length of a chunked message, so that it is followed only
+    /// by copying it as fast as it is written.
+    pub calm_window: u32,
     /// Bytes that wait in the ring from which on it is not calm.
     pub calm: u32,
+    /// Size of the ring.
+    pub ring: u32,
+    /// What one cgroup may reserve of what is free in the ring, in 256ths.
+    pub share: u32,
 }
 
 /// Value of `GRANTS`, by [`grant_key`]: bytes of the stream before `until` need not be copied.
@@ -83,8 +88,31 @@ pub struct Lost {
     pub bytes: u64,
 }
 
-/// The one value of `LOST`: indexed by record kind, so that userspace reads all with one call.
+/// The one value of `LOST`: indexed by record kind, so that userspace reads all with one call. Counted after the same
+/// was counted in [`Share::lost`]: while this does not change, nor does that.
 pub type Losses = [Lost; kind::END as usize];
+
+/// Cgroups of which shares are kept; those beyond it have that of [`NOBODY`] together.
+pub const SHARES_MOST: u32 = 4096;
+
+/// The key of `SHARES` for what is of no cgroup that is known, or of one too many.
+pub const NOBODY: u64 = 0;
+
+/// Value of `SHARES`, by the cgroup in which a record's socket was created: what it takes of the ring, and what it lost.
+///
+/// What is counted as taken was reserved since the reader was last seen past `mark`; so it may leave out what was reserved
+/// before that and is not yet read. A cgroup holds at most twice its share.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// The ring's producer position when `taken` was last 0.
+    pub mark: u64,
+    /// Bytes reserved since, headers included.
+    pub taken: u64,
+    /// Lost records for which there was no room in the share; the others found the whole ring full.
+    pub refused: u64,
+    pub lost: Losses,
+}
 
 /// The one value of `COUNTERS`: indexed by [`counter`].
 pub type Counters = [u64; counter::END as usize];
@@ -132,10 +160,11 @@ pub mod socket {
 }
 
 /// One row per map value: name, size, and the sum of its fields.
-pub const LAYOUT: [(&str, usize, usize); 5] = [
-    ("Settings", size_of::<Settings>(), 4 * 7),
+pub const LAYOUT: [(&str, usize, usize); 6] = [
+    ("Settings", size_of::<Settings>(), 4 * 9),
     ("Grant", size_of::<Grant>(), 4),
     ("Lost", size_of::<Lost>(), 8 * 2),
+    ("Share", size_of::<Share>(), 8 * 3 + 16 * kind::END as usize),
     ("Way", size_of::<Way>(), 4 * 3),
     ("Socket", size_of::<Socket>(), 8 * 2 + 4 * 2 + 12 * 2),
 ];
@@ -148,6 +177,8 @@ const _: () = {
     }
     assert!(offset_of!(Settings, generation) == 4);
     assert!(offset_of!(Settings, calm) == 24);
+    assert!(offset_of!(Settings, share) == 32);
+    assert!(offset_of!(Share, lost) == 24);
     assert!(offset_of!(Socket, verdict) == 8);
     assert!(offset_of!(Socket, ways) == 24);
 };

@@ -29,6 +29,8 @@ pub mod flag {
     pub const UNCLASSIFIED: u32 = 1 << 4;
     /// The connection is a subflow of MPTCP (or its socket asked for it): it may be one of several.
     pub const MPTCP: u32 = 1 << 5;
+    /// The packet that completed the handshake had a timestamp: `Opened::tsval` is it.
+    pub const TIMESTAMP: u32 = 1 << 6;
 }
 
 /// How the socket's connection was opened.
@@ -92,12 +94,15 @@ pub struct Opened {
     pub client_isn: u32,
     pub server_isn: u32,
     pub tuple: Tuple,
+    /// The sender's timestamp in the handshake's last packet (passive).
+    pub tsval: u32,
     pub side: u8,
     pub pad: u8,
     pub pad2: u16,
+    pub pad3: u32,
 }
 
-/// A packet of a watched connection that carries payload; `captured_len` bytes follow.
+/// A packet of a watched connection that carries payload; `header_len` and `captured_len` bytes follow.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Data {
@@ -111,14 +116,16 @@ pub struct Data {
     pub payload_len: u32,
     /// Leading payload bytes left out because a grant covers them.
     pub skipped: u32,
-    /// Bytes that follow this header: payload from `seq + skipped` on.
+    /// Bytes that follow the TCP header: payload from `seq + skipped` on.
     pub captured_len: u32,
     /// Of the packet's own headers, seen from the socket; under NAT they may differ from the opening's.
     pub tuple: Tuple,
     pub tcp_flags: u8,
     pub side: u8,
     pub hook: u8,
-    pub pad: u8,
+    /// Bytes of the TCP header, options included, that follow this one: of what a passive socket is about to receive,
+    /// so that userspace sees what TCP will drop. 0 where the payload is not captured from its start.
+    pub header_len: u8,
 }
 
 /// A packet of a watched connection without a [`Data`] record of its own, but with an acknowledgement beyond the last
@@ -173,7 +180,7 @@ pub const LAYOUT: [(&str, usize, usize); 8] = [
     ("Header", size_of::<Header>(), 4 + 4 + 8 * 3),
     ("Tuple", size_of::<Tuple>(), 16 * 2 + 2 * 2),
     ("Created", size_of::<Created>(), 32 + 4 * 2 + 2 * 4 + 16),
-    ("Opened", size_of::<Opened>(), 32 + 4 * 2 + 36 + 4),
+    ("Opened", size_of::<Opened>(), 32 + 4 * 2 + 36 + 4 + 8),
     ("Data", size_of::<Data>(), 32 + 4 * 6 + 36 + 4),
     ("Note", size_of::<Note>(), 32 + 4 * 3 + 4),
     ("Closed", size_of::<Closed>(), 32 + 8 * 2 + 4 * 2 + 8),
@@ -195,7 +202,7 @@ const _: () = {
     assert!(offset_of!(Created, comm) == 48);
     assert!(offset_of!(Opened, client_isn) == 32);
     assert!(offset_of!(Opened, tuple) == 40);
-    assert!(offset_of!(Opened, side) == 76);
+    assert!(offset_of!(Opened, tsval) == 76);
     assert!(offset_of!(Data, seq) == 32);
     assert!(offset_of!(Data, captured_len) == 52);
     assert!(offset_of!(Data, tuple) == 56);

@@ -118,8 +118,10 @@ pub enum Evidence {
         at: BootNs,
     },
     /// Records were lost on this node; what they touched has been testified as unreadable or wild.
-    /// `openings`: some of them may have said who dialled.
+    /// `openings`: some of them may have said who dialled. `of`: all of them were of its sockets; without it they may have
+    /// been of anybody's.
     Lost {
+        of: Option<Owner>,
         records: u64,
         bytes: u64,
         openings: bool,

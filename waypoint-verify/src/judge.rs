@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::evidence::Evidence;
-use crate::model::{BootNs, Class, CompiledPolicy, MessageKey, NamespacedName, ProxyKind, Verdict, WatchList};
+use crate::model::{BootNs, Class, CompiledPolicy, MessageKey, NamespacedName, Owner, ProxyKind, Verdict, WatchList};
 pub use explain::{Explanation, Hop, Sender};
 use state::{Arrival, Departure, Entry, JudgedUnder, JudgedUnderAll, Progress, State};
 pub use tally::{PolicyVerdict, Tally};
@@ -75,8 +75,11 @@ pub struct Judge {
     unreadable: BTreeSet<Unreadable>,
     /// Those that were judged, for when they are testified again: the newest, and those before.
     told: [BTreeSet<Unreadable>; 2],
-    last_loss: Option<(u64, u64, BootNs)>,
+    last_losses: (BootNs, Vec<Loss>),
 }
+
+/// What was lost, whose, and how many octets.
+type Loss = (Option<Owner>, u64, u64);
 
 #[derive(Debug)]
 struct Policy {
@@ -112,7 +115,7 @@ impl Judge {
             progress: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             told: Default::default(),
-            last_loss: None,
+            last_losses: Default::default(),
         }
     }
 
@@ -172,17 +175,36 @@ impl Judge {
                     self.unreadable.insert(unreadable);
                 }
             }
-            Evidence::Lost { records, bytes, openings, at } => {
-                if self.last_loss.replace((records, bytes, at)) == Some((records, bytes, at)) {
-                    return;
-                }
-                self.state.lost(openings);
-                for policy in &mut self.policies {
-                    policy.tally.lost += records;
-                }
-            }
+            Evidence::Lost { of, records, bytes, openings, at } => self.lost(of, records, bytes, openings, at),
             Evidence::Tick { at } => self.tick(at, out),
         }
+    }
+
+    /// What one owner lost touches the policies in which it is a hop or a target; what may be anybody's, all.
+    fn lost(&mut self, of: Option<Owner>, records: u64, bytes: u64, openings: bool, at: BootNs) {
+        if self.last_losses.0 != at {
+            self.last_losses = (at, Vec::new());
+        }
+        let loss = (of, records, bytes);
+        if self.last_losses.1.contains(&loss) {
+            return;
+        }
+        let (anybodys, container) = match &loss.0 {
+            Some(Owner::Container(container)) => (false, Some(container)),
+            Some(Owner::Host { .. }) => (false, None),
+            Some(Owner::Unknown { .. }) | None => (true, None),
+        };
+        let is_proxy = container.is_some_and(|container| self.watch.proxies.contains_key(&container.id));
+        self.state.lost(openings, anybodys || is_proxy);
+        for policy in &mut self.policies {
+            let is_part = container.is_some_and(|container| {
+                policy.compiled.targets.contains(&container.pod.uid) || policy.hop_pods.contains(&container.pod.uid)
+            });
+            if anybodys || is_part {
+                policy.tally.lost += records;
+            }
+        }
+        self.last_losses.1.push(loss);
     }
 
     fn tick(&mut self, at: BootNs, out: &mut Vec<Judged>) {

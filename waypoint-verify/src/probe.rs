@@ -12,6 +12,7 @@ mod preflight;
 mod record;
 mod ring;
 mod running;
+mod shares;
 
 pub use decode::{DecodeError, decode};
 pub use error::{Hook, ProbeError};
@@ -19,7 +20,7 @@ pub use flags::Flags;
 pub use mount::cgroup2_root;
 pub use preflight::{Finding, Status, preflight};
 pub use record::{Closed, Comm, Created, Data, Direction, Kind, Note, Opened, Passage, Record, Side, Stray, TcpFlags};
-pub use running::{Drained, Losses, Lost, Probe, ProgramTime, Totals, boot_ns};
+pub use running::{Drained, Losses, Lost, LostOf, Probe, ProgramTime, Totals, boot_ns};
 
 use std::path::PathBuf;
 
@@ -32,9 +33,12 @@ pub struct Config {
     pub ring_bytes: u32,
     /// Bytes of a stream that are copied beyond the last grant, or its start.
     pub window: u32,
-    /// As `window`, of a response while less than half of the ring waits to be read: a chunked response is followed
-    /// only as far as it is copied.
-    pub response_window: u32,
+    /// As `window`, while less than half of the ring waits to be read and the owner is far from its share: a message of
+    /// unknown length (chunked, HTTP/2) is followed only as far as it is copied.
+    pub calm_window: u32,
+    /// What the sockets of one cgroup may take of the ring, in percent of what is free then: twice that for openings and
+    /// closes. So one that floods loses its own records, and the others' have room.
+    pub owner_share: u8,
     /// Bytes that are copied of one socket whose owner is not classified, in each direction.
     pub unclassified_budget: u32,
     /// What is wanted of sockets whose owner is not classified.
@@ -48,7 +52,8 @@ impl Default for Config {
             cgroup_root: cgroup2_root().unwrap_or_else(|_| PathBuf::from("/sys/fs/cgroup")),
             ring_bytes: 16 << 20,
             window: 64 << 10,
-            response_window: 4 << 20,
+            calm_window: 4 << 20,
+            owner_share: 50,
             unclassified_budget: 64 << 10,
             default_flags: Flags::ENTRIES | Flags::DEPARTURES | Flags::RESPONSES,
         }

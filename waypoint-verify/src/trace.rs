@@ -6,6 +6,7 @@
 mod announced;
 mod early;
 mod exchanges;
+mod fair;
 mod instance;
 mod losses;
 mod messages;
@@ -13,7 +14,7 @@ mod openings;
 mod responses;
 mod socket;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -25,7 +26,9 @@ use crate::model::{BootNs, ConnKey, ContainerRef, Owner, Process, Side, WatchLis
 use crate::probe::{Data, Direction, Drained, Note, Passage, Record};
 use crate::wire;
 use early::Early;
+use fair::{Charges, Fair};
 use instance::Instances;
+use losses::Openings;
 use socket::{Role, Socket};
 
 /// What only the machine can tell.
@@ -67,7 +70,7 @@ pub struct Limits {
     pub sockets: usize,
     /// Creations of sockets that have not opened a connection yet.
     pub creations: usize,
-    /// Octets of all streams together.
+    /// Octets of all streams together; those of one owner may hold as much as is left.
     pub stream_octets: usize,
     /// Whether arrivals carry what people are shown of a request; without explanations nobody is.
     pub request_lines: bool,
@@ -101,6 +104,8 @@ pub struct Counters {
     pub poisoned: u64,
     pub predating_connections: u64,
     pub lost_records: u64,
+    /// ... by whose they were, where that is known; the names beyond [`NAMES`] together.
+    pub lost_by_owner: BTreeMap<String, u64>,
     pub evicted_sockets: u64,
     /// Streams that were given up because all together held too much.
     pub shed_streams: u64,
@@ -112,6 +117,9 @@ pub struct Counters {
     pub tunnelled_octets: u64,
 }
 
+/// Owners that counters name one by one.
+const NAMES: usize = 64;
+
 /// Cgroups whose owners are remembered; beyond it all are asked for anew.
 const OWNERS: usize = 65_536;
 
@@ -119,6 +127,7 @@ const OWNERS: usize = 65_536;
 struct Creator {
     process: Process,
     cgroup: u64,
+    order: u64,
     /// Judged at once where its cgroup is a proxy's: later the process may be gone.
     of_proxy: Option<bool>,
 }
@@ -134,18 +143,17 @@ pub struct Tracer<M> {
     order: u64,
     owners: FxHashMap<u64, Owner>,
     creators: FxHashMap<u64, Creator>,
-    creations: VecDeque<u64>,
+    creations: Fair,
     sockets: FxHashMap<u64, Box<Socket>>,
     /// Cookies of `sockets` by the order of their opening.
-    by_age: BTreeMap<u64, u64>,
+    by_age: Fair,
     /// Sockets that dialled and asked for a change of protocol at this offset: the other end tells how it was answered.
     switching: FxHashMap<ConnKey, (u64, u64)>,
-    /// Openings were lost: what is read of a socket that nobody knows may be of one of those.
-    openings_lost: bool,
+    openings_lost: Openings,
     early: Early,
     instances: Instances,
     /// Octets that all streams occupy, about: what their sockets are charged.
-    stream_octets: usize,
+    stream_octets: Charges,
     counters: Counters,
     /// Stands for all request lines where none are wanted.
     no_line: Arc<RequestLine>,
@@ -164,13 +172,13 @@ impl<M: Machine> Tracer<M> {
             order: 0,
             owners: FxHashMap::default(),
             creators: FxHashMap::default(),
-            creations: VecDeque::new(),
+            creations: Fair::default(),
             sockets: FxHashMap::default(),
-            by_age: BTreeMap::new(),
+            by_age: Fair::default(),
             switching: FxHashMap::default(),
-            openings_lost: false,
+            openings_lost: Openings::default(),
             early: Early::default(),
-            stream_octets: 0,
+            stream_octets: Charges::default(),
             counters: Counters::default(),
             no_line: Arc::default(),
             events: Vec::new(),

@@ -1,6 +1,8 @@
 //! The probe on real sockets: programs attached to a cgroup of the test's own, traffic on the loopback of a network
 //! namespace of its own.
 
+#[path = "probe/budgets.rs"]
+mod budgets;
 #[path = "probe/connections.rs"]
 mod connections;
 #[path = "probe/cost.rs"]

@@ -15,13 +15,13 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::warn;
 use waypoint_verify_ebpf::{
-    map::counter,
-    record::{Data, flag, kind},
+    map::{Settings, counter},
+    record::{Data, flag, hook, kind, side},
 };
 
 use crate::{
-    emit::{header, wakeup},
-    maps::{EVENTS, count_and_tell, lost},
+    emit::{Room, header},
+    maps::{EVENTS, count_and_tell},
     packet::{self, Packet},
 };
 
@@ -35,6 +35,7 @@ const MOST: u32 = LARGEST_SLICE * SLICES;
 pub struct Slice {
     pub skb: *mut __sk_buff,
     pub sk: *mut bpf_sock,
+    pub settings: *const Settings,
     pub cookie: u64,
     pub cgroup: u64,
     pub flags: u32,
@@ -56,19 +57,29 @@ pub unsafe fn emit(slice: &Slice, packet: &Packet) {
         captured = MOST;
         flags |= flag::TRUNCATED_BY_WINDOW;
     }
+    // In one piece with the payload: that costs no call.
+    let with_header = slice.hook == hook::INGRESS && slice.side == side::PASSIVE && slice.skipped == 0 && captured != 0;
+    let from = if with_header { packet.tcp_at } else { packet.payload_at + slice.skipped };
+    let header_len = if with_header { (packet.payload_at - packet.tcp_at) & 0x3f } else { 0 };
+    let copied = header_len + captured;
+    // SAFETY: a map value.
+    let Some(asked) = (unsafe { Room::ask(slice.settings, kind::DATA, slice.cgroup, HEADER + header_len, captured) })
+    else {
+        return;
+    };
+    let wakeup = asked.wakeup;
     let mut room = MaybeUninit::<bpf_dynptr>::uninit();
     let room = room.as_mut_ptr();
-    let wakeup = wakeup();
     // SAFETY: the dynptr is released on every path; each slice is checked for null before use.
     unsafe {
         let events = (&raw const EVENTS).cast_mut().cast();
-        if bpf_ringbuf_reserve_dynptr(events, HEADER + captured, 0, room) != 0 {
+        if bpf_ringbuf_reserve_dynptr(events, HEADER + copied, 0, room) != 0 {
             bpf_ringbuf_discard_dynptr(room, 0);
-            lost(kind::DATA, captured);
+            asked.lost(kind::DATA, captured);
             return;
         }
         let ts = bpf_ktime_get_boot_ns();
-        if captured != 0 && !copy(slice.skb, packet.payload_at + slice.skipped, room, captured) {
+        if captured != 0 && !copy(slice.skb, from, room, copied) {
             if count_and_tell(counter::COPY_FAILED) {
                 warn!(
                     &SkBuffContext::new(slice.skb),
@@ -81,7 +92,7 @@ pub unsafe fn emit(slice: &Slice, packet: &Packet) {
         let record = bpf_dynptr_data(room, 0, HEADER).cast::<Data>();
         if record.is_null() {
             bpf_ringbuf_discard_dynptr(room, 0);
-            lost(kind::DATA, captured);
+            asked.lost(kind::DATA, captured);
             return;
         }
         header((&raw mut (*record).header).cast(), kind::DATA, flags, slice.cookie, slice.cgroup, ts);
@@ -95,7 +106,7 @@ pub unsafe fn emit(slice: &Slice, packet: &Packet) {
         (*record).tcp_flags = packet.flags;
         (*record).side = slice.side;
         (*record).hook = slice.hook;
-        (*record).pad = 0;
+        (*record).header_len = header_len as u8;
         bpf_ringbuf_submit_dynptr(room, wakeup);
     }
 }
@@ -116,7 +127,7 @@ unsafe fn rcv_nxt(slice: &Slice) -> u32 {
     unsafe { (*tcp).rcv_nxt }
 }
 
-/// Copies `len` payload bytes at `from` behind the record's header. The verifier wants slices of constant size: as
+/// Copies `len` bytes at `from` behind the record's header. The verifier wants slices of constant size: as
 /// many of the largest size that fits as there are, and one more that ends where the payload does.
 #[inline(always)]
 unsafe fn copy(skb: *mut __sk_buff, from: u32, room: *mut bpf_dynptr, len: u32) -> bool {

@@ -3,12 +3,16 @@
 use core::{arch::asm, ffi::c_void, ptr};
 
 use aya_ebpf::{
-    bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE},
+    bindings::{
+        BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_NOEXIST, BPF_SK_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_SK_STORAGE,
+    },
     helpers::generated::bpf_sk_storage_get,
     macros::{btf_map, map},
     maps::{Array, HashMap, LruHashMap, RingBuf},
 };
-use waypoint_verify_ebpf::map::{Counters, Grant, Losses, Settings, Socket, counter, grant_key};
+use waypoint_verify_ebpf::map::{
+    Counters, Grant, Losses, NOBODY, SHARES_MOST, Settings, Share, Socket, counter, grant_key,
+};
 
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(16 << 20, 0);
@@ -24,6 +28,13 @@ static SETTINGS: Array<Settings> = Array::with_max_entries(1, 0);
 
 #[map]
 static LOST: Array<Losses> = Array::with_max_entries(1, 0);
+
+#[map]
+static SHARES: HashMap<u64, Share> = HashMap::with_max_entries(SHARES_MOST, 0);
+
+/// A share that nothing was taken of: zeros that need not be written on the stack (LLVM would call memset).
+#[map]
+static NEW_SHARE: Array<Share> = Array::with_max_entries(1, 0);
 
 #[map]
 static COUNTERS: Array<Counters> = Array::with_max_entries(1, 0);
@@ -111,16 +122,59 @@ unsafe fn storage(sk: *mut c_void, flags: u64) -> *mut Socket {
     unsafe { bpf_sk_storage_get((&raw const SOCKETS).cast_mut().cast(), sk, ptr::null_mut(), flags).cast() }
 }
 
-/// Counts a record that did not fit the ring. `kind` is a constant.
+/// What this cgroup takes of the ring, started if there is nothing; the common one if there is no more room; null if
+/// userspace has not made that.
 #[inline(always)]
-pub fn lost(kind: u32, bytes: u32) {
-    if let Some(losses) = LOST.get_ptr_mut(0) {
-        // SAFETY: a value of an array map, aligned to 8.
-        unsafe {
-            let lost = &raw mut (*losses)[kind as usize];
-            add(&raw mut (*lost).records, 1);
-            add(&raw mut (*lost).bytes, bytes.into());
+pub fn share(cgroup: u64) -> *mut Share {
+    if let Some(share) = SHARES.get_ptr_mut(cgroup) {
+        return share;
+    }
+    if let Some(new) = NEW_SHARE.get_ptr(0) {
+        // SAFETY: a value of an array map that nobody writes.
+        let _ = SHARES.insert(cgroup, unsafe { &*new }, BPF_NOEXIST.into());
+    }
+    SHARES.get_ptr_mut(cgroup).or_else(|| SHARES.get_ptr_mut(NOBODY)).unwrap_or(ptr::null_mut())
+}
+
+/// Takes bytes of a share.
+///
+/// # Safety
+/// `share` is a map value.
+#[inline(always)]
+pub unsafe fn take(share: *mut Share, bytes: u32) {
+    // SAFETY: by contract.
+    unsafe { add(&raw mut (*share).taken, bytes.into()) };
+}
+
+/// Counts a record that did not fit the ring, or its owner's share (`refused`). `kind` is a constant.
+///
+/// # Safety
+/// `share` is a map value or null.
+#[inline(always)]
+pub unsafe fn lost(share: *mut Share, kind: u32, bytes: u32, refused: bool) {
+    // SAFETY: by contract, and a value of an array map; both are aligned to 8.
+    unsafe {
+        if !share.is_null() {
+            if refused {
+                add(&raw mut (*share).refused, 1);
+            }
+            lost_of(&raw mut (*share).lost, kind, bytes);
         }
+        if let Some(losses) = LOST.get_ptr_mut(0) {
+            lost_of(losses, kind, bytes);
+        }
+    }
+}
+
+/// # Safety
+/// `losses` is in a map value, aligned to 8.
+#[inline(always)]
+unsafe fn lost_of(losses: *mut Losses, kind: u32, bytes: u32) {
+    // SAFETY: by contract.
+    unsafe {
+        let lost = &raw mut (*losses)[kind as usize];
+        add(&raw mut (*lost).records, 1);
+        add(&raw mut (*lost).bytes, bytes.into());
     }
 }
 

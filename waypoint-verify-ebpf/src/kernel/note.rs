@@ -27,7 +27,7 @@ pub unsafe fn note(seen: &Seen, packet: &Packet) {
         }
         let flags = if seen.verdict & socket::UNCLASSIFIED != 0 { flag::UNCLASSIFIED } else { 0 };
         let cookie = bpf_get_socket_cookie(seen.skb.cast());
-        emit::fixed::<Note>(kind::NOTE, flags, cookie, (*seen.socket).cgroup, |record| {
+        emit::fixed::<Note>(seen.settings, kind::NOTE, flags, cookie, (*seen.socket).cgroup, |record| {
             (*record).seq = packet.seq;
             (*record).ack = packet.ack;
             (*record).payload_len = packet.payload_len;
@@ -47,7 +47,7 @@ pub unsafe fn stray(seen: &Seen, packet: &Packet, state: u32) {
     unsafe {
         let flags = if seen.verdict & socket::UNCLASSIFIED != 0 { flag::UNCLASSIFIED } else { 0 };
         let cookie = bpf_get_socket_cookie(seen.skb.cast());
-        emit::fixed::<Stray>(kind::STRAY, flags, cookie, (*seen.socket).cgroup, |record| {
+        emit::fixed::<Stray>(seen.settings, kind::STRAY, flags, cookie, (*seen.socket).cgroup, |record| {
             packet::write_tuple(seen.skb, packet, seen.hook, &raw mut (*record).packet);
             write_socket_tuple(seen.sk, &raw mut (*record).socket);
             (*record).seq = packet.seq;

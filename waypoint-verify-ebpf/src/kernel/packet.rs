@@ -28,6 +28,7 @@ pub struct Packet {
     pub seq: u32,
     pub ack: u32,
     pub flags: u8,
+    pub tcp_at: u32,
     pub payload_at: u32,
     pub payload_len: u32,
 }
@@ -61,6 +62,7 @@ pub fn parse(ctx: &SkBuffContext) -> Option<Packet> {
         seq: if flags & SYN != 0 { seq.wrapping_add(1) } else { seq },
         ack: u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]),
         flags,
+        tcp_at,
         payload_at,
         payload_len: len - payload_at,
     })

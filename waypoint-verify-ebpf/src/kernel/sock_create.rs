@@ -28,13 +28,13 @@ fn observe(ctx: &SockContext) {
         if !state.is_null() {
             (*state).cgroup = cgroup;
         }
-        if maps::settings().is_none() {
+        let Some(settings) = maps::settings() else {
             return;
-        }
+        };
         let pid_tgid = bpf_get_current_pid_tgid();
         let cookie = bpf_get_socket_cookie(ctx.as_ptr());
         let (family, sock_type, protocol) = ((*sk).family, (*sk).type_, (*sk).protocol);
-        emit::fixed::<Created>(kind::CREATED, 0, cookie, cgroup, |record| {
+        emit::fixed::<Created>(settings, kind::CREATED, 0, cookie, cgroup, |record| {
             (*record).tgid = (pid_tgid >> 32) as u32;
             (*record).tid = pid_tgid as u32;
             (*record).family = family as u16;

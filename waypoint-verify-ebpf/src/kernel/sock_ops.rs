@@ -40,9 +40,9 @@ fn observe(ctx: &SockOpsContext) {
 #[inline(always)]
 fn opened(ctx: &SockOpsContext, side: u8) {
     // Without the flag nothing is recorded, and the connection will be a stray.
-    if maps::settings().is_none() {
+    let Some(settings) = maps::settings() else {
         return;
-    }
+    };
     let ops = ctx.ops;
     // SAFETY: plain reads of the context, which the verifier translates.
     unsafe {
@@ -76,14 +76,20 @@ fn opened(ctx: &SockOpsContext, side: u8) {
             (*state).ways[1].spent = 0;
             (*state).bits = if side == self::side::PASSIVE { socket::PASSIVE } else { socket::ACTIVE };
         }
-        let flags = if is_mptcp(ops) { flag::MPTCP } else { 0 };
-        emit::fixed::<Opened>(kind::OPENED, flags, cookie, cgroup, |record| {
+        let mut flags = if is_mptcp(ops) { flag::MPTCP } else { 0 };
+        let tsval = timestamp(ops);
+        if tsval.is_some() {
+            flags |= flag::TIMESTAMP;
+        }
+        emit::fixed::<Opened>(settings, kind::OPENED, flags, cookie, cgroup, |record| {
             (*record).client_isn = client_isn;
             (*record).server_isn = server_isn;
             write_tuple(ops, &raw mut (*record).tuple);
+            (*record).tsval = tsval.unwrap_or(0);
             (*record).side = side;
             (*record).pad = 0;
             (*record).pad2 = 0;
+            (*record).pad3 = 0;
         });
         // Other programs' wishes are kept.
         let wanted = (*ops).bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG;
@@ -93,6 +99,9 @@ fn opened(ctx: &SockOpsContext, side: u8) {
 
 #[inline(always)]
 fn closed(ctx: &SockOpsContext) {
+    let Some(settings) = maps::settings() else {
+        return;
+    };
     let ops = ctx.ops;
     // SAFETY: plain reads of the context, which the verifier translates.
     unsafe {
@@ -111,7 +120,7 @@ fn closed(ctx: &SockOpsContext) {
         (*state).bits = bits | socket::CLOSED;
         let old_state = ctx.arg(0) as u8;
         let cookie = bpf_get_socket_cookie(ctx.as_ptr());
-        emit::fixed::<Closed>(kind::CLOSED, 0, cookie, (*state).cgroup, |record| {
+        emit::fixed::<Closed>(settings, kind::CLOSED, 0, cookie, (*state).cgroup, |record| {
             (*record).bytes_received = (*ops).bytes_received;
             (*record).bytes_acked = (*ops).bytes_acked;
             (*record).snd_nxt = (*ops).snd_nxt;
@@ -134,6 +143,19 @@ unsafe fn is_mptcp(ops: *mut bpf_sock_ops) -> bool {
     // SAFETY: the buffer is as long as is said.
     let found = unsafe { bpf_load_hdr_opt(ops, (&raw mut option).cast::<c_void>(), 8, 0) };
     found > 0 || found == -ENOSPC
+}
+
+/// The sender's timestamp in the packet that completes the handshake.
+#[inline(always)]
+unsafe fn timestamp(ops: *mut bpf_sock_ops) -> Option<u32> {
+    const TIMESTAMP: u8 = 8;
+    const LEN: i64 = 10;
+    // Kind, length (0: any), and room for what is found.
+    let mut option = [u64::from(TIMESTAMP).to_le(), 0];
+    // SAFETY: the buffer is as long as is said.
+    let found = unsafe { bpf_load_hdr_opt(ops, option.as_mut_ptr().cast::<c_void>(), 16, 0) };
+    // Kind and length come before it.
+    (found == LEN).then(|| u32::from_be((option[0] >> 16) as u32))
 }
 
 #[inline(always)]

@@ -189,9 +189,10 @@ unsafe fn payload<const RESPONSE: bool>(seen: &Seen, packet: &Packet, mut flags:
         }
         let wanted = packet.payload_len - skipped;
         let ahead = packet.seq.wrapping_add(skipped).wrapping_sub(from);
+        let cgroup = (*seen.socket).cgroup;
         let mut captured = min(room((*seen.settings).window, ahead), wanted);
-        if RESPONSE && captured < wanted && emit::calm((*seen.settings).calm) {
-            captured = min(room((*seen.settings).response_window, ahead), wanted);
+        if captured < wanted && emit::calm(seen.settings, cgroup, wanted) {
+            captured = min(room((*seen.settings).calm_window, ahead), wanted);
         }
         if captured < wanted {
             flags |= flag::TRUNCATED_BY_WINDOW;
@@ -199,9 +200,8 @@ unsafe fn payload<const RESPONSE: bool>(seen: &Seen, packet: &Packet, mut flags:
         if !spend::<RESPONSE>(seen, &mut captured, &mut flags) {
             return false;
         }
-        let cgroup = (*seen.socket).cgroup;
-        let Seen { skb, sk, side, hook, .. } = *seen;
-        copy::emit(&Slice { skb, sk, cookie, cgroup, flags, skipped, captured, side, hook }, packet);
+        let Seen { skb, sk, settings, side, hook, .. } = *seen;
+        copy::emit(&Slice { skb, sk, settings, cookie, cgroup, flags, skipped, captured, side, hook }, packet);
         true
     }
 }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use waypoint_verify::evidence::Evidence;
 use waypoint_verify::link::Hasher;
-use waypoint_verify::probe::{
-    Comm, Created, Data, Direction, Drained, Losses, Note, Opened, Passage, Record, Side, TcpFlags,
-};
+use waypoint_verify::probe::{Comm, Created, Data, Direction, Drained, Note, Opened, Passage, Record, Side, TcpFlags};
 use waypoint_verify::trace::{Directive, Limits, Tracer};
 
 #[path = "../../tests/pipeline/world/mod.rs"]
@@ -129,7 +127,7 @@ impl Path {
     fn data(&mut self, data: Data<'_>) {
         let start = self.texts.len();
         self.texts.extend_from_slice(data.bytes);
-        self.steps.push(Step::Data(Data { bytes: &[], ..data }, start..self.texts.len()));
+        self.steps.push(Step::Data(Data { bytes: &[], header: &[], ..data }, start..self.texts.len()));
     }
 
     fn drain(&mut self) {
@@ -153,7 +151,7 @@ impl Path {
     /// A drain that brings nothing.
     fn idle(&mut self) {
         self.clock += 2_000_000;
-        let drained = Drained { until_ns: self.clock, records: 0, bytes: 0, undecodable: 0, lost: Losses::default() };
+        let drained = Drained { until_ns: self.clock, ..Drained::default() };
         self.steps.push(Step::Drained(drained));
     }
 
@@ -226,7 +224,18 @@ impl Hop {
     fn opened(&self, ts: u64, side: Side) -> Opened {
         let (cgroup, local, remote) = self.end(side);
         let (client_isn, server_isn) = (self.client_isn, self.server_isn);
-        Opened { ts, cookie: self.cookie(side), cgroup, side, local, remote, client_isn, server_isn, mptcp: false }
+        Opened {
+            ts,
+            cookie: self.cookie(side),
+            cgroup,
+            side,
+            local,
+            remote,
+            client_isn,
+            server_isn,
+            tsval: None,
+            mptcp: false,
+        }
     }
 
     fn data<'a>(&self, ts: u64, side: Side, direction: Direction, seq: u32, ack: u32, bytes: &'a [u8]) -> Data<'a> {
@@ -243,6 +252,7 @@ impl Hop {
             payload_len: u32::try_from(bytes.len()).unwrap_or(0),
             skipped: 0,
             bytes,
+            header: &[],
             tcp_flags: TcpFlags(0x18),
             local: any,
             remote: any,

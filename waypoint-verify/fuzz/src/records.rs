@@ -33,7 +33,10 @@ fn shaped(kind: u8, octets: &[u8]) -> Vec<u8> {
         record[hook.0] = 1 + record[hook.0] % 2;
     }
     if kind == Kind::Data {
-        let captured = u32::try_from(record.len() - kind.size()).expect("inputs are small");
+        let follows = record.len() - kind.size();
+        let header = usize::from(record[DATA.header.0] % 61).min(follows);
+        record[DATA.header.0] = u8::try_from(header).expect("at most 60");
+        let captured = u32::try_from(follows - header).expect("inputs are small");
         put(&mut record, DATA.captured, captured);
         let skipped = u32_at(&record, DATA.skipped) % 70_000;
         put(&mut record, DATA.skipped, skipped);
@@ -82,7 +85,8 @@ fn defect(octets: &[u8]) -> Option<&'static str> {
     if kind == Kind::Data {
         let captured = u64::from(u32_at(octets, DATA.captured));
         let unread = Flag::COPY_FAILED.is_set(u32_at(octets, layout::FLAGS));
-        if captured != if unread { 0 } else { payload } {
+        let header = u64::from(octets[DATA.header.0]);
+        if unread && captured != 0 || !unread && header + captured != payload {
             return Some("another length than it says");
         }
         if u64::from(u32_at(octets, DATA.skipped)) + captured > u64::from(u32_at(octets, DATA.payload_len)) {
@@ -117,7 +121,10 @@ fn expected(kind: Kind, octets: &[u8]) -> Fields {
     let mut payload = Vec::new();
     match kind {
         Kind::Created => payload = octets[layout::COMM.0..layout::COMM.0 + 16].to_vec(),
-        Kind::Opened => numbers.extend([side, is(Flag::MPTCP)]),
+        Kind::Opened => {
+            let tsval = u64::from(u32_at(octets, layout::TSVAL));
+            numbers.extend([side, is(Flag::MPTCP), if is(Flag::TIMESTAMP) == 1 { tsval } else { u64::MAX }]);
+        }
         Kind::Data => {
             let listener = is(Flag::LISTENER_OWNED) == 1;
             let unread = is(Flag::COPY_FAILED) == 1;
@@ -129,7 +136,9 @@ fn expected(kind: Kind, octets: &[u8]) -> Fields {
             numbers.extend([side, u64::from(request), u64::from(listener), u64::from(cut), u64::from(unread)]);
             numbers.extend([is(Flag::UNCLASSIFIED), is(Flag::OVER_BUDGET)]);
             if !unread {
+                // The header and the payload, in one.
                 payload = octets[kind.size()..].to_vec();
+                numbers.push(octets[DATA.header.0].into());
             }
         }
         Kind::Note => numbers.extend([side, hook, is(Flag::UNCLASSIFIED)]),
@@ -152,7 +161,7 @@ fn fields(record: &Record<'_>) -> Fields {
         }
         Record::Opened(r) => {
             let mut numbers = many(&[r.client_isn, r.server_isn]);
-            numbers.extend([side(r.side), u64::from(r.mptcp)]);
+            numbers.extend([side(r.side), u64::from(r.mptcp), r.tsval.map_or(u64::MAX, u64::from)]);
             (Kind::Opened, [r.ts, r.cookie, r.cgroup], numbers, vec![r.local, r.remote], vec![])
         }
         Record::Data(r) => {
@@ -161,7 +170,10 @@ fn fields(record: &Record<'_>) -> Fields {
             numbers.push(u64::from(r.direction == Direction::Request));
             let flags = [r.listener_owned, r.truncated, r.copy_failed, r.unclassified, r.over_budget];
             numbers.extend(flags.map(u64::from));
-            (Kind::Data, [r.ts, r.cookie, r.cgroup], numbers, vec![r.local, r.remote], r.bytes.to_vec())
+            if !r.copy_failed {
+                numbers.push(r.header.len() as u64);
+            }
+            (Kind::Data, [r.ts, r.cookie, r.cgroup], numbers, vec![r.local, r.remote], [r.header, r.bytes].concat())
         }
         Record::Note(r) => {
             let mut numbers = many(&[r.seq, r.ack, r.payload_len]);

@@ -269,8 +269,9 @@ impl State {
         class
     }
 
-    pub fn lost(&mut self, openings: bool) {
-        self.new.lost = true;
+    /// `departures`: some of what was lost may have been one.
+    pub fn lost(&mut self, openings: bool, departures: bool) {
+        self.new.lost |= departures;
         self.connections.lost |= openings;
     }
 

@@ -18,6 +18,7 @@ use super::{
     preflight,
     ring::{Ring, page_size},
     running::Maps,
+    shares::Shares,
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("WAYPOINT_VERIFY_PROBE"));
@@ -86,6 +87,7 @@ impl Attached {
             grants: hash(&mut ebpf, map::GRANTS)?,
             settings: array(&mut ebpf, map::SETTINGS)?,
             lost: array(&mut ebpf, map::LOST)?,
+            shares: Shares::new(hash(&mut ebpf, map::SHARES)?)?,
             counters: array(&mut ebpf, map::COUNTERS)?,
         };
         let settings = Settings {
@@ -94,8 +96,10 @@ impl Attached {
             window: config.window,
             default_flags: config.default_flags.bits(),
             unclassified_budget: config.unclassified_budget,
-            response_window: config.response_window,
+            calm_window: config.calm_window,
             calm: config.ring_bytes / 2,
+            ring: config.ring_bytes,
+            share: u32::from(config.owner_share.min(100)) * 256 / 100,
         };
         Probe::enable(ebpf, maps, Ring::new(ring).map_err(ProbeError::Ring)?, settings)
     }

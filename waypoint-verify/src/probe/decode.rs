@@ -110,6 +110,7 @@ fn opened(record: &wire::Opened) -> Result<Record<'static>, DecodeError> {
         remote,
         client_isn: record.client_isn,
         server_isn: record.server_isn,
+        tsval: (flags & flag::TIMESTAMP != 0).then_some(record.tsval),
         mptcp: flags & flag::MPTCP != 0,
     }))
 }
@@ -123,8 +124,12 @@ fn data(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         // What had been reserved for the payload was never written.
         payload = &[];
     }
+    let mut tcp: &[u8] = &[];
+    if !copy_failed {
+        (tcp, payload) = payload.split_at_checked(record.header_len.into()).unwrap_or((&[], &[]));
+    }
     if payload.len() != captured {
-        let expected = size_of::<wire::Data>() + captured;
+        let expected = size_of::<wire::Data>() + usize::from(record.header_len) + captured;
         return Err(DecodeError::Length { kind: kind::DATA, len: bytes.len(), expected });
     }
     let wire::Data { payload_len, skipped, captured_len, .. } = record;
@@ -150,6 +155,7 @@ fn data(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         payload_len,
         skipped,
         bytes: payload,
+        header: tcp,
         tcp_flags: TcpFlags(record.tcp_flags),
         local,
         remote,

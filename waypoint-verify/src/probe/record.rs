@@ -131,6 +131,8 @@ pub struct Opened {
     pub client_isn: u32,
     /// Initial sequence number of the passive end.
     pub server_isn: u32,
+    /// The peer's timestamp in the handshake's last packet.
+    pub tsval: Option<u32>,
     /// The handshake's last packet had an MPTCP option: the stream may go over other connections too.
     pub mptcp: bool,
 }
@@ -156,6 +158,9 @@ pub struct Data<'a> {
     /// Leading payload bytes that were left out because a grant covers them: `bytes` start at `seq + skipped`.
     pub skipped: u32,
     pub bytes: &'a [u8],
+    /// The packet's TCP header with its options, of what a passive socket is about to receive; empty where it was not
+    /// copied.
+    pub header: &'a [u8],
     pub tcp_flags: TcpFlags,
     /// Of this packet's header; under NAT in the socket's own namespace other than the opening's.
     pub local: SocketAddr,

@@ -5,7 +5,7 @@ mod tests;
 
 use std::{
     fmt, io,
-    ops::{Index, IndexMut, Sub},
+    ops::{Add, Index, IndexMut, Sub},
     os::fd::{AsFd, OwnedFd},
     time::{Duration, Instant},
 };
@@ -30,6 +30,7 @@ use super::{
     error::Hook,
     record::{Direction, Kind},
     ring::Ring,
+    shares::Shares,
 };
 
 pub(super) struct Maps {
@@ -37,6 +38,7 @@ pub(super) struct Maps {
     pub(super) grants: HashMap<MapData, u64, Grant>,
     pub(super) settings: Array<MapData, Settings>,
     pub(super) lost: Array<MapData, map::Losses>,
+    pub(super) shares: Shares,
     pub(super) counters: Array<MapData, Counters>,
 }
 
@@ -69,6 +71,19 @@ pub struct Lost {
 pub struct Losses([Lost; kind::END as usize]);
 
 impl Losses {
+    pub(super) fn of(lost: map::Losses) -> Self {
+        Self(lost.map(|lost| Lost { records: lost.records, bytes: lost.bytes }))
+    }
+
+    /// What is in these and not in those.
+    pub(super) fn beyond(mut self, those: Self) -> Self {
+        for (these, those) in self.0.iter_mut().zip(those.0) {
+            these.records = these.records.saturating_sub(those.records);
+            these.bytes = these.bytes.saturating_sub(those.bytes);
+        }
+        self
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|lost| lost.records == 0)
@@ -118,8 +133,30 @@ impl Sub for Losses {
     }
 }
 
-/// What one drain brought.
+impl Add for Losses {
+    type Output = Self;
+
+    fn add(mut self, more: Self) -> Self {
+        for (these, more) in self.0.iter_mut().zip(more.0) {
+            these.records += more.records;
+            these.bytes += more.bytes;
+        }
+        self
+    }
+}
+
+/// What was lost of one cgroup's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostOf {
+    pub cgroup: u64,
+    pub lost: Losses,
+    /// Records for which there was no room in its own share ([`Config::owner_share`]): it floods. The others found the
+    /// whole ring full.
+    pub refused: u64,
+}
+
+/// What one drain brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
     /// Every record with a `ts` up to this time (`CLOCK_BOOTTIME`, ns) has been seen or lost. It stays behind while a
     /// record is still being written.
@@ -129,8 +166,11 @@ pub struct Drained {
     pub bytes: u64,
     /// Records that could not be decoded: a defect, and a loss.
     pub undecodable: u64,
-    /// What was lost since the drain before. Read after the ring was: a loss is never reported late.
+    /// What was lost since the drain before, and of which nobody knows whose it was: it may be of anybody. Read after the
+    /// ring was: a loss is never reported late.
     pub lost: Losses,
+    /// What else was lost, by whose it was.
+    pub lost_of: Vec<LostOf>,
 }
 
 /// Counts since the start.
@@ -309,9 +349,9 @@ impl Probe {
         self.undecodable += undecodable;
         self.drained_at = (bytes < BULK).then(Instant::now);
         let total = self.losses()?;
-        let lost = total - self.lost;
+        let (lost, lost_of) = if total == self.lost { Default::default() } else { self.maps.shares.read(total)? };
         self.lost = total;
-        Ok(Drained { until_ns: self.until_ns, records, bytes, undecodable, lost })
+        Ok(Drained { until_ns: self.until_ns, records, bytes, undecodable, lost, lost_of })
     }
 
     /// Waits until a drain is worth while: not sooner than 2 ms after a small one, and at most `at_most` (or 0.1 s). To
@@ -362,7 +402,16 @@ impl Probe {
 
     fn losses(&self) -> Result<Losses, ProbeError> {
         let lost = self.maps.lost.get(&0, 0).map_err(in_map(map::LOST))?;
-        Ok(Losses(lost.map(|lost| Lost { records: lost.records, bytes: lost.bytes })))
+        Ok(Losses::of(lost))
+    }
+
+    /// Forgets what cgroups took of the ring that have been quiet since the last call. Now and then: there is room for
+    /// 4096 of them, and those beyond share what one may take.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn forget_idle_owners(&mut self) -> Result<(), ProbeError> {
+        self.maps.shares.forget_idle()
     }
 
     /// Lets the kernel measure BPF programs (all of the machine's) as long as the probe runs. Costs some 20 ns per run.

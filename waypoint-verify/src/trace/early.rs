@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use rustc_hash::FxHashMap;
+
+use super::fair;
 use crate::probe::{Data, Opened};
 
 /// One held record.
@@ -10,13 +13,14 @@ use crate::probe::{Data, Opened};
 pub struct Held {
     data: Data<'static>,
     bytes: Vec<u8>,
+    header: Vec<u8>,
     order: u64,
     drains: u8,
 }
 
 impl Held {
     pub fn as_data(&self) -> Data<'_> {
-        Data { bytes: &self.bytes, ..self.data }
+        Data { bytes: &self.bytes, header: &self.header, ..self.data }
     }
 }
 
@@ -29,7 +33,8 @@ pub struct Place {
     pub cgroup: u64,
 }
 
-/// Records and octets that are held at most; beyond it the oldest is treated as never placed.
+/// Records and octets that are held at most; beyond it the oldest of the owner that has most is treated as never
+/// placed.
 const RECORDS: usize = 4096;
 const OCTETS: usize = 4 << 20;
 /// Drains after which an opening will not come any more.
@@ -44,8 +49,9 @@ pub struct Early {
 impl Early {
     pub fn hold(&mut self, data: &Data<'_>, order: u64) {
         self.octets += data.bytes.len();
-        let owned = Data { bytes: &[], ..*data };
-        self.held.push_back(Held { data: owned, bytes: data.bytes.to_vec(), order, drains: 0 });
+        let owned = Data { bytes: &[], header: &[], ..*data };
+        let (bytes, header) = (data.bytes.to_vec(), data.header.to_vec());
+        self.held.push_back(Held { data: owned, bytes, header, order, drains: 0 });
     }
 
     /// The records of the connection that has just opened, in order.
@@ -72,19 +78,87 @@ impl Early {
 
     /// After a drain: what has waited for too long, or is too much.
     pub fn expire(&mut self) -> Vec<(Place, Held)> {
+        if self.held.is_empty() {
+            return Vec::new();
+        }
+        let mut owners: FxHashMap<u64, (usize, usize)> = FxHashMap::default();
         for held in &mut self.held {
             held.drains += 1;
+            let (records, octets) = owners.entry(held.data.cgroup).or_default();
+            *records += 1;
+            *octets += held.bytes.len();
         }
-        let mut gone = Vec::new();
-        while let Some(held) = self.held.front() {
-            if held.drains <= DRAINS && self.held.len() <= RECORDS && self.octets <= OCTETS {
-                break;
+        let (mut records, mut octets) = (usize::MAX, usize::MAX);
+        if self.held.len() > RECORDS || self.octets > OCTETS {
+            records = fair::cap(owners.values().map(|(records, _)| *records).collect(), RECORDS);
+            octets = fair::cap(owners.values().map(|(_, octets)| *octets).collect(), OCTETS);
+        }
+        let (mut gone, mut kept) = (Vec::new(), VecDeque::with_capacity(self.held.len()));
+        for held in self.held.drain(..) {
+            let of_owner = owners.entry(held.data.cgroup).or_default();
+            if held.drains <= DRAINS && of_owner.0 <= records && of_owner.1 <= octets {
+                kept.push_back(held);
+                continue;
             }
-            let Some(held) = self.held.pop_front() else { break };
+            *of_owner = (of_owner.0 - 1, of_owner.1 - held.bytes.len());
             self.octets -= held.bytes.len();
             let Data { cookie, local, remote, cgroup, .. } = held.data;
             gone.push((Place { cookie, local, remote, cgroup }, held));
         }
+        self.held = kept;
         gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::{Direction, Side, TcpFlags};
+
+    fn data(cgroup: u64, cookie: u64, bytes: &[u8]) -> Data<'_> {
+        let any = SocketAddr::from(([0, 0, 0, 0], 0));
+        Data {
+            ts: 0,
+            cookie,
+            cgroup,
+            direction: Direction::Request,
+            side: Side::Passive,
+            seq: 1,
+            ack: 1,
+            rcv_nxt: None,
+            payload_len: u32::try_from(bytes.len()).unwrap(),
+            skipped: 0,
+            bytes,
+            header: &[],
+            tcp_flags: TcpFlags(0x18),
+            local: any,
+            remote: any,
+            listener_owned: true,
+            truncated: false,
+            copy_failed: false,
+            unclassified: false,
+            over_budget: false,
+        }
+    }
+
+    #[test]
+    fn a_flood_of_one_owner_does_not_push_out_what_another_waits_with() {
+        let mut early = Early::default();
+        early.hold(&data(1, 1, b"waits"), 1);
+        for order in 0..10_000 {
+            early.hold(&data(2, 2, &[0; 1000]), 2 + order);
+        }
+        let gone = early.expire();
+        assert!(gone.iter().all(|(place, _)| place.cgroup == 2));
+        assert_eq!(gone.len(), 10_001 - early.held.len());
+        assert!(early.held.len() <= RECORDS && early.octets <= OCTETS);
+        assert_eq!(early.octets, early.held.iter().map(|held| held.bytes.len()).sum::<usize>());
+        assert!(early.held.iter().any(|held| held.data.cgroup == 1));
+        // The oldest go first.
+        assert!(early.held.iter().filter(|held| held.data.cgroup == 2).all(|held| held.order > 5000));
+        for _ in 0..DRAINS {
+            early.expire();
+        }
+        assert!(early.held.is_empty() && early.octets == 0, "nothing waits for ever");
     }
 }

@@ -5,11 +5,33 @@ use std::sync::Arc;
 use super::announced::Announced;
 use super::early::{Held, Place};
 use super::socket::Socket;
-use super::{Machine, Tracer, at_or, pseudo};
+use super::{Machine, NAMES, OWNERS, Tracer, at_or, pseudo};
+use rustc_hash::FxHashSet;
+
 use crate::evidence::Evidence;
 use crate::model::{BootNs, Owner, Reason};
-use crate::probe::{Direction, Drained, Kind};
+use crate::probe::{Direction, Drained, Kind, Losses};
 use crate::wire::Poison;
+
+/// Whose openings were lost: what is read of a socket that nobody knows may be of one of those.
+#[derive(Debug, Default)]
+pub struct Openings {
+    anybodys: bool,
+    of: FxHashSet<u64>,
+}
+
+impl Openings {
+    fn lost(&mut self, of: Option<u64>) {
+        match of {
+            Some(cgroup) if self.of.len() < OWNERS => _ = self.of.insert(cgroup),
+            _ => self.anybodys = true,
+        }
+    }
+
+    fn were_lost(&self, of: u64) -> bool {
+        self.anybodys || self.of.contains(&of)
+    }
+}
 
 impl<M: Machine> Tracer<M> {
     pub(super) fn poisoned(
@@ -81,35 +103,61 @@ impl<M: Machine> Tracer<M> {
         }
     }
 
-    /// Rule 1: what was lost touches everything that it could have been part of.
+    /// Rule 1: what was lost touches everything that it could have been part of: all of it, or what is of the same owner.
     pub(super) fn lost(&mut self, drained: &Drained, out: &mut Vec<Evidence>) {
-        let records = drained.lost.records() + drained.undecodable;
-        if records == 0 {
-            return;
+        // A record that could not be decoded may have been of any kind, and anybody's.
+        if drained.undecodable > 0 || !drained.lost.is_empty() {
+            self.lost_of(None, drained.lost, drained.undecodable, drained.until_ns, out);
         }
+        for of in &drained.lost_of {
+            self.lost_of(Some(of.cgroup), of.lost, 0, drained.until_ns, out);
+        }
+    }
+
+    fn lost_of(
+        &mut self,
+        cgroup: Option<u64>,
+        lost: Losses,
+        undecodable: u64,
+        until_ns: BootNs,
+        out: &mut Vec<Evidence>,
+    ) {
+        let records = lost.records() + undecodable;
         self.counters.lost_records += records;
-        // A record that could not be decoded may have been of any kind.
-        let any = |kinds: &[Kind]| drained.undecodable > 0 || kinds.iter().any(|kind| drained.lost[*kind].records > 0);
+        let any = |kinds: &[Kind]| undecodable > 0 || kinds.iter().any(|kind| lost[*kind].records > 0);
         let structure = any(&[Kind::Opened, Kind::Closed, Kind::Created, Kind::Stray]);
         let openings = any(&[Kind::Opened]);
-        self.openings_lost |= openings;
-        let bytes = drained.lost[Kind::Data].bytes;
-        out.push(Evidence::Lost { records, bytes, openings, at: drained.until_ns });
+        if openings {
+            self.openings_lost.lost(cgroup);
+        }
+        let of = cgroup.map(|cgroup| {
+            // What is wanted of it is asked for when something of it is read.
+            self.classify(cgroup, &mut Vec::new());
+            self.owners.get(&cgroup).cloned().unwrap_or(Owner::Unknown { cgroup_id: cgroup, path: None })
+        });
+        if let Some(of) = &of {
+            let named = &mut self.counters.lost_by_owner;
+            let name = of.to_string();
+            let name = if named.len() < NAMES || named.contains_key(&name) { name } else { "others".to_owned() };
+            *named.entry(name).or_default() += records;
+        }
+        // Of what container, if it is one; a socket that was of nobody known may be of this one.
+        let touches = |socket: &Socket| match &of {
+            None => true,
+            Some(_) if matches!(socket.owner, Owner::Unknown { .. }) => cgroup == Some(socket.cgroup),
+            Some(of) => socket.owner == *of,
+        };
         let cookies: Vec<u64> = self
             .sockets
             .iter()
-            .filter(|(_, socket)| socket.is_watched() && !socket.blind)
+            .filter(|(_, socket)| socket.is_watched() && !socket.blind && touches(socket))
             .map(|(cookie, _)| *cookie)
             .collect();
+        out.push(Evidence::Lost { of, records, bytes: lost[Kind::Data].bytes, openings, at: until_ns });
         for cookie in cookies {
             if structure {
-                self.blind(
-                    cookie,
-                    Reason::Lost,
-                    "openings or closes were lost while it was open",
-                    drained.until_ns,
-                    out,
-                );
+                let detail = "openings or closes were lost while it was open";
+                self.blind(cookie, Reason::Lost, detail, until_ns, out);
             } else if let Some(socket) = self.sockets.get_mut(&cookie)
                 && socket.is_entry()
                 && let Some(container) = socket.container().cloned()
@@ -124,7 +172,7 @@ impl<M: Machine> Tracer<M> {
     /// Data of a watched socket whose opening never came. If none was lost, there was no connection (a SYN with data that
     /// was not accepted) or it was told already (a packet that came after the close).
     pub(super) fn unplaced(&mut self, place: Place, held: &Held, ns: BootNs, out: &mut Vec<Evidence>) {
-        if held.as_data().direction == Direction::Response || !self.openings_lost {
+        if held.as_data().direction == Direction::Response || !self.openings_lost.were_lost(place.cgroup) {
             return;
         }
         let Some(Owner::Container(container)) = self.owners.get(&place.cgroup) else { return };

@@ -24,13 +24,13 @@ impl<M: Machine> Tracer<M> {
             }
             _ => None,
         };
-        self.creators.insert(created.cookie, Creator { process, cgroup: created.cgroup, of_proxy });
-        self.creations.push_back(created.cookie);
+        let (cgroup, order) = (created.cgroup, self.order);
+        self.creators.insert(created.cookie, Creator { process, cgroup, order, of_proxy });
+        self.creations.insert(cgroup, order, created.cookie);
         while self.creations.len() > self.limits.creations {
-            let Some(oldest) = self.creations.pop_front() else { break };
-            if self.creators.remove(&oldest).is_some() && !self.sockets.contains_key(&oldest) {
-                self.counters.evicted_creations += 1;
-            }
+            let Some((_, oldest)) = self.creations.pop() else { break };
+            self.creators.remove(&oldest);
+            self.counters.evicted_creations += 1;
         }
     }
 
@@ -41,6 +41,9 @@ impl<M: Machine> Tracer<M> {
             Side::Active => self.creators.remove(&opened.cookie),
             Side::Passive => None,
         };
+        if let Some(creator) = &creator {
+            self.creations.remove(creator.cgroup, creator.order);
+        }
         let cgroup = match opened.cgroup {
             0 => creator.as_ref().map_or(0, |creator| creator.cgroup),
             known => known,
@@ -70,13 +73,14 @@ impl<M: Machine> Tracer<M> {
             self.forget(opened.cookie, "its close was lost", out);
         }
         if self.sockets.len() >= self.limits.sockets
-            && let Some((_, oldest)) = self.by_age.first_key_value().map(|(order, cookie)| (*order, *cookie))
+            && let Some((_, oldest)) = self.by_age.pop()
         {
             // A close that was lost leaves sockets behind.
             self.counters.evicted_sockets += 1;
             self.forget(oldest, "more sockets than are followed (bound `sockets`)", out);
         }
-        self.by_age.insert(self.order, opened.cookie);
+        socket.cgroup = cgroup;
+        self.by_age.insert(cgroup, self.order, opened.cookie);
         self.sockets.insert(opened.cookie, Box::new(socket));
         if opened.mptcp {
             self.blind(
@@ -106,12 +110,12 @@ impl<M: Machine> Tracer<M> {
 
     pub(super) fn remove(&mut self, cookie: u64) -> Option<Socket> {
         let socket = self.sockets.remove(&cookie)?;
-        self.by_age.remove(&socket.opened_at);
+        self.by_age.remove(socket.cgroup, socket.opened_at);
         self.switching.remove(&socket.conn);
         if socket.is_arrival() {
             self.counters.tunnelled_octets += socket.tunnelled();
         }
-        self.stream_octets = self.stream_octets.saturating_sub(socket.charged);
+        self.stream_octets.charge(socket.cgroup, socket.charged, 0);
         Some(*socket)
     }
 

@@ -40,6 +40,8 @@ pub struct Socket {
     pub conn: ConnKey,
     pub side: Side,
     pub owner: Owner,
+    /// In which it was created.
+    pub cgroup: u64,
     pub role: Role,
     pub local: SocketAddr,
     pub remote: SocketAddr,
@@ -82,6 +84,7 @@ impl Socket {
             conn,
             side,
             owner,
+            cgroup: 0,
             role,
             local,
             remote,

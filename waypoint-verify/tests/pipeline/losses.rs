@@ -166,6 +166,37 @@ fn more_sockets_than_are_followed_blind_the_oldest() {
     assert_eq!(world.verdicts(), ["Unverified(bound)"]);
 }
 
+#[test]
+fn a_flood_of_sockets_of_one_owner_blinds_nobody_else() {
+    let mut world = World::bounded(watch(), Limits { sockets: 20, ..Limits::default() }, judge::Limits::default());
+    let mut path = Path::open(&mut world);
+    for port in 0..50 {
+        let own = "10.244.1.66:80";
+        world.connect_by(7, ATTACKER, &format!("10.244.1.66:{}", 1000 + port), ATTACKER, own, own);
+    }
+    path.request(&mut world, "/", "");
+    path.respond(&mut world);
+    world.tick(50);
+    assert_eq!(world.verdicts(), ["Verified"]);
+}
+
+#[test]
+fn what_one_owner_loses_touches_its_own_sockets_only() {
+    // Whose openings were lost; what a request says that came after.
+    let rows = [(ATTACKER, "Verified"), (BACKEND, "Unverified(lost)"), (ENVOY, "Unverified(lost)")];
+    for (of, expected) in rows {
+        let mut world = World::default();
+        let mut path = Path::open(&mut world);
+        world.lose_of(of, Kind::Opened);
+        path.request(&mut world, "/", "");
+        path.respond(&mut world);
+        world.tick(50);
+        assert_eq!(world.verdicts(), [expected], "{of}");
+        let named = world.counters().lost_by_owner.values().sum::<u64>();
+        assert_eq!(named, 1, "{of}");
+    }
+}
+
 /// A proxy's socket whose creation was not seen may belong to any process of its container.
 #[test]
 fn a_departure_from_a_socket_of_unknown_creation_is_unverified() {

@@ -11,7 +11,7 @@ use crate::world::{Connection, in_a_world};
 fn cost_per_packet() {
     in_a_world(|world| {
         let rows = [
-            ("unwatched", Flags::NONE, 110.0),
+            ("unwatched", Flags::NONE, 150.0),
             ("entries", Flags::ENTRIES, 2000.0),
             ("departures", Flags::DEPARTURES, 2000.0),
             ("everything", Flags::ENTRIES | Flags::DEPARTURES | Flags::RESPONSES, 2000.0),

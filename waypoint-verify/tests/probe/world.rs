@@ -190,7 +190,7 @@ impl Seen {
     pub fn drain(&mut self, probe: &mut Probe) -> Drained {
         let drained = probe.drain(|record| self.keep(record)).expect("a drain");
         assert_eq!(drained.undecodable, 0);
-        self.lost += drained.lost.records();
+        self.lost += drained.lost.records() + drained.lost_of.iter().map(|of| of.lost.records()).sum::<u64>();
         drained
     }
 
@@ -198,7 +198,7 @@ impl Seen {
         match record {
             Record::Created(created) => self.created.push(created),
             Record::Opened(opened) => self.opened.push(opened),
-            Record::Data(data) => self.data.push((Data { bytes: &[], ..data }, data.bytes.to_vec())),
+            Record::Data(data) => self.data.push((Data { bytes: &[], header: &[], ..data }, data.bytes.to_vec())),
             Record::Note(note) => self.notes.push(note),
             Record::Closed(closed) => self.closed.push(closed),
             Record::Stray(stray) => self.strays.push(stray),

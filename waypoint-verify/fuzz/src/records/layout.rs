@@ -24,6 +24,7 @@ impl Flag {
     pub const OVER_BUDGET: Self = Self(8);
     pub const UNCLASSIFIED: Self = Self(16);
     pub const MPTCP: Self = Self(32);
+    pub const TIMESTAMP: Self = Self(64);
 
     pub fn is_set(self, flags: u32) -> bool {
         flags & self.0 != 0
@@ -35,6 +36,8 @@ pub const FLAGS: At = At(4);
 /// Time, cookie, cgroup: 64 bits each.
 pub const HEADER: [At; 3] = [At(8), At(16), At(24)];
 pub const COMM: At = At(48);
+/// The peer's timestamp, of an opening.
+pub const TSVAL: At = At(76);
 
 /// What only data have.
 pub struct Data {
@@ -42,9 +45,11 @@ pub struct Data {
     pub payload_len: At,
     pub skipped: At,
     pub captured: At,
+    /// Octets of a TCP header before the payload.
+    pub header: At,
 }
 
-pub const DATA: Data = Data { rcv_nxt: At(40), payload_len: At(44), skipped: At(48), captured: At(52) };
+pub const DATA: Data = Data { rcv_nxt: At(40), payload_len: At(44), skipped: At(48), captured: At(52), header: At(95) };
 
 impl Kind {
     pub const ALL: [Self; 6] = [Self::Created, Self::Opened, Self::Data, Self::Note, Self::Closed, Self::Stray];
@@ -58,7 +63,7 @@ impl Kind {
     pub fn size(self) -> usize {
         match self {
             Self::Created | Self::Closed => 64,
-            Self::Opened => 80,
+            Self::Opened => 88,
             Self::Data => 96,
             Self::Note => 48,
             Self::Stray => 120,
@@ -67,7 +72,7 @@ impl Kind {
 
     pub fn side(self) -> Option<At> {
         match self {
-            Self::Opened => Some(At(76)),
+            Self::Opened => Some(At(80)),
             Self::Data => Some(At(93)),
             Self::Note => Some(At(45)),
             Self::Closed => Some(At(56)),

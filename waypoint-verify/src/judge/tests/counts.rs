@@ -1,6 +1,6 @@
 //! Payments, tallies, withdrawals.
 
-use super::scene::{Scene, TARGET, link, listener, policy};
+use super::scene::{Scene, TARGET, link, listener, owner, policy};
 use crate::evidence::Evidence;
 use crate::judge::PolicyVerdict;
 use crate::judge::tally::Group;
@@ -131,7 +131,7 @@ fn a_final_verdict_is_withdrawn_loudly_by_what_shows_later() {
 
 #[test]
 fn a_loss_makes_payments_of_that_time_worth_nothing() {
-    let lost = |openings| Evidence::Lost { records: 3, bytes: 0, openings, at: 77 };
+    let lost = |openings| Evidence::Lost { of: None, records: 3, bytes: 0, openings, at: 77 };
     let mut scene = Scene::default();
     let before = scene.compliant();
     scene.tick();
@@ -152,6 +152,27 @@ fn a_loss_makes_payments_of_that_time_worth_nothing() {
 }
 
 #[test]
+fn a_loss_touches_the_policies_that_its_owner_is_part_of() {
+    // Whose; what is then said of a payment and of the policy.
+    let rows = [
+        ("backend", "Verified", PolicyVerdict::Unknown),
+        ("waypoint", "Unverified(lost)", PolicyVerdict::Unknown),
+        ("client", "Verified", PolicyVerdict::True),
+        ("host", "Verified", PolicyVerdict::True),
+        ("unknown", "Unverified(lost)", PolicyVerdict::Unknown),
+    ];
+    for (of, payment, verdict) in rows {
+        let mut scene = Scene::default();
+        let keys = scene.compliant();
+        scene.tell(Evidence::Lost { of: Some(owner(of)), records: 3, bytes: 0, openings: false, at: 77 });
+        scene.tick();
+        scene.settle(&keys);
+        scene.tick();
+        assert_eq!((scene.verdict(keys[2]).as_str(), scene.tally().verdict(1)), (payment, verdict), "{of:?}");
+    }
+}
+
+#[test]
 fn a_policy_is_true_only_if_enough_was_verified_and_nothing_is_unexplained() {
     type Play = fn(&mut Scene);
     let verified: Play = |s| {
@@ -167,7 +188,7 @@ fn a_policy_is_true_only_if_enough_was_verified_and_nothing_is_unexplained() {
         ("and one unverified", &[verified, |s| _ = s.direct("unknown")], 1, PolicyVerdict::Unknown),
         (
             "and a loss",
-            &[verified, |s| s.tell(Evidence::Lost { records: 1, bytes: 0, openings: false, at: 1 })],
+            &[verified, |s| s.tell(Evidence::Lost { of: None, records: 1, bytes: 0, openings: false, at: 1 })],
             1,
             PolicyVerdict::Unknown,
         ),

@@ -29,7 +29,7 @@ pub fn container(of: &str) -> Arc<ContainerRef> {
     Arc::new(ContainerRef { node: "node-1".into(), pod, name: name.into(), id: of.into() })
 }
 
-fn owner(of: &str) -> Owner {
+pub fn owner(of: &str) -> Owner {
     match of {
         "kubelet" => Owner::Host { node: "node-1".into(), cgroup: "/system.slice/kubelet.service".into() },
         "other-kubelet" => Owner::Host { node: "node-2".into(), cgroup: "/system.slice/kubelet.service".into() },

@@ -32,7 +32,7 @@ fn data_of(flags: u32, payload_len: u32, skipped: u32, captured_len: u32) -> wir
         tcp_flags: 0x18,
         side: side::PASSIVE,
         hook: hook::INGRESS,
-        pad: 0,
+        header_len: 0,
     }
 }
 
@@ -42,13 +42,15 @@ fn note_of(side: u8, hook: u8) -> wire::Note {
 
 fn opened_record() -> wire::Opened {
     wire::Opened {
-        header: header(kind::OPENED, flag::MPTCP),
+        header: header(kind::OPENED, flag::MPTCP | flag::TIMESTAMP),
         client_isn: 1,
         server_isn: 2,
         tuple: tuple(),
+        tsval: 7,
         side: side::ACTIVE,
         pad: 0,
         pad2: 0,
+        pad3: 0,
     }
 }
 
@@ -104,7 +106,7 @@ fn the_layout_has_no_hidden_padding() {
         ("Header", 32),
         ("Tuple", 36),
         ("Created", 64),
-        ("Opened", 80),
+        ("Opened", 88),
         ("Data", 96),
         ("Note", 48),
         ("Closed", 64),
@@ -169,6 +171,7 @@ fn fields_are_where_they_belong() {
     let Ok(Record::Opened(opened)) = decode(&bytes(opened_record(), b"")).map(own) else { panic!() };
     assert_eq!((opened.ts, opened.cookie, opened.cgroup), (11, 12, 13));
     assert_eq!((opened.side, opened.client_isn, opened.server_isn, opened.mptcp), (Side::Active, 1, 2, true));
+    assert_eq!(opened.tsval, Some(7));
     assert_eq!((opened.local.to_string(), opened.remote.to_string()), ("10.0.0.1:8084".into(), "[::1]:40000".into()));
     let Ok(Record::Closed(closed)) = decode(&bytes(closed_record(), b"")).map(own) else { panic!() };
     assert_eq!((closed.bytes_received, closed.bytes_acked, closed.old_state), (100, 200, 9));
@@ -211,6 +214,15 @@ fn what_was_left_out_of_a_payload_is_told() {
     // After a failed copy, what had been reserved follows unwritten.
     let failed = bytes(data_of(flag::COPY_FAILED, 5, 0, 0), b"?????");
     assert!(matches!(decode(&failed), Ok(Record::Data(data)) if data.bytes.is_empty() && data.copy_failed));
+}
+
+#[test]
+fn a_tcp_header_stands_before_the_payload() {
+    let record = wire::Data { header_len: 20, ..data_of(0, 5, 0, 5) };
+    let row = bytes(record, b"twenty octets of TCPhello");
+    let Ok(Record::Data(data)) = decode(&row) else { panic!() };
+    assert_eq!((data.header, data.bytes), (&b"twenty octets of TCP"[..], &b"hello"[..]));
+    assert!(decode(&bytes(record, b"shorter than it says")).is_err());
 }
 
 /// Records without payload outlive the bytes that they were decoded from.

@@ -43,6 +43,7 @@ impl Connection {
             remote,
             client_isn: self.client_isn,
             server_isn: self.server_isn,
+            tsval: None,
             mptcp: false,
         }
     }
@@ -61,6 +62,7 @@ impl Connection {
             payload_len: u32::try_from(bytes.len()).unwrap(),
             skipped: 0,
             bytes,
+            header: &[],
             tcp_flags: TcpFlags(0x18),
             local: self.local,
             remote: self.remote,

@@ -12,7 +12,9 @@ use waypoint_verify::evidence::Evidence;
 use waypoint_verify::judge::{self, Judge, Judged, Tally};
 use waypoint_verify::link::Hasher;
 use waypoint_verify::model::WatchList;
-use waypoint_verify::probe::{Comm, Created, Direction, Drained, Kind, Losses, Note, Passage, Record, Side, TcpFlags};
+use waypoint_verify::probe::{
+    Comm, Created, Direction, Drained, Kind, Losses, LostOf, Note, Passage, Record, Side, TcpFlags,
+};
 use waypoint_verify::trace::{Counters, Directive, Limits, Tracer};
 
 pub use cluster::*;
@@ -98,20 +100,27 @@ impl World {
 
     /// A drain, `ms` later.
     pub fn tick(&mut self, ms: u64) {
-        self.tick_with(ms, Losses::default());
+        self.tick_with(ms, Drained::default());
     }
 
     /// A drain that tells of a lost record.
     pub fn lose(&mut self, kind: Kind) {
         let mut lost = Losses::default();
         lost[kind].records = 1;
-        self.tick_with(1, lost);
+        self.tick_with(1, Drained { lost, ..Drained::default() });
     }
 
-    fn tick_with(&mut self, ms: u64, lost: Losses) {
+    /// ... that was of this cgroup.
+    pub fn lose_of(&mut self, cgroup: u64, kind: Kind) {
+        let mut lost = Losses::default();
+        lost[kind].records = 1;
+        self.tick_with(1, Drained { lost_of: vec![LostOf { cgroup, lost, refused: 1 }], ..Drained::default() });
+    }
+
+    fn tick_with(&mut self, ms: u64, drained: Drained) {
         self.clock += ms * 1_000_000;
         let mut evidence = Vec::new();
-        let drained = Drained { until_ns: self.clock, records: 0, bytes: 0, undecodable: 0, lost };
+        let drained = Drained { until_ns: self.clock, ..drained };
         self.tracer.drained(&drained, &mut evidence);
         self.testify(evidence);
     }
