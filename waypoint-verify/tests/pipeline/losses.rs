@@ -155,11 +155,11 @@ fn a_flood_of_requests_withdraws_what_was_provisional() {
 }
 
 #[test]
-fn more_sockets_than_are_followed_blind_the_oldest() {
+fn more_sockets_than_are_followed_blind_the_oldest_of_the_owner_that_has_most() {
     let mut world = World::bounded(watch(), Limits { sockets: 20, ..Limits::default() }, judge::Limits::default());
     let mut path = Path::open(&mut world);
     for port in 0..20 {
-        world.connect_by(7, ATTACKER, &format!("10.244.1.66:{}", 1000 + port), CLIENT, TARGET, TARGET);
+        world.connect_by(7, ATTACKER, &format!("10.244.1.66:{}", 1000 + port), BACKEND, TARGET, TARGET);
     }
     path.request(&mut world, "/", "");
     world.tick(50);
@@ -183,7 +183,7 @@ fn a_flood_of_sockets_of_one_owner_blinds_nobody_else() {
 #[test]
 fn what_one_owner_loses_touches_its_own_sockets_only() {
     // Whose openings were lost; what a request says that came after.
-    let rows = [(ATTACKER, "Verified"), (BACKEND, "Unverified(lost)"), (ENVOY, "Unverified(lost)")];
+    let rows = [(ATTACKER, "Verified"), (BACKEND, "Unverified(lost)"), (ENVOY, "Unverified(noDeparture)")];
     for (of, expected) in rows {
         let mut world = World::default();
         let mut path = Path::open(&mut world);
