@@ -49,12 +49,11 @@ impl Plan {
     }
 
     fn same_forwarded(&self, entry: &Facts, peer: IpAddr, departure: &Facts) -> bool {
-        if self.peer_is_hidden(peer) || entry.dropped.contains(&self.names.forwarded_for) {
+        if entry.dropped.contains(&self.names.forwarded_for) {
             return true;
         }
-        departure
-            .forwarded
-            .is_some_and(|seen| seen.last == Some(peer.to_canonical()) && seen.rest == self.expected_rest(entry))
+        let is_peer = |last| self.peer_is_hidden(peer) || last == peer.to_canonical();
+        departure.forwarded.is_some_and(|seen| seen.last.is_some_and(is_peer) && seen.rest == self.expected_rest(entry))
     }
 
     fn same_trace(&self, entry: &Facts, departure: &Facts) -> bool {

@@ -3,6 +3,7 @@
 mod attacks;
 mod honest;
 mod hops;
+mod http2;
 mod losses;
 mod properties;
 mod switches;

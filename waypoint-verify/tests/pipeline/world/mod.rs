@@ -3,6 +3,7 @@
 mod cluster;
 mod connection;
 mod ends;
+pub mod http2;
 mod path;
 
 use std::collections::BTreeMap;
@@ -195,11 +196,15 @@ impl World {
 
     /// A request: written, read and acknowledged.
     pub fn request(&mut self, connection: &mut Connection, text: &str) {
-        let bytes = text.replace('\n', "\r\n").into_bytes();
+        self.write(connection, &text.replace('\n', "\r\n").into_bytes());
+    }
+
+    /// Octets of the request direction: written, read and acknowledged.
+    pub fn write(&mut self, connection: &mut Connection, bytes: &[u8]) {
         if connection.from != 0 {
-            self.data(connection, Side::Active, connection.sent, &bytes, 0);
+            self.data(connection, Side::Active, connection.sent, bytes, 0);
         }
-        self.data(connection, Side::Passive, connection.sent, &bytes, 0);
+        self.data(connection, Side::Passive, connection.sent, bytes, 0);
         connection.sent += u32::try_from(bytes.len()).unwrap();
         self.acknowledge(connection, connection.sent);
     }

@@ -107,6 +107,13 @@ fn a_loopback_peer_may_be_anyone_to_envoy() {
     for last in [OWN, "10.9.9.9"] {
         assert_eq!(scene.departs(&request("GET /a").with("x-forwarded-for", last)).1.candidates[..], [cause]);
     }
+    for list in ["1.1.1.1,10.9.9.9", ""] {
+        let departure = request("GET /a").with("x-forwarded-for", list);
+        assert!(
+            scene.departs(&departure).1.candidates.is_empty(),
+            "what stands before the last one is the entry's own list"
+        );
+    }
 }
 
 #[test]
