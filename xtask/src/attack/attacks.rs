@@ -1,8 +1,11 @@
 //! All attacks, in the order in which they are shown.
 
+mod agent_killed;
+mod agent_late;
 mod borrowed_identity;
 mod client_headers;
 mod direct_addresses;
+mod exempt;
 mod forging_route;
 mod front_addresses;
 mod hairpin;
@@ -13,8 +16,11 @@ mod made_up;
 mod mirrors;
 mod not_tcp;
 mod pipelining;
+mod poisoned_entry;
 mod port_forward;
 mod rare_sockets;
+mod restarts;
+mod ring_flood;
 mod routes;
 mod same_peer;
 mod same_pod;
@@ -56,4 +62,10 @@ pub const ALL: &[Attack] = &[
     forging_route::ATTACK,
     made_up::ATTACK,
     same_peer::ATTACK,
+    agent_late::ATTACK,
+    agent_killed::ATTACK,
+    ring_flood::ATTACK,
+    poisoned_entry::ATTACK,
+    restarts::ATTACK,
+    exempt::ATTACK,
 ];

@@ -87,6 +87,10 @@ pub fn fate(verdict: &Value) -> String {
 const MIRROR: &str = "Mirror ";
 const EXEMPT: &str = "Exempt ";
 
+pub fn is_exempt(fate: &str) -> bool {
+    fate.starts_with(EXEMPT)
+}
+
 /// A fate without its class.
 pub fn without_class(fate: &str) -> &str {
     [MIRROR, EXEMPT].iter().find_map(|class| fate.strip_prefix(class)).unwrap_or(fate)

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::label::{Intent, Label, without_class};
+use super::label::{Intent, Label, is_exempt, without_class};
 
 /// How many were Verified, Bypassed, Unverified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -28,8 +28,14 @@ impl Score {
             Intent::Bypass => &mut self.bypass,
         };
         for (fate, count) in &label.seen {
+            let exempt = is_exempt(fate);
+            if exempt && label.intent == Intent::Legitimate {
+                // What the policy exempts is shown, and not judged.
+                continue;
+            }
             let fate = without_class(fate);
-            if fate == "Verified" {
+            // A bypass that passes as exempt has got what it wanted.
+            if fate == "Verified" || exempt {
                 said.verified += count;
             } else if fate.starts_with("Unverified") {
                 said.unverified += count;
@@ -75,6 +81,7 @@ mod tests {
         for (intent, what) in [
             (Intent::Legitimate, "Verified"),
             (Intent::Legitimate, "Mirror Verified"),
+            (Intent::Legitimate, "Exempt Bypassed(DirectConnection)"),
             (Intent::Bypass, "Bypassed(RouteBypass or UpstreamBypass)"),
             (Intent::Bypass, "Unverified(gap)"),
         ] {
@@ -85,7 +92,9 @@ mod tests {
         assert_eq!(score.legitimate, Said { verified: 4, bypassed: 0, unverified: 0 });
         assert_eq!(score.bypass, Said { verified: 0, bypassed: 2, unverified: 2 });
         score.check().unwrap();
-        score.bypass.verified = 1;
+        let mut taken_for_exempt = Label::new(Intent::Bypass, "a", "b", Vec::new());
+        taken_for_exempt.seen.insert("Exempt Bypassed(DirectConnection)".to_owned(), 1);
+        score.count(&taken_for_exempt);
         assert!(score.check().is_err());
     }
 }

@@ -40,6 +40,7 @@ pub struct Stage {
     connections: BTreeMap<SocketAddr, String>,
     /// Label by exact path, and by a label's path with `SHADOW` behind it.
     paths: BTreeMap<String, String>,
+    rest: Option<String>,
     by_agent: bool,
     /// Labels by message, from what the backends have served so far.
     agents: BTreeMap<String, String>,
@@ -68,6 +69,7 @@ impl Stage {
             labels: Vec::new(),
             connections: BTreeMap::new(),
             paths: BTreeMap::new(),
+            rest: None,
             by_agent: false,
             agents: BTreeMap::new(),
             wrong: Vec::new(),
@@ -153,6 +155,11 @@ impl Stage {
         self.by_agent = true;
     }
 
+    /// Connections that nothing else tells are of this label: those between proxies, where records may be lost.
+    pub fn label_rest(&mut self, label: &str) {
+        self.rest = Some(label.to_owned());
+    }
+
     /// What the gate's exit code must be one of.
     pub fn exits(&mut self, codes: &[i32]) -> Result<()> {
         self.end()?;
@@ -175,11 +182,25 @@ impl Stage {
 
     /// Waits until what is expected of this attack's requests was said, and is final.
     pub fn settle(&mut self) -> Result<()> {
+        let attack = self.playing.attack;
+        self.settle_those(|label| label.attack == attack)
+    }
+
+    /// The same for one label.
+    pub fn settle_label(&mut self, path: &str) -> Result<()> {
+        self.settle_those(|label| label.path == path)
+    }
+
+    /// Whether something of a label was said to be this.
+    pub fn has(&self, path: &str, fate: &str) -> bool {
+        self.labels.iter().any(|label| label.path == path && label.seen.contains_key(fate))
+    }
+
+    fn settle_those(&mut self, mine: impl Fn(&Label) -> bool) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
             self.tally()?;
-            let mine = self.labels.iter().filter(|label| label.attack == self.playing.attack);
-            if mine.into_iter().all(|label| label.differences().is_empty()) {
+            if self.labels.iter().filter(|label| mine(label)).all(|label| label.differences().is_empty()) {
                 return Ok(());
             }
             let Some(verifier) = &mut self.verifier else { return Ok(()) };
@@ -273,7 +294,7 @@ impl Stage {
             let address = explanation["sender"]["address"].as_str()?.parse().ok()?;
             self.connections.get(&address).cloned()
         };
-        let path = by_agent().or_else(by_path).or_else(by_sender)?;
+        let path = by_agent().or_else(by_path).or_else(by_sender).or_else(|| self.rest.clone())?;
         self.labels.iter().position(|label| label.path == path)
     }
 

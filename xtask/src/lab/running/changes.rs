@@ -32,6 +32,12 @@ impl Lab {
         self.reconcile()
     }
 
+    /// Changes the policy's file.
+    pub fn edit_policy(&mut self, edit: impl FnOnce(&mut serde_json::Value)) -> Result<()> {
+        edit(&mut self.plan.topology.policy);
+        self.write_dump()
+    }
+
     fn reconcile(&mut self) -> Result<()> {
         self.write_dump()?;
         let translated = gateway::translate(&self.objects.input(&self.plan));

@@ -1,5 +1,6 @@
 //! What a lab tells: places, addresses, files.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -27,8 +28,14 @@ impl Lab {
 
     /// A process of the node itself: the node's network namespace, no pod's cgroup.
     pub fn host(&self, node: &str) -> Result<Place> {
+        self.service_of_node(node, "host-process")
+    }
+
+    /// A process of a service of the node, such as the kubelet.
+    pub fn service_of_node(&self, node: &str, service: &str) -> Result<Place> {
         let node = self.plan.node(node)?;
-        let cgroup = self.node_cgroup(&node.name).join(cgroup::host_path("host-process"));
+        let cgroup = self.node_cgroup(&node.name).join(cgroup::host_path(service));
+        fs::create_dir_all(&cgroup).with_context(|| cgroup.display().to_string())?;
         Ok(Place::new(format!("node {}", node.name), &node.netns, cgroup, &self.xtask))
     }
 
