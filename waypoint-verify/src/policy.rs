@@ -207,10 +207,12 @@ pub fn from_object(object: &Object) -> Result<Loaded, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let policy: WaypointPolicy = match serde_json::from_value((*object.json).clone()) {
+    // The schema that was checked covers the spec only.
+    let policy: WaypointPolicy = match serde_path_to_error::deserialize(object.json.as_ref()) {
         Ok(policy) => policy,
         Err(error) => {
-            return Err(vec![object.problem("", error.to_string(), "compare with the example in the README")]);
+            let (field, what) = (error.path().to_string(), error.inner().to_string());
+            return Err(vec![object.problem(&field, what, "compare with the example in the README")]);
         }
     };
     let namespace = match object.key.namespace.as_str() {

@@ -18,6 +18,12 @@ pub fn target(octets: &[u8]) {
     }
 }
 
+/// A record of this kind (modulo their number), no two octets of it alike if it can be helped.
+pub fn example(kind: u8) -> Vec<u8> {
+    let octets: Vec<u8> = (0..140).map(|n| if n < 8 { 0 } else { n }).collect();
+    shaped(kind, &octets)
+}
+
 /// These octets with the kind and the lengths of a record that can be right.
 fn shaped(kind: u8, octets: &[u8]) -> Vec<u8> {
     let kind = Kind::ALL[usize::from(kind) % Kind::ALL.len()];

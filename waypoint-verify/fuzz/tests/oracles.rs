@@ -1,6 +1,12 @@
 //! Each oracle can fail: a program that is wrong in one point is caught.
 
+#[path = "oracles/files.rs"]
+mod files;
 #[path = "oracles/http1.rs"]
 mod http1;
 #[path = "oracles/reassembly.rs"]
 mod reassembly;
+#[path = "oracles/records.rs"]
+mod records;
+#[path = "oracles/responses.rs"]
+mod responses;

@@ -106,6 +106,11 @@ fn each_mistake_names_its_field_and_its_cure() {
         ),
         ("kind: Gateway, name: hello-upstream", "kind: Gateway", "spec.via[0].name: missing (this field is required)"),
         (
+            "name: hello-through-waypoint",
+            "name: hello-through-waypoint, labels: {a: {}}",
+            "metadata.labels.a: invalid type: map, expected a string (compare with the example in the README)",
+        ),
+        (
             "apiVersion: waypoint-verify.dev/v1alpha1",
             "apiVersion: waypoint-verify.dev/v1",
             "apiVersion: waypoint-verify.dev/v1 is not known (use apiVersion: waypoint-verify.dev/v1alpha1)",
