@@ -12,9 +12,12 @@ mod hairpin;
 mod head_in_body;
 mod header_replay;
 mod host_network;
+mod http2;
+mod http2_malformed;
 mod made_up;
 mod mirrors;
 mod not_tcp;
+mod other_protocols;
 mod pipelining;
 mod poisoned_entry;
 mod port_forward;
@@ -28,6 +31,8 @@ mod slow_and_endless;
 mod smuggling;
 mod sockmap;
 mod split_routes;
+mod stolen_socket;
+mod switches;
 mod tcp_tricks;
 mod upstream_itself;
 mod waypoint_itself;
@@ -68,4 +73,9 @@ pub const ALL: &[Attack] = &[
     poisoned_entry::ATTACK,
     restarts::ATTACK,
     exempt::ATTACK,
+    other_protocols::ATTACK,
+    switches::ATTACK,
+    http2::ATTACK,
+    http2_malformed::ATTACK,
+    stolen_socket::ATTACK,
 ];

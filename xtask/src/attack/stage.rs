@@ -196,6 +196,13 @@ impl Stage {
         self.labels.iter().any(|label| label.path == path && label.seen.contains_key(fate))
     }
 
+    /// Explanations of what was said of a label.
+    pub fn samples(&self, path: &str) -> impl Iterator<Item = String> {
+        let of =
+            self.labels.iter().filter(|label| label.path == path).flat_map(|label| label.samples.values().cloned());
+        of.collect::<Vec<_>>().into_iter()
+    }
+
     fn settle_those(&mut self, mine: impl Fn(&Label) -> bool) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::owner::Owner;
+use super::sockmap::steal;
 use super::{Script, Tool};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,6 +56,11 @@ pub enum Step {
     Give(PathBuf),
     /// Gets a socket that somebody gives away at this path.
     Take(PathBuf),
+    /// Takes a socket of another process (pidfd_getfd), by its other end.
+    Steal {
+        process: u32,
+        peer: SocketAddr,
+    },
     Wait(String),
 }
 
@@ -134,6 +140,7 @@ impl Script for Sockets {
                         held = None;
                     }
                     Step::Take(path) => held = Some(take(path)?),
+                    Step::Steal { process, peer } => held = Some(steal::socket_to(*process, *peer)?.into()),
                     Step::Wait(label) => owner.wait(label)?,
                 }
                 Ok(())

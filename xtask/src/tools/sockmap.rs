@@ -3,7 +3,7 @@
 //! two sockets of its own.
 
 mod bpf;
-mod steal;
+pub(super) mod steal;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -44,7 +44,7 @@ impl Script for Sockmap {
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let local = stream.local_addr()?;
         stream.write_all(&self.before)?;
-        let accepted = steal::accepted_socket(self.server, local)?;
+        let accepted = steal::socket_to(self.server, local)?;
         let map = bpf::SockMap::new(2)?;
         map.insert(0, accepted.as_fd())?;
         map.insert(1, stream.as_fd())?;

@@ -10,8 +10,8 @@ use socket2::SockRef;
 
 use crate::lab::patience;
 
-/// The socket that `process` has accepted from this address.
-pub(super) fn accepted_socket(process: u32, from: SocketAddr) -> Result<OwnedFd> {
+/// The socket of `process` whose other end has this address.
+pub(in crate::tools) fn socket_to(process: u32, from: SocketAddr) -> Result<OwnedFd> {
     // SAFETY: no pointers.
     let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, process, 0) };
     let pidfd = Errno::result(pidfd).with_context(|| format!("process {process}"))? as i32;
