@@ -19,10 +19,13 @@ pub const ATTACK: Attack = Attack {
     play,
 };
 
+/// Name, how it must be named, and what is sent for a path.
+type Row = (&'static str, &'static str, fn(&str) -> Vec<u8>);
+
 fn play(stage: &mut Stage) -> Result<()> {
     let (front, backend) = (stage.lab.gateway("hello-gateway")?, stage.lab.pod("hello-backend-1")?);
     let client = stage.lab.client("client-7")?;
-    let rows: [(&str, &str, fn(&str) -> Vec<u8>); 4] = [
+    let rows: [Row; 4] = [
         ("tls", "tls", |_| client_hello("hello.example", &["h2", "http/1.1"])),
         ("proxy-v1", "proxy", |path| {
             format!("PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nGET {path} HTTP/1.1\r\nHost: h\r\n\r\n").into_bytes()
