@@ -5,11 +5,10 @@
 //! strictly, in place where a segment holds whole messages or frames. A message starts only where the one before it ended.
 //! Whatever could be read in two ways poisons the stream from there on: [`Event::Poisoned`], never a guess.
 //!
-//! What is compared when octets come twice: out-of-order octets that are still held, octets of a head that is not
-//! complete yet, and the whole head of the last few messages that no ACK covers yet (by digest). Not compared: octets
-//! of bodies (no copy of a body is ever kept), parts of a complete head, and everything that an ACK covers, because
-//! TCP discards it. What slips through there differs from what the other end of the connection saw, whose head
-//! digests and lengths must agree (rule 4).
+//! What is compared when octets come twice: out-of-order octets that are still held, and everything that decides where
+//! messages begin and end (heads, chunk descriptions, frame headers) until an ACK covers it. Not compared: content (no
+//! copy of it is ever kept), and everything that an ACK covers, because TCP discards it. What slips through there differs
+//! from what the other end of the connection saw, whose head digests and lengths must agree (rule 4).
 //!
 //! Octets that a body of known length or a chunk of known size covers need only be known to exist: copied or not, in order
 //! or not, they are never kept. Chunk descriptions must have been seen, so a chunked body whose chunks the probes left out
@@ -23,12 +22,12 @@
 //! are copied: one that is written faster than the program reads, and longer than the probes' window, becomes unknown.
 
 mod chars;
+mod digest;
 mod event;
 #[cfg(test)]
 mod fixture;
 mod http1;
 mod http2;
-mod overlap;
 mod parser;
 mod pieces;
 mod poison;
@@ -36,6 +35,7 @@ mod request;
 mod response;
 mod segment;
 mod settings;
+mod unacked;
 
 pub use event::{Body, Event, ResponseEvent, Switch, Which};
 pub use http2::Fault;

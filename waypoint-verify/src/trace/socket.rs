@@ -137,7 +137,11 @@ impl Socket {
             return None;
         }
         let isn = self.conn.client_isn;
-        Some(self.request.get_or_insert_with(|| Box::new(RequestStream::new(isn, settings))))
+        let stream = match self.side {
+            Side::Passive => RequestStream::new,
+            Side::Active => RequestStream::written,
+        };
+        Some(self.request.get_or_insert_with(|| Box::new(stream(isn, settings))))
     }
 
     /// Of a socket that accepted.

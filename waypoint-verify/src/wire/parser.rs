@@ -81,7 +81,9 @@ impl Parser {
     }
 
     /// The next octets. `seen`: the record that they came in; `now`: the record that made them contiguous.
-    pub fn take(&mut self, mut bytes: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
+    /// How many were taken: all, unless [`Self::indifferent`] ones stand before the rest.
+    pub fn take(&mut self, octets: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<usize, Poison> {
+        let mut bytes = octets;
         if let Kind::Start { .. } = self.kind {
             bytes = &bytes[self.start(bytes, seen, now, out)?..];
         }
@@ -92,10 +94,10 @@ impl Parser {
                 self.kind = Kind::Http2(Box::new(requests));
             }
         }
-        match &mut self.kind {
-            Kind::Http2(requests) => requests.take(bytes, seen, now, out),
-            Kind::Start { .. } | Kind::Http1(_) | Kind::Done { .. } => Ok(()),
+        if let Kind::Http2(requests) = &mut self.kind {
+            bytes = &bytes[requests.take(bytes, seen, now, out)?..];
         }
+        Ok(octets.len() - bytes.len())
     }
 
     /// The message at `offset` did not switch protocols: what follows it is a request again.
@@ -114,21 +116,6 @@ impl Parser {
 
     pub fn tunnelled(&self) -> u64 {
         if let Kind::Http1(requests) = &self.kind { requests.tunnelled() } else { 0 }
-    }
-
-    /// Octets that came once more: the start of a message that they contradict. See `wire` for what is compared.
-    pub fn contradicted(&self, at: u64, bytes: &[u8], acked: u64) -> Option<u64> {
-        match &self.kind {
-            Kind::Start { matched, .. } => {
-                let (from, to) = (at.max(acked), (at + bytes.len() as u64).min(u64::from(*matched)));
-                let index = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-                let differs = from < to && PREFACE[index(from)..index(to)] != bytes[index(from - at)..index(to - at)];
-                differs.then_some(0)
-            }
-            Kind::Http1(requests) => requests.contradicted(at, bytes, acked),
-            Kind::Http2(requests) => requests.contradicted(at, bytes, acked),
-            Kind::Done { .. } => None,
-        }
     }
 
     pub fn heap(&self) -> usize {

@@ -140,6 +140,8 @@ pub enum Bound {
     ChunkLine,
     TrailersTooLarge,
     OutOfOrder,
+    /// Octets came again of which no copy was kept, because the receiver left too many unacknowledged.
+    Unacknowledged,
     /// HTTP/2: a header table larger than is kept.
     HeaderTable,
     /// HTTP/2: CONTINUATION frames of one header block.

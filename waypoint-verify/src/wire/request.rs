@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::parser::Parser;
 use super::pieces::Pieces;
 use super::segment::{Cut, Segment, next_grant, place, sequence};
+use super::unacked::Unacked;
 use super::{Bound, Conflict, Event, Gap, Malformed, Poison, Settings};
 
 /// What lies further ahead than any TCP window is no part of the stream (RFC 7323 section 2.3); the receiver drops it too,
@@ -16,20 +17,28 @@ const WINDOW: u64 = 1 << 30;
 pub struct RequestStream {
     parser: Parser,
     pieces: Option<Box<Pieces>>,
+    /// Made when it is needed: most idle connections have nothing unacknowledged.
+    unacked: Option<Box<Unacked>>,
+    /// At the socket that writes nothing is compared: its own kernel sends the same octets again.
+    reads: bool,
     acked: u64,
     granted: u64,
     fin: Option<u64>,
     client_isn: u32,
     max_out_of_order: u32,
+    max_unacked: u32,
     poisoned: Option<Poison>,
 }
 
 impl RequestStream {
-    /// Offset 0 is the octet after the SYN.
+    /// At the socket that reads. Offset 0 is the octet after the SYN.
     pub fn new(client_isn: u32, settings: &Arc<Settings>) -> Self {
         Self {
             parser: Parser::new(Arc::clone(settings)),
             pieces: None,
+            unacked: None,
+            reads: true,
+            max_unacked: settings.max_unacknowledged,
             acked: 0,
             granted: 0,
             fin: None,
@@ -37,6 +46,11 @@ impl RequestStream {
             max_out_of_order: settings.max_out_of_order,
             poisoned: None,
         }
+    }
+
+    /// At the socket that writes, whose ACKs are not told.
+    pub fn written(client_isn: u32, settings: &Arc<Settings>) -> Self {
+        Self { reads: false, ..Self::new(client_isn, settings) }
     }
 
     /// `at`: order number of the record, increasing.
@@ -70,6 +84,12 @@ impl RequestStream {
             self.poison(self.parser.boundary(), Gap::AckBeyondFollowed.into(), out);
         }
         self.acked = self.acked.max(ack.min(self.followed()));
+        if let Some(unacked) = &mut self.unacked {
+            unacked.acknowledged(self.acked);
+            if unacked.is_idle(self.acked) {
+                self.unacked = None;
+            }
+        }
     }
 
     /// The connection is gone, nothing more of it will come. `received`: octets that the receiver's kernel counted, if
@@ -153,7 +173,9 @@ impl RequestStream {
 
     /// Octets that this stream occupies, about.
     pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.parser.heap() + self.pieces.as_ref().map_or(0, |pieces| pieces.memory())
+        let pieces = self.pieces.as_ref().map_or(0, |pieces| pieces.memory());
+        let unacked = self.unacked.as_ref().map_or(0, |unacked| unacked.memory());
+        size_of::<Self>() + self.parser.heap() + pieces + unacked
     }
 
     fn followed_with_fin(&self) -> u64 {
@@ -163,9 +185,9 @@ impl RequestStream {
     fn accept(&mut self, cut: Cut<'_>, fin: bool, at: u64, out: &mut Vec<Event>) -> Result<(), (u64, Poison)> {
         let followed = self.followed();
         if cut.bytes_at < followed
-            && let Some(offset) = self.parser.contradicted(cut.bytes_at, cut.bytes, self.acked)
+            && let Some(unacked) = &self.unacked
         {
-            return Err((offset, Conflict::OverlapDiffers.into()));
+            unacked.compare(cut.bytes_at, cut.bytes, self.acked)?;
         }
         // A FIN that the receiver has passed already is thrown away by TCP like any octet.
         let moved = fin && cut.end >= self.acked && *self.fin.get_or_insert(cut.end) != cut.end;
@@ -194,7 +216,7 @@ impl RequestStream {
         if self.pieces.is_none() && cut.start == self.followed() {
             self.skip(cut.bytes_at - cut.start, out);
             if cut.bytes_at == self.followed() {
-                self.parser.take(cut.bytes, at, at, out)?;
+                self.take(cut.bytes, at, at, out)?;
                 self.skip(cut.end - self.followed(), out);
             }
             cut = cut.starting(self.followed());
@@ -208,6 +230,28 @@ impl RequestStream {
         self.drain(0, at, out)?;
         let too_much = |pieces: &Pieces| pieces.memory() > self.max_out_of_order as usize;
         if self.pieces.as_deref().is_some_and(too_much) { Err(Bound::OutOfOrder.into()) } else { Ok(()) }
+    }
+
+    /// Octets in order.
+    fn take(&mut self, mut bytes: &[u8], seen: u64, at: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
+        while !bytes.is_empty() {
+            let content = self.parser.indifferent().min(bytes.len() as u64);
+            let mut taken = usize::try_from(content).unwrap_or(usize::MAX);
+            if content > 0 {
+                self.parser.skip(content, out);
+            } else {
+                let from = self.parser.pos();
+                taken = self.parser.take(bytes, seen, at, out)?;
+                if self.reads {
+                    self.unacked.get_or_insert_default().keep(from, &bytes[..taken], self.max_unacked);
+                }
+                if taken == 0 && self.parser.indifferent() == 0 {
+                    break;
+                }
+            }
+            bytes = &bytes[taken..];
+        }
+        Ok(())
     }
 
     /// Octets that were on the wire unseen: followed as far as the body goes.
@@ -233,7 +277,7 @@ impl RequestStream {
             let pos = self.parser.pos();
             pieces.forget_before(pos);
             if let Some((octets, seen)) = pieces.take_at(pos) {
-                self.parser.take(octets.as_ref(), seen, at, out)?;
+                self.take(octets.as_ref(), seen, at, out)?;
                 continue;
             }
             let granted = pieces.first().unwrap_or(0).max(exists).min(self.granted).saturating_sub(pos);
@@ -250,6 +294,7 @@ impl RequestStream {
     fn poison(&mut self, offset: u64, reason: Poison, out: &mut Vec<Event>) {
         self.poisoned = Some(reason);
         self.pieces = None;
+        self.unacked = None;
         self.parser.clear();
         out.push(Event::Poisoned { offset, reason, named: None });
     }

@@ -13,6 +13,8 @@ pub struct Settings {
     pub max_fields: u16,
     /// Octets held out of order per stream, bookkeeping included.
     pub max_out_of_order: u32,
+    /// Octets of heads, chunk descriptions and frame headers that wait for an acknowledgement, per stream.
+    pub max_unacknowledged: u32,
     /// Octets of one chunk-size line (RFC 9112 section 7.1), extensions included.
     pub max_chunk_line: u16,
     /// Requests of one connection that wait for their response.
@@ -32,6 +34,7 @@ impl Default for Settings {
             max_head: 64 * 1024,
             max_fields: 256,
             max_out_of_order: 1024 * 1024,
+            max_unacknowledged: 256 * 1024,
             max_chunk_line: 1024,
             max_pipelined: 1024,
             max_header_table: 64 * 1024,
@@ -48,6 +51,7 @@ impl fmt::Debug for Settings {
             .field("max_head", &self.max_head)
             .field("max_fields", &self.max_fields)
             .field("max_out_of_order", &self.max_out_of_order)
+            .field("max_unacknowledged", &self.max_unacknowledged)
             .field("max_chunk_line", &self.max_chunk_line)
             .field("max_pipelined", &self.max_pipelined)
             .field("max_header_table", &self.max_header_table)

@@ -35,12 +35,24 @@ impl Chunked {
     pub fn take(&mut self, bytes: &[u8], settings: &Settings) -> Result<(usize, bool), Poison> {
         let mut at = 0;
         while at < bytes.len() {
+            let (n, ended) = self.describe(&bytes[at..], settings)?;
+            at += n;
+            if ended {
+                return Ok((at, true));
+            }
+            let data = self.indifferent().min((bytes.len() - at) as u64);
+            self.skip(data);
+            at += usize::try_from(data).unwrap_or(usize::MAX);
+        }
+        Ok((at, false))
+    }
+
+    /// The same, up to the next data.
+    pub fn describe(&mut self, bytes: &[u8], settings: &Settings) -> Result<(usize, bool), Poison> {
+        let mut at = 0;
+        while at < bytes.len() {
             match self.state {
-                State::Data { .. } => {
-                    let n = self.indifferent().min((bytes.len() - at) as u64);
-                    self.skip(n);
-                    at += usize::try_from(n).unwrap_or(usize::MAX);
-                }
+                State::Data { .. } => break,
                 State::Trailers => {
                     match self.trailers.push(&bytes[at..], settings.max_head, Bound::TrailersTooLarge.into())? {
                         Gathered::More => return Ok((bytes.len(), false)),
@@ -51,7 +63,7 @@ impl Chunked {
                     }
                 }
                 _ => {
-                    self.describe(bytes[at], settings)?;
+                    self.octet(bytes[at], settings)?;
                     at += 1;
                 }
             }
@@ -79,7 +91,7 @@ impl Chunked {
         self.trailers.heap()
     }
 
-    fn describe(&mut self, octet: u8, settings: &Settings) -> Result<(), Poison> {
+    fn octet(&mut self, octet: u8, settings: &Settings) -> Result<(), Poison> {
         self.state = match (&self.state, octet) {
             (State::Size { value, digits }, _) if is(octet, HEX) => size_digit(*value, *digits, octet, settings)?,
             (State::Size { value, digits: 1.. }, b'\r') => State::SizeLf { value: *value },

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use super::start::{RequestHead, request_head};
 use super::{Chunked, Gather, Gathered, sniff};
-use crate::wire::overlap::{Recent, digest};
+use crate::wire::digest::digest;
 use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Settings, Switch};
 
 /// Octets of empty lines before a request that are passed over. RFC 9112 section 2.2 asks for at least one line.
 const MAX_EMPTY: u8 = 8;
 /// An incomplete head is looked at with every piece up to this size, so that another protocol is recognised at once.
 const EARLY_LOOKS: usize = 128;
-/// Heads that are remembered: as many as a client has in flight without pipelining, and some.
-const REMEMBERED: usize = 4;
 
 #[derive(Debug)]
 enum State {
@@ -48,13 +46,14 @@ pub(in crate::wire) struct Requests {
     /// Start of the last message that asked for a switch, until that is ruled out.
     switch: Option<(u64, Switch)>,
     state: State,
-    recent: Recent<REMEMBERED>,
+    /// No message was announced yet.
+    first: bool,
 }
 
 impl Requests {
     pub fn new(settings: Arc<Settings>) -> Self {
-        let (state, recent) = (State::Between { empty: 0 }, Recent::default());
-        Self { settings, pos: 0, message: 0, started_at: 0, switch: None, state, recent }
+        let state = State::Between { empty: 0 };
+        Self { settings, pos: 0, message: 0, started_at: 0, switch: None, state, first: true }
     }
 
     /// Offset after the last octet that was taken or skipped.
@@ -99,20 +98,15 @@ impl Requests {
     }
 
     /// The next octets. `seen`: the record that they came in; `now`: the record that made them contiguous.
-    /// How many were taken: all, unless [`Self::asked_h2c`] stands before the rest.
+    /// How many were taken: all, unless [`Self::indifferent`] ones or [`Self::asked_h2c`] stand before the rest.
     pub fn take(&mut self, octets: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<usize, Poison> {
         let mut bytes = octets;
-        while !bytes.is_empty() {
+        while !bytes.is_empty() && self.indifferent() == 0 {
             let taken = match &mut self.state {
                 State::Between { .. } => self.between(bytes, seen, now, out)?,
                 State::Head(_) => self.gather(bytes, now, out)?,
-                State::Length { left, .. } => {
-                    let n = (*left).min(bytes.len() as u64);
-                    self.skip(n, out);
-                    usize::try_from(n).unwrap_or(usize::MAX)
-                }
                 State::Chunked(chunked) => {
-                    let (n, ended) = chunked.take(bytes, &self.settings)?;
+                    let (n, ended) = chunked.describe(bytes, &self.settings)?;
                     let content = chunked.content;
                     self.pos += n as u64;
                     if ended {
@@ -120,18 +114,13 @@ impl Requests {
                     }
                     n
                 }
-                State::Tunnel { .. } => {
-                    self.skip(bytes.len() as u64, out);
-                    bytes.len()
-                }
-                State::Switching if matches!(self.switch, Some((_, Switch::H2c))) => {
-                    return Ok(octets.len() - bytes.len());
-                }
+                State::Switching if matches!(self.switch, Some((_, Switch::H2c))) => break,
                 State::Switching => return Err(Opaque::AfterSwitch.into()),
+                State::Length { .. } | State::Tunnel { .. } => break,
             };
             bytes = &bytes[taken..];
         }
-        Ok(octets.len())
+        Ok(octets.len() - bytes.len())
     }
 
     /// The message that asked for HTTP/2, if nothing but HTTP/2 can follow now.
@@ -164,19 +153,6 @@ impl Requests {
 
     pub fn tunnelled(&self) -> u64 {
         if let State::Tunnel { octets } = self.state { octets } else { 0 }
-    }
-
-    /// Octets that came once more: the start of a message that they contradict. See `wire` for what is compared.
-    pub fn contradicted(&self, at: u64, bytes: &[u8], acked: u64) -> Option<u64> {
-        if let State::Head(gather) = &self.state {
-            let held = gather.bytes();
-            let (from, to) = (at.max(self.message).max(acked), (at + bytes.len() as u64).min(self.pos));
-            let of = |start: u64, from: u64| usize::try_from(from - start).unwrap_or(usize::MAX);
-            if from < to && held[of(self.message, from)..of(self.message, to)] != bytes[of(at, from)..of(at, to)] {
-                return Some(self.message);
-            }
-        }
-        self.recent.contradicted(at, bytes, acked, &self.settings.digest_key)
     }
 
     pub fn heap(&self) -> usize {
@@ -241,8 +217,7 @@ impl Requests {
     }
 
     fn parse(&self, raw: &[u8]) -> Result<Option<RequestHead>, Poison> {
-        let first = self.recent.is_empty();
-        request_head(raw, &self.settings).map_err(|poison| sniff::name(poison, first, self.message, raw))
+        request_head(raw, &self.settings).map_err(|poison| sniff::name(poison, self.first, self.message, raw))
     }
 
     fn announce(&mut self, found: RequestHead, raw: &[u8], now: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
@@ -251,7 +226,7 @@ impl Requests {
         let digest = digest(&self.settings.digest_key, raw);
         let RequestHead { head, body, switch, expects, .. } = found;
         let (offset, started_at) = (self.message, self.started_at);
-        self.recent.remember(offset, head_len, digest);
+        self.first = false;
         self.switch = switch.map(|switch| (offset, switch));
         out.push(Event::Head {
             offset,

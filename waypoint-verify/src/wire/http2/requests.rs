@@ -8,11 +8,9 @@ use super::frame::{Frame, HEADER, Kind, PREFACE};
 use super::held::{Held, ends_block, fragments};
 use super::hpack::Decoder;
 use super::streams::Streams;
-use crate::wire::overlap::{Recent, digest};
+use crate::wire::digest::digest;
 use crate::wire::{Event, Malformed, Opaque, Poison, Settings};
 
-/// Heads whose retransmission is compared: many streams have one in flight.
-const RECENT: usize = 16;
 /// Of the buffer for decoded fields, what is kept between heads.
 const KEPT: usize = 4096;
 
@@ -40,7 +38,6 @@ pub(in crate::wire) struct Requests {
     /// Decoded fields of one head.
     list: Vec<u8>,
     streams: Streams,
-    recent: Recent<RECENT>,
     /// The client's first SETTINGS have come.
     settled: bool,
 }
@@ -58,7 +55,6 @@ impl Requests {
             decoder,
             list: Vec::new(),
             streams,
-            recent: Recent::default(),
             settled: false,
         }
     }
@@ -101,7 +97,9 @@ impl Requests {
         }
     }
 
-    pub fn take(&mut self, mut bytes: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
+    /// How many were taken: all, unless [`Self::indifferent`] ones stand before the rest.
+    pub fn take(&mut self, octets: &[u8], seen: u64, now: u64, out: &mut Vec<Event>) -> Result<usize, Poison> {
+        let mut bytes = octets;
         while !bytes.is_empty() {
             let taken = match &mut self.state {
                 State::Preface(matched) => {
@@ -125,29 +123,11 @@ impl Requests {
                     self.padded(frame, bytes[0], out)?;
                     1
                 }
-                State::Payload { left, .. } => {
-                    let n = (*left).min(bytes.len() as u64);
-                    self.skip(n, out);
-                    usize::try_from(n).unwrap_or(usize::MAX)
-                }
+                State::Payload { .. } => break,
             };
             bytes = &bytes[taken..];
         }
-        Ok(())
-    }
-
-    pub fn contradicted(&self, at: u64, bytes: &[u8], acked: u64) -> Option<u64> {
-        let held = match &self.state {
-            State::Preface(matched) => &PREFACE[..usize::from(*matched)],
-            State::Frame(held) => &held.octets[..],
-            State::Padding(_) | State::Payload { .. } => &[],
-        };
-        let of = |start: u64, from: u64| usize::try_from(from - start).unwrap_or(usize::MAX);
-        let (from, to) = (at.max(self.frame).max(acked), (at + bytes.len() as u64).min(self.frame + held.len() as u64));
-        if from < to && held[of(self.frame, from)..of(self.frame, to)] != bytes[of(at, from)..of(at, to)] {
-            return Some(self.frame);
-        }
-        self.recent.contradicted(at, bytes, acked, &self.settings.digest_key)
+        Ok(octets.len() - bytes.len())
     }
 
     pub fn heap(&self) -> usize {
@@ -280,7 +260,6 @@ impl Requests {
         let (offset, started_at) = (self.frame, self.started_at);
         let head_len = u32::try_from(raw.len()).unwrap_or(u32::MAX);
         let digest = digest(&settings.digest_key, raw);
-        self.recent.remember(offset, head_len, digest);
         let complete_at = now;
         out.push(Event::Head {
             offset,

@@ -150,7 +150,7 @@ fn the_preface_is_followed_by_settings() {
     assert_eq!((other.poison(), other.heads()), (None, vec!["PRI /x a".into()]));
     let mut differs = Feed::of(b"PRI * ");
     differs.at(2, b"J * ");
-    assert!(matches!(differs.poison(), Some((0, Poison::Conflict(_)))));
+    assert!(matches!(differs.poison(), Some((2, Poison::Conflict(_)))));
 }
 
 #[test]
@@ -232,11 +232,19 @@ fn a_head_that_came_again_with_other_octets_is_a_conflict() {
     let mut feed = Feed::of(&octets);
     let at = start();
     feed.at(at, &get(3, "/X"));
-    assert_eq!(feed.poison().map(|(offset, _)| offset), Some(at));
+    assert!(feed.poison().is_some_and(|(offset, _)| (at..at + get(3, "/X").len() as u64).contains(&offset)));
     // Part of a head that is not complete.
     let mut feed = Feed::of(&octets[..octets.len() - 3]);
     feed.at(octets.len() as u64 - 10, b"/");
     assert!(matches!(feed.poison(), Some((_, Poison::Conflict(_)))));
+    // The header of a DATA frame, but not its content.
+    let octets = [octets, frame(DATA, 0, 5, b"hello")].concat();
+    let header = octets.len() as u64 - 14;
+    for (again, conflict) in [(frame(DATA, 1, 5, b"hello"), true), (frame(DATA, 0, 5, b"HELLO"), false)] {
+        let mut feed = Feed::of(&octets);
+        feed.at(header, &again);
+        assert_eq!(matches!(feed.poison(), Some((_, Poison::Conflict(_)))), conflict);
+    }
     // The same octets, or others that TCP throws away, change nothing.
     let mut feed = Feed::of(&octets[..octets.len() - 3]);
     feed.at(5, &octets[5..]).ack(octets.len() as u64).at(at, &get(3, "/X"));

@@ -51,11 +51,11 @@ fn octets_that_differ_at_one_place_poison_what_they_belong_to() {
     // A whole head that came again.
     let mut feed = Feed::of(&[GET, GET].concat());
     feed.at(LEN, other);
-    assert_eq!(feed.poison(), Some((LEN, Conflict::OverlapDiffers.into())));
+    assert_eq!(feed.poison(), Some((LEN + 5, Conflict::OverlapDiffers.into())));
     // Part of a head that is not complete.
     let mut feed = Feed::of(&GET[..20]);
     feed.at(5, &other[5..10]);
-    assert_eq!(feed.poison(), Some((0, Conflict::OverlapDiffers.into())));
+    assert_eq!(feed.poison(), Some((5, Conflict::OverlapDiffers.into())));
     // Octets held out of order.
     let mut feed = Feed::new();
     feed.at(4, &GET[4..]).at(0, other);
@@ -64,6 +64,18 @@ fn octets_that_differ_at_one_place_poison_what_they_belong_to() {
     let mut feed = Feed::of(GET);
     feed.ack(LEN).at(0, other);
     assert_eq!(feed.poison(), None);
+    // The place of a chunk, but not its data.
+    let chunked = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let size = chunked.len() as u64 - 15;
+    for (at, octets, poison) in [
+        (size, &b"3\r\nhel\r\n0\r\n\r\n"[..], Some(size)),
+        (size + 3, b"HELLO", None),
+        (size + 8, b"\r\n1", Some(size + 10)),
+    ] {
+        let mut feed = Feed::of(chunked);
+        feed.at(at, octets);
+        assert_eq!(feed.poison(), poison.map(|at| (at, Conflict::OverlapDiffers.into())));
+    }
     // So is the octet that a keep-alive probe may carry in the middle of a head.
     let mut feed = Feed::of(&GET[..9]);
     feed.ack(9).at(8, b"?").at(9, &GET[9..]);

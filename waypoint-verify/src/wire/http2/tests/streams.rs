@@ -139,6 +139,7 @@ fn memory_is_that_of_its_bounds() {
         };
         feed.at(at, &octets);
         at += octets.len() as u64;
+        feed.ack(at);
         feed.events.clear();
     }
     assert_eq!(feed.poison(), None);

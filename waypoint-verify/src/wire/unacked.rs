@@ -1,0 +1,163 @@
+//! Octets that decide where messages begin and end, until the receiver has acknowledged them.
+//!
+//! What the probes see first is not always what the receiver takes: TCP may drop a segment (full buffer, unacceptable
+//! acknowledgement) and take another one that says something else. So heads, chunk descriptions and frame headers are kept until
+//! they are acknowledged, and what comes again is compared with them. Content need not be kept: its place is known.
+
+use std::collections::VecDeque;
+
+use super::{Bound, Conflict, Poison};
+
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    at: u64,
+    len: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Unacked {
+    pieces: VecDeque<Piece>,
+    /// Octets of all pieces, behind those that are no longer kept.
+    octets: Vec<u8>,
+    dropped: usize,
+    /// What lies before this was forgotten because it was too much.
+    forgotten: u64,
+}
+
+impl Unacked {
+    /// Octets that follow everything that was kept before.
+    pub fn keep(&mut self, at: u64, bytes: &[u8], max: u32) {
+        if bytes.is_empty() {
+            return;
+        }
+        match self.pieces.back_mut() {
+            Some(last) if last.at + last.len as u64 == at => last.len += bytes.len(),
+            _ => self.pieces.push_back(Piece { at, len: bytes.len() }),
+        }
+        self.octets.extend_from_slice(bytes);
+        while self.octets.len() - self.dropped > max as usize
+            && let Some(oldest) = self.pieces.front().copied()
+        {
+            self.forgotten = oldest.at + oldest.len as u64;
+            self.forget_first();
+        }
+    }
+
+    /// The receiver has everything before `upto`.
+    pub fn acknowledged(&mut self, upto: u64) {
+        while self.pieces.front().is_some_and(|piece| piece.at + piece.len as u64 <= upto) {
+            self.forget_first();
+        }
+    }
+
+    /// Compares octets that came once more with what is kept of them; what the receiver has already (before `acked`) does not
+    /// matter, because it throws away what comes again. Fails with the place from where on nothing is certain.
+    pub fn compare(&self, at: u64, bytes: &[u8], acked: u64) -> Result<(), (u64, Poison)> {
+        let (from, end) = (at.max(acked), at + bytes.len() as u64);
+        if from < self.forgotten.min(end) {
+            return Err((from, Bound::Unacknowledged.into()));
+        }
+        let mut start = self.dropped;
+        for piece in &self.pieces {
+            let kept = &self.octets[start..start + piece.len];
+            start += piece.len;
+            let (first, last) = (from.max(piece.at), end.min(piece.at + piece.len as u64));
+            if first >= last {
+                continue;
+            }
+            let known = &kept[index(first - piece.at)..index(last - piece.at)];
+            let again = &bytes[index(first - at)..index(last - at)];
+            if let Some(differs) = known.iter().zip(again).position(|(a, b)| a != b) {
+                return Err((first + differs as u64, Conflict::OverlapDiffers.into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// It needs to know nothing of what is acknowledged up to here.
+    pub fn is_idle(&self, acked: u64) -> bool {
+        self.pieces.is_empty() && self.forgotten <= acked
+    }
+
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.octets.capacity() + self.pieces.capacity() * size_of::<Piece>()
+    }
+
+    fn forget_first(&mut self) {
+        let Some(piece) = self.pieces.pop_front() else { return };
+        self.dropped += piece.len;
+        if self.pieces.is_empty() {
+            self.octets.clear();
+            self.dropped = 0;
+        } else if self.dropped > self.octets.len() / 2 {
+            self.octets.drain(..self.dropped);
+            self.dropped = 0;
+        }
+    }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `ab` at 10, `cdef` at 20.
+    fn kept() -> Unacked {
+        let mut unacked = Unacked::default();
+        unacked.keep(10, b"ab", 100);
+        unacked.keep(20, b"cd", 100);
+        unacked.keep(22, b"ef", 100);
+        unacked
+    }
+
+    #[test]
+    fn what_comes_again_must_be_the_same_where_it_is_kept_and_not_acknowledged() {
+        let differs = |at| Err((at, Conflict::OverlapDiffers.into()));
+        type Row = (u64, &'static [u8], u64, Result<(), (u64, Poison)>);
+        let rows: [Row; 10] = [
+            (10, b"ab", 0, Ok(())),
+            (8, b"??ab????????cdef??", 0, Ok(())),
+            (11, b"b????", 0, Ok(())),
+            (10, b"aX", 0, differs(11)),
+            (8, b"??Xb", 0, differs(10)),
+            (8, b"??Xb", 11, Ok(())),
+            (21, b"dX", 0, differs(22)),
+            (21, b"XX", 22, differs(22)),
+            (12, b"????????", 0, Ok(())),
+            (24, b"??", 0, Ok(())),
+        ];
+        for (at, bytes, acked, expected) in rows {
+            assert_eq!(
+                kept().compare(at, bytes, acked),
+                expected,
+                "{:?} at {at}, {acked} acknowledged",
+                bytes.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_kept_no_longer() {
+        let mut unacked = kept();
+        for (upto, left) in [(11, 6), (12, 4), (23, 4), (24, 0)] {
+            unacked.acknowledged(upto);
+            assert_eq!(unacked.octets.len() - unacked.dropped, left, "up to {upto}");
+        }
+        unacked.keep(30, b"gh", 100);
+        assert_eq!(unacked.compare(30, b"gX", 0), Err((31, Conflict::OverlapDiffers.into())));
+    }
+
+    #[test]
+    fn what_was_too_much_to_keep_is_not_said_to_be_the_same() {
+        let mut unacked = Unacked::default();
+        unacked.keep(0, b"abc", 4);
+        unacked.keep(10, b"de", 4);
+        assert_eq!(unacked.compare(1, b"bc", 0), Err((1, Bound::Unacknowledged.into())));
+        assert_eq!(unacked.compare(1, b"bc", 3), Ok(()));
+        assert_eq!(unacked.compare(10, b"dX", 3), Err((11, Conflict::OverlapDiffers.into())));
+        assert!(unacked.memory() < 200);
+    }
+}
