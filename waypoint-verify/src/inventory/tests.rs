@@ -218,6 +218,51 @@ fn settings_of_envoy_that_break_forwarded_for() {
     }
 }
 
+/// Rows: the filter chain of a TCP proxy; what may still be relied on.
+#[test]
+fn a_tcp_proxy_that_may_carry_plaintext_breaks_forwarded_for() {
+    const TYPE: &str = "'@type': t/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+    let rows = [
+        ("filterChainMatch: {serverNames: [a.example]}", "cluster: c", ForwardedFor::Appends(Appends::Envoy), false),
+        ("filter_chain_match: {transport_protocol: tls}", "cluster: c", ForwardedFor::Appends(Appends::Envoy), false),
+        ("name: any", "cluster: c", ForwardedFor::Unknown, false),
+        ("filterChainMatch: {transportProtocol: raw_buffer}", "cluster: c", ForwardedFor::Unknown, false),
+        (
+            "filterChainMatch: {serverNames: [a]}, transportSocket: {name: tls}",
+            "cluster: c",
+            ForwardedFor::Unknown,
+            false,
+        ),
+        ("filterChainMatch: {serverNames: [a]}", "tunnelingConfig: {hostname: h}", ForwardedFor::Unknown, true),
+    ];
+    for (chain, proxy, expected, any) in rows {
+        let resource = format!(
+            "{{'@type': type.googleapis.com/envoy.config.listener.v3.Listener, filter_chains: [{{{chain}, filters: [{{typed_config: {{{TYPE}, {proxy}}}}}]}}]}}"
+        );
+        let watch = with(&envoy_config(&resource));
+        let guards = gateway_guards(&watch);
+        assert_eq!((guards.forwarded_for, guards.headers.any), (expected, any), "{resource}: {:?}", watch.findings);
+    }
+}
+
+#[test]
+fn a_connect_that_envoy_may_end_breaks_everything() {
+    for (upgrades, any) in [
+        ("[{upgradeType: websocket}]", false),
+        ("[{upgradeType: CONNECT, enabled: false}]", false),
+        ("[{upgradeType: CONNECT}]", true),
+        ("[{upgradeType: websocket}, {upgrade_type: CONNECT, connect_config: {}}]", true),
+        ("[{}]", true),
+    ] {
+        let watch = with(&envoy_config(&listener(&format!("useRemoteAddress: true, upgradeConfigs: {upgrades}"))));
+        assert_eq!(gateway_guards(&watch).headers.any, any, "{upgrades}: {:?}", watch.findings);
+        let routes = format!(
+            "{{'@type': t/envoy.config.route.v3.RouteConfiguration, virtual_hosts: [{{routes: [{{route: {{upgrade_configs: {upgrades}}}}}]}}]}}"
+        );
+        assert_eq!(gateway_guards(&with(&envoy_config(&routes))).headers.any, any, "{routes}");
+    }
+}
+
 #[test]
 fn an_l7_network_policy_breaks_forwarded_for() {
     let l7 = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {namespace: hello, name: l7}\nspec: {ingress: [{toPorts: [{ports: [{port: '8084'}], rules: {http: [{method: GET}]}}]}]}\n";

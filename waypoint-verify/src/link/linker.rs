@@ -140,6 +140,12 @@ impl Linker {
         self.suspects.stream(self.limits.wild, conn, self.shown_peer(peer), since, reason);
     }
 
+    /// The proxy opened a tunnel for this connection (2xx to CONNECT): from then on what departs may be its client's own
+    /// octets, which no constraint of requests holds for.
+    pub fn tunnel(&mut self, conn: ConnKey, since: Order) {
+        self.suspects.tunnel(self.limits.wild, conn, since);
+    }
+
     /// The stream was proven complete after all.
     pub fn tame(&mut self, conn: ConnKey) {
         self.suspects.tame(conn);

@@ -85,6 +85,14 @@ impl<M: Machine> Tracer<M> {
             return exchanges.upgraded(key);
         }
         self.counters.tunnels += u64::from(socket.is_arrival());
+        if socket.switch == Some(Switch::Connect) {
+            // A WebSocket stays on the connection of its handshake; a CONNECT becomes one of its own, with the client's octets.
+            let container = socket.container().cloned().filter(|_| socket.is_entry());
+            if let Some(linker) = container.and_then(|container| self.instances.linker(&container)) {
+                linker.tunnel(conn, self.order);
+            }
+            return;
+        }
         // No other attempt of it follows an answer like this, however long the tunnel stays.
         self.over(cookie, which, ns);
     }

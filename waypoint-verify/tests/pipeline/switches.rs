@@ -108,3 +108,29 @@ fn a_tunnel_that_a_stranger_dialled_is_his() {
     world.tick(50);
     assert_eq!(world.verdicts(), ["Bypassed(DirectConnection)"]);
 }
+
+/// A proxy that ends CONNECT sends on what the client writes into the tunnel: a request that nothing entered as.
+#[test]
+fn what_departs_while_a_proxy_holds_a_tunnel_open_is_not_verified() {
+    for (answer, expected) in [
+        (&b"HTTP/1.1 200 OK\r\n\r\n"[..], "Unverified(opaque)"),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "Verified"),
+    ] {
+        let mut world = World::default();
+        let mut tunnel = world.connect(CLIENT, "10.244.1.1:40200", crate::world::ENVOY, crate::world::ENTRY);
+        world.request(&mut tunnel, "CONNECT hello-backend:8083 HTTP/1.1\nHost: hello-backend:8083\n\n");
+        world.respond_with(&mut tunnel, answer);
+        world.tick(50);
+        let mut path = Path::open(&mut world);
+        path.request(&mut world, "/", "");
+        path.respond(&mut world);
+        world.tick(50);
+        assert_eq!(world.verdicts(), [expected]);
+        world.close(&tunnel);
+        world.tick(3000);
+        path.request(&mut world, "/later", "");
+        path.respond(&mut world);
+        world.tick(50);
+        assert_eq!(world.verdicts(), [expected, "Verified"]);
+    }
+}

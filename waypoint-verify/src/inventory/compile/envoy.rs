@@ -3,6 +3,8 @@
 //! A strict reader: a field or filter that is not listed here as harmless counts as one that can do anything.
 //! Both spellings of protobuf's JSON (`camelCase`, `snake_case`) are read.
 
+mod tunnels;
+
 use serde_json::{Map, Value};
 
 use super::effects::Effects;
@@ -102,7 +104,6 @@ const LISTENER_FILTERS: &[&str] = &[
     "cilium.BpfMetadata",
 ];
 const NETWORK_FILTERS: &[&str] = &[
-    "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
     "envoy.extensions.filters.network.sni_cluster.v3.SniCluster",
     "envoy.extensions.filters.network.rbac.v3.RBAC",
     "cilium.NetworkFilter",
@@ -405,6 +406,9 @@ impl Walk<'_> {
                 "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager" => {
                     walk.connection_manager(config, &format!("{path}.typed_config"));
                 }
+                "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy" => {
+                    walk.tcp_proxy(chain, config, &format!("{path}.typed_config"));
+                }
                 known if NETWORK_FILTERS.contains(&known) => {}
                 "" if filter["name"] == "cilium.network" => {}
                 other => walk.anything(path, format!("what a network filter of type {other:?} does is not known")),
@@ -454,9 +458,7 @@ impl Walk<'_> {
             }
         }
         self.each(hcm, "http_filters", path, Self::http_filter);
-        self.each(hcm, "upgrade_configs", path, |walk, upgrade, path| {
-            walk.each(upgrade, "filters", path, Self::http_filter)
-        });
+        self.upgrades(hcm, path);
         if is_set(hcm, "route_config") {
             self.route_configuration(&hcm["route_config"], &at("route_config"));
         }
@@ -515,6 +517,7 @@ impl Walk<'_> {
         if ["regex_rewrite", "path_rewrite_policy", "path_rewrite"].iter().any(|field| is_set(action, field)) {
             self.effects.path(Touch::Unknown);
         }
+        self.upgrades(action, &path);
         self.literal_host(action);
         if ["auto_host_rewrite", "host_rewrite_header", "host_rewrite_path_regex", "host_rewrite"]
             .iter()

@@ -49,6 +49,12 @@ impl Suspects {
         self.add(bound, key, Suspect { peer, since, until, reason: Reason::Evicted });
     }
 
+    /// A tunnel: what departs because of it carries whatever its sender wrote.
+    pub fn tunnel(&mut self, bound: usize, conn: ConnKey, since: Order) {
+        self.remove(stream(conn));
+        self.stream(bound, conn, None, since, Reason::Opaque);
+    }
+
     fn add(&mut self, bound: usize, key: MessageKey, suspect: Suspect) {
         if let Some(known) = self.of.get_mut(&key) {
             known.since = known.since.min(suspect.since);

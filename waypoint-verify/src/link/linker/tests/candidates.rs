@@ -325,3 +325,20 @@ fn an_entry_of_one_version_causes_a_departure_of_another() {
     let connect = http2("CONNECT hello:443").with("x-forwarded-for", CLIENT);
     assert!(scene.departs(&connect).1.candidates.is_empty(), "a plain CONNECT is no GET");
 }
+
+#[test]
+fn a_tunnel_may_cause_anything_while_its_connection_lives() {
+    let mut scene = Scene::of(&gateway());
+    let conn = scene.wild(OTHER, Reason::Malformed);
+    scene.enters(&request("GET /a"), CLIENT);
+    assert_eq!(
+        scene.departs(&request("GET /a").from(CLIENT)).1.wild,
+        None,
+        "a stream that cannot be read is its peer's"
+    );
+    scene.linker.tunnel(conn, scene.order);
+    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.wild, Some(Reason::Opaque));
+    scene.linker.closed(conn, scene.ns);
+    scene.passes(2_100);
+    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.wild, None);
+}
