@@ -1,5 +1,7 @@
 //! How fast octets become messages: `cargo bench -p waypoint-verify --bench wire`.
 
+mod http2;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -83,5 +85,5 @@ fn response_direction(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, request_direction, response_direction);
+criterion_group!(benches, request_direction, response_direction, http2::requests, http2::responses);
 criterion_main!(benches);
