@@ -26,6 +26,7 @@ mod digest;
 mod event;
 #[cfg(test)]
 mod fixture;
+mod foreign;
 mod http1;
 mod http2;
 mod parser;

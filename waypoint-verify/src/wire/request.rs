@@ -292,11 +292,17 @@ impl RequestStream {
     }
 
     fn poison(&mut self, offset: u64, reason: Poison, out: &mut Vec<Event>) {
+        let (reason, named) = match self.parser.foreign(reason) {
+            // Two readings of one octet stay what they are, whatever protocol it is.
+            Some((_, name)) if matches!(reason, Poison::Conflict(_)) => (reason, Some(name)),
+            Some((opaque, name)) => (opaque, Some(name)),
+            None => (reason, None),
+        };
         self.poisoned = Some(reason);
         self.pieces = None;
         self.unacked = None;
         self.parser.clear();
-        out.push(Event::Poisoned { offset, reason, named: None });
+        out.push(Event::Poisoned { offset, reason, named });
     }
 }
 

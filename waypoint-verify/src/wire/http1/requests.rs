@@ -217,7 +217,7 @@ impl Requests {
     }
 
     fn parse(&self, raw: &[u8]) -> Result<Option<RequestHead>, Poison> {
-        request_head(raw, &self.settings).map_err(|poison| sniff::name(poison, self.first, self.message, raw))
+        request_head(raw, &self.settings).map_err(|poison| sniff::name(poison, self.first, raw))
     }
 
     fn announce(&mut self, found: RequestHead, raw: &[u8], now: u64, out: &mut Vec<Event>) -> Result<(), Poison> {
