@@ -58,7 +58,7 @@ pub struct Share {
 }
 
 /// More equal requests arrived than can have passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Group {
     pub arrived: u64,
@@ -159,6 +159,8 @@ impl Tally {
 
     fn force(&mut self) {
         self.groups = self.overdrawn.values().map(Overdrawn::group).filter(|group| group.forced() > 0).collect();
+        // Numbers of classes depend on the order of evidence.
+        self.groups.sort_unstable();
         self.forced = self.groups.iter().map(Group::forced).sum();
     }
 
