@@ -14,22 +14,20 @@ pub struct Exchanges {
     /// HTTP/1: answered in this order; the front has index `first`.
     nth: VecDeque<MessageKey>,
     first: u64,
-    /// HTTP/2: by stream.
-    streams: FxHashMap<u32, MessageKey>,
+    /// HTTP/2: by stream. Made when there is one.
+    streams: Option<Box<FxHashMap<u32, MessageKey>>>,
 }
 
 impl Exchanges {
     pub fn new(server_isn: u32, settings: &Arc<Settings>) -> Self {
         let responses = ResponseStream::new(server_isn, settings);
-        Self { responses, nth: VecDeque::new(), first: 0, streams: FxHashMap::default() }
+        Self { responses, nth: VecDeque::new(), first: 0, streams: None }
     }
 
     pub fn asked(&mut self, key: MessageKey, asked: Asked, out: &mut Vec<ResponseEvent>) {
         match key.stream {
             0 => self.nth.push_back(key),
-            stream => {
-                self.streams.insert(stream, key);
-            }
+            stream => self.open(stream, key),
         }
         self.responses.request(asked, key.stream, out);
     }
@@ -37,7 +35,7 @@ impl Exchanges {
     pub fn get(&self, which: Which) -> Option<MessageKey> {
         match which {
             Which::Nth(index) => self.nth.get(usize::try_from(index.checked_sub(self.first)?).ok()?).copied(),
-            Which::Stream(stream) => self.streams.get(&stream).copied(),
+            Which::Stream(stream) => self.streams.as_ref()?.get(&stream).copied(),
         }
     }
 
@@ -50,23 +48,35 @@ impl Exchanges {
                     self.first += 1;
                     tell(key);
                 }
+                if self.nth.is_empty() {
+                    // Most connections are idle most of the time.
+                    self.nth = VecDeque::new();
+                }
             }
-            Which::Stream(stream) => self.streams.remove(&stream).into_iter().for_each(tell),
+            Which::Stream(stream) => self.close(stream).into_iter().for_each(tell),
         }
     }
 
     /// The request was answered by a change to HTTP/2: its response comes on stream 1 (RFC 7540 section 3.2).
     pub fn upgraded(&mut self, key: MessageKey) {
-        self.streams.insert(1, key);
+        self.open(1, key);
     }
 
     /// Its sender gave it up, and its receiver knows.
     pub fn reset(&mut self, stream: u32) {
-        self.streams.remove(&stream);
+        self.close(stream);
+    }
+
+    fn open(&mut self, stream: u32, key: MessageKey) {
+        self.streams.get_or_insert_default().insert(stream, key);
+    }
+
+    fn close(&mut self, stream: u32) -> Option<MessageKey> {
+        self.streams.as_mut()?.remove(&stream)
     }
 
     pub fn memory(&self) -> usize {
-        let keys = self.nth.capacity() + self.streams.capacity();
+        let keys = self.nth.capacity() + self.streams.as_ref().map_or(0, |streams| streams.capacity());
         size_of::<Self>() + keys * size_of::<MessageKey>() + self.responses.memory()
     }
 }
