@@ -40,6 +40,8 @@ mod unacked;
 
 pub use event::{Body, Event, ResponseEvent, Switch, Which};
 pub use http2::Fault;
+#[doc(hidden)]
+pub use http2::fuzzing;
 pub use poison::{Bound, Conflict, Gap, Malformed, Opaque, Poison, Protocol};
 pub use request::RequestStream;
 pub use response::{Asked, ResponseStream};

@@ -4,7 +4,9 @@
 //! libFuzzer (`mains`, built by `cargo xtask fuzz`) and by the test that replays the corpora.
 
 pub mod edits;
+pub mod hpack;
 pub mod http1;
+pub mod http2;
 pub mod inventory;
 pub mod policy;
 pub mod reassembly;
@@ -19,8 +21,10 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
+    Target { name: "hpack", run: hpack::target },
     Target { name: "http1", run: http1::target },
+    Target { name: "http2", run: http2::target },
     Target { name: "inventory", run: inventory::target },
     Target { name: "policy", run: policy::target },
     Target { name: "reassembly", run: reassembly::target },

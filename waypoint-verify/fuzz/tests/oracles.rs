@@ -2,8 +2,12 @@
 
 #[path = "oracles/files.rs"]
 mod files;
+#[path = "oracles/hpack.rs"]
+mod hpack;
 #[path = "oracles/http1.rs"]
 mod http1;
+#[path = "oracles/http2.rs"]
+mod http2;
 #[path = "oracles/reassembly.rs"]
 mod reassembly;
 #[path = "oracles/records.rs"]

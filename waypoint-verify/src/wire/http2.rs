@@ -14,6 +14,7 @@ mod field;
 #[cfg(test)]
 pub(super) mod fixture;
 mod frame;
+pub mod fuzzing;
 mod held;
 mod hpack;
 mod requests;
