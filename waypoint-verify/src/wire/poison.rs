@@ -75,6 +75,8 @@ pub enum Malformed {
     ChunkEnd,
     /// A trailer field that would have changed the framing (RFC 9110 section 6.5.1).
     Trailer,
+    /// A request after one that was the last of its connection (section 9.6). Whether it is served is not certain.
+    AfterClose,
     /// Urgent data: what the application reads depends on a socket option (RFC 9293 section 3.8.5).
     Urgent,
     /// The preface is not followed by SETTINGS (section 3.4).

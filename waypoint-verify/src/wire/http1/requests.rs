@@ -45,6 +45,8 @@ pub(in crate::wire) struct Requests {
     started_at: u64,
     /// Start of the last message that asked for a switch, until that is ruled out.
     switch: Option<(u64, Switch)>,
+    /// The last message is the last one of the connection.
+    closes: bool,
     state: State,
     /// No message was announced yet.
     first: bool,
@@ -53,7 +55,7 @@ pub(in crate::wire) struct Requests {
 impl Requests {
     pub fn new(settings: Arc<Settings>) -> Self {
         let state = State::Between { empty: 0 };
-        Self { settings, pos: 0, message: 0, started_at: 0, switch: None, state, first: true }
+        Self { settings, pos: 0, message: 0, started_at: 0, switch: None, closes: false, state, first: true }
     }
 
     /// Offset after the last octet that was taken or skipped.
@@ -176,6 +178,9 @@ impl Requests {
             self.pos += 1;
             return Ok(1);
         }
+        if self.closes {
+            return Err(Malformed::AfterClose.into());
+        }
         self.started_at = seen;
         self.message = self.pos;
         if let Some(head) = self.parse(bytes)? {
@@ -224,9 +229,10 @@ impl Requests {
         let head_len =
             u32::try_from(raw.len()).ok().filter(|len| *len <= self.settings.max_head).ok_or(Bound::HeadTooLarge)?;
         let digest = digest(&self.settings.digest_key, raw);
-        let RequestHead { head, body, switch, expects, .. } = found;
+        let RequestHead { head, body, switch, closes, expects, .. } = found;
         let (offset, started_at) = (self.message, self.started_at);
         self.first = false;
+        self.closes = closes;
         self.switch = switch.map(|switch| (offset, switch));
         out.push(Event::Head {
             offset,

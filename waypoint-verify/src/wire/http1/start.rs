@@ -13,6 +13,8 @@ pub(super) struct RequestHead {
     pub head: Head,
     pub body: Body,
     pub switch: Option<Switch>,
+    /// No other request may follow (RFC 9112 section 9.3): `Connection: close`, or HTTP/1.0 without `keep-alive`.
+    pub closes: bool,
     pub expects: bool,
 }
 
@@ -29,6 +31,8 @@ struct Notes {
     host: Option<(usize, usize)>,
     coded: bool,
     upgrade: Option<Switch>,
+    close: bool,
+    keep_alive: bool,
     expects: bool,
 }
 
@@ -62,6 +66,7 @@ impl Notes {
             }
             6 => self.expects |= key.eq_ignore_ascii_case(b"expect"),
             7 if key.eq_ignore_ascii_case(b"upgrade") => self.upgrade(&raw[value.0..value.1]),
+            10 if key.eq_ignore_ascii_case(b"connection") => self.connection(&raw[value.0..value.1]),
             14 => self.framing.note(key, &raw[value.0..value.1])?,
             17 => {
                 self.framing.note(key, &raw[value.0..value.1])?;
@@ -70,6 +75,13 @@ impl Notes {
             _ => {}
         }
         Ok(())
+    }
+
+    fn connection(&mut self, value: &[u8]) {
+        for option in value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
     }
 
     fn upgrade(&mut self, value: &[u8]) {
@@ -101,13 +113,9 @@ impl Notes {
             HeadParts { method: span(line.method), target: span(line.target), authority: self.host.map(span), fields };
         let head = target::resolve(raw, line.version, line.method, line.target, parts)?;
         let body = framing.unwrap_or(Body::Length(0));
-        Ok(RequestHead {
-            len: raw.len(),
-            head,
-            body,
-            switch: if connect { Some(Switch::Connect) } else { self.upgrade },
-            expects: self.expects,
-        })
+        let switch = if connect { Some(Switch::Connect) } else { self.upgrade };
+        let closes = self.close || line.version == Version::Http10 && !self.keep_alive;
+        Ok(RequestHead { len: raw.len(), head, body, switch, closes, expects: self.expects })
     }
 }
 

@@ -53,6 +53,23 @@ fn what_the_rfc_allows_is_read_as_messages() {
             &["POST / a", "GET /2 a"],
             &[11, 0],
         ),
+        // 7.1.2, 2.2 and 9.3.2: trailers, then empty lines, then the next of a pipeline; any method, with or without content.
+        (
+            "HEAD /1 HTTP/1.1\r\nHost: a\r\n\r\nDELETE /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy\r\nPUT /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n1;e;f=g\r\nz\r\n0;h\r\nT: 1\r\n\r\n\r\n\r\nGET http://b/4 HTTP/1.1\r\nHost: a\r\n\r\n",
+            &["HEAD /1 a", "DELETE /2 a", "PUT /3 a", "GET /4 b"],
+            &[0, 2, 1, 0],
+        ),
+        // 9.3: HTTP/1.0 stays only where it asks to; `close` ends, and empty lines after it are none.
+        (
+            "GET /1 HTTP/1.0\r\nConnection: x , Keep-Alive\r\n\r\nGET /2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /3 HTTP/1.0\r\n\r\n\r\n",
+            &["GET /1 -", "GET /2 -", "GET /3 -"],
+            &[0, 0, 0],
+        ),
+        (
+            "GET /1 HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx\r\n",
+            &["GET /1 a", "POST /2 a"],
+            &[0, 1],
+        ),
         // A request inside a body is body (attack 11).
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 28\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -142,6 +159,25 @@ fn whatever_could_be_read_in_two_ways_poisons_the_stream_where_its_message_start
             let empty = octets[good.len()..].bytes().take_while(|octet| b"\r\n".contains(octet)).count();
             assert!(offset >= good.len() as u64 && offset <= (good.len() + empty) as u64, "{octets:?}");
             assert_eq!(feed.heads(), ["GET /1 a"], "{octets:?}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_the_last_request_of_a_connection_is_none() {
+    let last = [
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: x\r\nconnection: keep-alive, CLOSE\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.0\r\nConnection: keep-alived\r\n\r\n",
+    ];
+    for last in last {
+        for between in ["", "\r\n"] {
+            let octets = format!("{last}{between}GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+            for feed in [Feed::of(octets.as_bytes()), octet_by_octet(octets.as_bytes())] {
+                assert_eq!(feed.poison(), Some((last.len() as u64, Malformed::AfterClose.into())), "{octets:?}");
+                assert_eq!(feed.heads().len(), 1, "{octets:?}");
+            }
         }
     }
 }
