@@ -1,18 +1,23 @@
 //! All attacks, in the order in which they are shown.
 
+mod aborts;
 mod agent_killed;
 mod agent_late;
 mod borrowed_identity;
+mod chosen_request_id;
 mod client_headers;
 mod direct_addresses;
 mod exempt;
+mod flood_of_one;
 mod forging_route;
 mod front_addresses;
+mod gateway_container;
 mod hairpin;
 mod head_in_body;
 mod header_replay;
 mod host_network;
 mod http2;
+mod http2_all_the_way;
 mod http2_malformed;
 mod made_up;
 mod mirrors;
@@ -33,7 +38,10 @@ mod sockmap;
 mod split_routes;
 mod stolen_socket;
 mod switches;
+mod tcp_front;
 mod tcp_tricks;
+mod uncovered_node;
+mod unknown_listener;
 mod upstream_itself;
 mod waypoint_itself;
 mod waypoint_pod;
@@ -70,6 +78,7 @@ pub const ALL: &[Attack] = &[
     agent_late::ATTACK,
     agent_killed::ATTACK,
     ring_flood::ATTACK,
+    flood_of_one::ATTACK,
     poisoned_entry::ATTACK,
     restarts::ATTACK,
     exempt::ATTACK,
@@ -78,4 +87,11 @@ pub const ALL: &[Attack] = &[
     http2::ATTACK,
     http2_malformed::ATTACK,
     stolen_socket::ATTACK,
+    unknown_listener::ATTACK,
+    gateway_container::ATTACK,
+    uncovered_node::ATTACK,
+    tcp_front::ATTACK,
+    http2_all_the_way::ATTACK,
+    chosen_request_id::ATTACK,
+    aborts::ATTACK,
 ];

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -85,6 +86,13 @@ impl Stage {
     /// Starts the verifier as a gate; returns when its probes are attached.
     pub fn observe(&mut self, options: &[&str]) -> Result<()> {
         let verifier = Verifier::gate(&self.lab, 1, options)?;
+        self.watched_by(verifier);
+        Ok(())
+    }
+
+    /// The same, for an agent that sees only what is below this cgroup.
+    pub fn observe_below(&mut self, root: &Path) -> Result<()> {
+        let verifier = Verifier::gate_below(root, &self.lab, &[])?;
         self.watched_by(verifier);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The program itself as a child: started, waited for, interrupted, and what it said.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -47,19 +47,26 @@ impl Verifier {
         let mut command = Command::new(binary());
         command.args(["gate", "--keep-going", "--output", "json", "--timeout", "120", "--min-verified"]);
         command.arg(min_verified.to_string());
-        Self::start(command, lab, more)
+        Self::start(command, &lab.nodes_cgroup(), lab, more)
+    }
+
+    /// The same, of what is below this cgroup.
+    pub fn gate_below(root: &Path, lab: &Lab, more: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binary());
+        command.args(["gate", "--keep-going", "--output", "json", "--timeout", "120"]);
+        Self::start(command, root, lab, more)
     }
 
     /// `run`: until it is ended.
     pub fn run(lab: &Lab, more: &[&str]) -> Result<Self> {
         let mut command = Command::new(binary());
         command.args(["run", "--output", "json"]);
-        Self::start(command, lab, more)
+        Self::start(command, &lab.nodes_cgroup(), lab, more)
     }
 
-    fn start(mut command: Command, lab: &Lab, more: &[&str]) -> Result<Self> {
+    fn start(mut command: Command, root: &Path, lab: &Lab, more: &[&str]) -> Result<Self> {
         command.arg("--policy").arg(lab.policy_yaml()).arg("--inventory").arg(lab.cluster_yaml());
-        command.arg("--cgroup-root").arg(lab.nodes_cgroup()).args(more);
+        command.arg("--cgroup-root").arg(root).args(more);
         // Ctrl-C is for the demo; the rest follows from its end.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command

@@ -23,9 +23,9 @@ pub const ATTACK: Attack = Attack {
 const STREAMS: u32 = 30;
 
 /// Steps, and the streams that are answered.
-type Row = (&'static str, fn(&str) -> (Vec<Step>, Vec<u32>));
+pub(super) type Row = (&'static str, fn(&str) -> (Vec<Step>, Vec<u32>));
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     ("plain", |path| (vec![Step::Headers(get(1, path))], vec![1])),
     ("continuations", |path| (vec![Step::Headers(get(1, path).split(1))], vec![1])),
     ("padding", |path| {

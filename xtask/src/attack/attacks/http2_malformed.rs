@@ -41,6 +41,7 @@ const ROWS: &[Row] = &[
     ("transfer-encoding", |path| vec![Step::Headers(with(path, "transfer-encoding", "chunked"))]),
     ("upper-case", |path| vec![Step::Headers(with(path, "X-Upper", "1"))]),
     ("line-end-in-value", |path| vec![Step::Headers(with(path, "x-a", "b\r\nx-c: d"))]),
+    ("request-in-path", |path| vec![Step::Headers(get(&format!("{path} HTTP/1.1\r\nHost: h\r\n\r\nGET {path}")))]),
     ("interrupted", |path| {
         let first = Headers { unfinished: true, ..get(path) };
         vec![Step::Headers(first), Step::Headers(Headers { stream: 3, ..get(path) })]

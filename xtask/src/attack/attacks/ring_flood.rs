@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::attack::stage::Stage;
 use crate::attack::traffic::answered;
 use crate::attack::{Attack, Setting};
-use crate::client::{Body, Connection, Request, Script};
+use crate::client::{Body, Connection, Held, Request, Script};
 use crate::demo::Count;
 
 const CONNECTIONS: usize = 16;
@@ -25,7 +25,7 @@ pub const ATTACK: Attack = Attack {
 };
 
 /// What may be said where records were lost.
-const BLIND: [&str; 9] = [
+pub(super) const BLIND: [&str; 9] = [
     "Unverified(lost)",
     "Unverified(gap)",
     "Unverified(noDeparture)",
@@ -43,11 +43,7 @@ fn play(stage: &mut Stage) -> Result<()> {
     let any = |first: &'static str| [vec![(first, Count::Any)], blind.to_vec()].concat();
     let genuine = stage.declare(crate::attack::label::Intent::Legitimate, "genuine", any("Verified"));
     let flood = stage.declare(crate::attack::label::Intent::Bypass, "flood", any("Bypassed(DirectConnection)"));
-    let backend = stage.lab.pod("hello-backend-1")?;
-    // Chunks are followed octet by octet.
-    let upload = Request::new("POST", &format!("{flood}?sink=1")).body(Body::Chunks(vec!["x".repeat(8192); 8]));
-    let connection = Connection::new(backend, vec![upload; UPLOADS]);
-    let flooding = stage.lab.client("client-1")?.spawn(&Script { connections: vec![connection; CONNECTIONS] })?;
+    let flooding = self::flood(stage, &flood)?;
     let script = Script::keep_alive(stage.lab.gateway("hello-gateway")?, vec![Request::get(&genuine); GENUINE]);
     let mut others = Vec::new();
     for client in ["client-2", "client-3"] {
@@ -64,4 +60,11 @@ fn play(stage: &mut Stage) -> Result<()> {
     let lost = stage.summaries.last().and_then(|summary| summary["counters"]["lostRecords"].as_u64()).unwrap_or(0);
     stage.claim(&format!("losses are counted ({lost})"), lost > 0);
     stage.exits(&[1, 3])
+}
+
+/// Bulk of client-1 straight to hello-backend-1. Chunks are followed octet by octet.
+pub(super) fn flood(stage: &Stage, label: &str) -> Result<Held> {
+    let upload = Request::new("POST", &format!("{label}?sink=1")).body(Body::Chunks(vec!["x".repeat(8192); 8]));
+    let connection = Connection::new(stage.lab.pod("hello-backend-1")?, vec![upload; UPLOADS]);
+    stage.lab.client("client-1")?.spawn(&Script { connections: vec![connection; CONNECTIONS] })
 }

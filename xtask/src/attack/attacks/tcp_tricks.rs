@@ -47,9 +47,10 @@ fn play(stage: &mut Stage) -> Result<()> {
     stage.exits(&[1])
 }
 
-type Trick = fn(SocketAddr, &str, &str) -> RawTcp;
+pub(super) type Trick = fn(SocketAddr, &str, &str) -> RawTcp;
 
-fn tricks(four: SocketAddr, six: SocketAddr) -> Vec<(&'static str, SocketAddr, Trick)> {
+/// Each with its name and place; a script for a request, and for another one that TCP must drop.
+pub(super) fn tricks(four: SocketAddr, six: SocketAddr) -> Vec<(&'static str, SocketAddr, Trick)> {
     vec![
         ("plain", four, |to, text, _| exchange(to, text, vec![Segment::new(0, text)])),
         ("plain-ipv6", six, |to, text, _| exchange(to, text, vec![Segment::new(0, text)])),

@@ -11,6 +11,7 @@ use crate::lab::cgroup;
 use crate::lab::envoy;
 use crate::lab::objects::Objects;
 use crate::lab::topology::Program;
+use crate::lab::watchdog;
 
 impl Lab {
     /// Applies Kubernetes objects (YAML, several documents or lists; HTTPRoutes and ReferenceGrants) as `kubectl apply` would, and
@@ -36,6 +37,14 @@ impl Lab {
     pub fn edit_policy(&mut self, edit: impl FnOnce(&mut serde_json::Value)) -> Result<()> {
         edit(&mut self.plan.topology.policy);
         self.write_dump()
+    }
+
+    /// Keeps only some objects in the dump, until it is written again: what an inventory lacks.
+    pub fn edit_cluster(&mut self, keep: impl Fn(&serde_json::Value) -> bool) -> Result<()> {
+        let path = self.cluster_yaml();
+        let mut cluster: serde_json::Value = serde_norway::from_str(&fs::read_to_string(&path)?)?;
+        cluster["items"].as_array_mut().context("the dump is a list")?.retain(keep);
+        watchdog::replace(&path, &serde_norway::to_string(&cluster)?)
     }
 
     fn reconcile(&mut self) -> Result<()> {

@@ -1,0 +1,52 @@
+//! E21, E37. The same TCP of its own at the front door: its owner wants the verifier to read another request than Envoy does, so that the
+//! genuine one seems to come from nowhere (Bypassed, wrongly) or another one takes its place.
+//!
+//! What TCP drops is dropped, and the request that Envoy took is Verified. A raw socket is no TCP socket: that nobody was seen to dial
+//! does not matter at a place where anybody may enter. Different octets at one place: Unverified(conflict) at most, never Bypassed.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+
+use super::tcp_tricks::tricks;
+use crate::attack::stage::Stage;
+use crate::attack::{Attack, Setting};
+use crate::demo::Count;
+use crate::tools::run;
+
+pub const ATTACK: Attack = Attack {
+    name: "tcp-front",
+    source: "E21",
+    about: "TCP tricks at the front door, so that the verifier reads another request than Envoy",
+    setting: Setting::Own,
+    play,
+};
+
+fn play(stage: &mut Stage) -> Result<()> {
+    stage.observe(&[])?;
+    let four = stage.lab.gateway("hello-gateway")?;
+    let six = stage.lab.plan().gateway("hello-gateway")?.cluster_ip.ipv6.context("not dual-stack")?;
+    let six = SocketAddr::new(six.into(), four.port());
+    // On the way to an address of the node itself its connection tracking drops atomic fragments.
+    let passing = tricks(four, six).into_iter().filter(|(name, ..)| *name != "all-extensions");
+    for (number, (name, to, trick)) in passing.enumerate() {
+        // Whichever of the two octets the reader keeps, it is told that there are two.
+        let two = ["overlap-differs", "keep-alive-probe", "data-in-the-syn", "wrong-checksum", "old-timestamp"];
+        let expected = if two.contains(&name) {
+            vec![("Verified", Count::Any), ("Unverified(conflict)", Count::Any)]
+        } else {
+            vec![("Verified", Count::Exactly(1))]
+        };
+        let path = stage.declare(crate::attack::label::Intent::Legitimate, name, expected);
+        let evil = stage.refused(&format!("{name}-dropped"));
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let script = trick(to, &request, &format!("GET {evil} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        // In turn: an entry in doubt casts doubt on its peer's others for a while.
+        let client = stage.lab.client(&format!("client-{}", 1 + number % 8))?;
+        let report = run(&client, &script).with_context(|| name.to_owned())?;
+        stage.claim(&format!("{name}: served: {}", report.answer), report.answer.contains(&path));
+        stage.settle_label(&path)?;
+    }
+    stage.settle()?;
+    stage.exits(&[0, 3])
+}
