@@ -23,6 +23,9 @@ impl Intent {
     }
 }
 
+/// An expectation of all verdicts of a label together, whatever they are.
+pub const IN_ALL: &str = "in all";
+
 /// Requests that are alike: same intent, same expectation.
 #[derive(Debug, Clone)]
 pub struct Label {
@@ -48,7 +51,10 @@ impl Label {
     pub fn differences(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (what, count) in &self.expected {
-            let seen = self.seen.get(*what).copied().unwrap_or(0);
+            let seen = match *what {
+                IN_ALL => self.seen.values().sum(),
+                what => self.seen.get(what).copied().unwrap_or(0),
+            };
             if !count.is_met_by(seen) {
                 wrong.push(format!("{}: {what}: expected {count}, seen {seen}", self.path));
             }
@@ -147,6 +153,7 @@ mod tests {
     fn what_is_not_expected_is_a_difference() {
         let mut label = Label::new(Intent::Bypass, "a", "b", vec![("Verified", Count::Exactly(0))]);
         assert_eq!(label.differences(), Vec::<String>::new());
+        label.expected.push((IN_ALL, Count::Exactly(3)));
         label.seen.insert("Verified".to_owned(), 1);
         label.seen.insert("Unverified(gap)".to_owned(), 2);
         assert_eq!(

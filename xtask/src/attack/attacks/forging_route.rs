@@ -7,6 +7,7 @@
 
 use anyhow::Result;
 
+use crate::attack::label::IN_ALL;
 use crate::attack::stage::Stage;
 use crate::attack::traffic::answered;
 use crate::attack::{Attack, Setting};
@@ -50,9 +51,18 @@ spec:
     ))?;
     stage.told_by_backends();
     stage.observe(&[])?;
-    let genuine = stage.legitimate("genuine", [("Verified", Count::AtLeast(1)), ("Unverified(ambiguous)", Count::Any)]);
-    let forged =
-        stage.bypass("forged", [("Bypassed(RouteBypass)", Count::Any), ("Unverified(ambiguous)", Count::AtLeast(1))]);
+    let genuine = stage.legitimate(
+        "genuine",
+        [("Verified", Count::AtLeast(1)), ("Unverified(ambiguous)", Count::Any), (IN_ALL, Count::Exactly(EACH as u64))],
+    );
+    let forged = stage.bypass(
+        "forged",
+        [
+            ("Bypassed(RouteBypass)", Count::Any),
+            ("Unverified(ambiguous)", Count::AtLeast(1)),
+            (IN_ALL, Count::Exactly(EACH as u64)),
+        ],
+    );
     let to = stage.lab.gateway("hello-gateway")?;
     let honest = vec![Request::get("/same").header("traceparent", TRACE).header("User-Agent", &genuine); EACH];
     let honest = stage.lab.client("client-1")?.spawn(&Script::keep_alive(to, honest))?;

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 
+use crate::attack::label::IN_ALL;
 use crate::attack::stage::Stage;
 use crate::attack::traffic::answered;
 use crate::attack::{Attack, Setting};
@@ -45,7 +46,14 @@ fn play(stage: &mut Stage) -> Result<()> {
         // Of a loopback peer x-forwarded-for tells nothing: on its way back through the same Envoy its request looks like itself.
         let path = match from {
             None => stage.legitimate(name, [("Verified", EACH as u64)]),
-            Some(_) => stage.legitimate(name, [("Verified", Count::Any), ("Unverified(ambiguous)", Count::Any)]),
+            Some(_) => stage.legitimate(
+                name,
+                [
+                    ("Verified", Count::Any),
+                    ("Unverified(ambiguous)", Count::Any),
+                    (IN_ALL, Count::Exactly(EACH as u64)),
+                ],
+            ),
         };
         let requests = (0..EACH).map(|n| Request::get(&format!("{path}/{n}")));
         let connection = Connection { from, ..Connection::new(to, requests) };

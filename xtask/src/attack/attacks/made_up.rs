@@ -9,6 +9,7 @@
 
 use anyhow::Result;
 
+use crate::attack::label::IN_ALL;
 use crate::attack::stage::Stage;
 use crate::attack::traffic::{answered, send};
 use crate::attack::{Attack, Setting};
@@ -35,7 +36,12 @@ fn play(stage: &mut Stage) -> Result<()> {
     let doubt = |reason| (reason, Count::Any);
     let genuine = stage.legitimate(
         "genuine",
-        [("Verified", Count::Any), doubt("Unverified(overdrawn)"), doubt("Unverified(ambiguous)")],
+        [
+            ("Verified", Count::Any),
+            doubt("Unverified(overdrawn)"),
+            doubt("Unverified(ambiguous)"),
+            (IN_ALL, Count::Exactly((CLIENTS * EACH) as u64)),
+        ],
     );
     // What the variant writes as its agent.
     let made_up = stage.bypass(
@@ -48,7 +54,12 @@ fn play(stage: &mut Stage) -> Result<()> {
     );
     let other = stage.bypass(
         "process",
-        [doubt("Bypassed(WaypointOrigin)"), doubt("Unverified(ambiguous)"), doubt("Unverified(overdrawn)")],
+        [
+            doubt("Bypassed(WaypointOrigin)"),
+            doubt("Unverified(ambiguous)"),
+            doubt("Unverified(overdrawn)"),
+            (IN_ALL, Count::Exactly(OTHER as u64)),
+        ],
     );
     stage.claim("the health check is labelled", made_up == crate::lab::caddy::HEALTH_AGENT);
     stage.lab.start("hello-waypoint-1", "caddy", Variant::HealthCheckLikeAClient)?;

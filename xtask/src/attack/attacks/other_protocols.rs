@@ -26,16 +26,16 @@ fn play(stage: &mut Stage) -> Result<()> {
     let (front, backend) = (stage.lab.gateway("hello-gateway")?, stage.lab.pod("hello-backend-1")?);
     let client = stage.lab.client("client-7")?;
     let rows: [Row; 4] = [
-        ("tls", "tls", |_| client_hello("hello.example", &["h2", "http/1.1"])),
-        ("proxy-v1", "proxy", |path| {
+        ("tls", "server name hello.example, alpn h2", |_| client_hello("hello.example", &["h2", "http/1.1"])),
+        ("proxy-v1", "proxy protocol v1", |path| {
             format!("PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nGET {path} HTTP/1.1\r\nHost: h\r\n\r\n").into_bytes()
         }),
-        ("proxy-v2", "proxy", |path| {
+        ("proxy-v2", "proxy protocol v2", |path| {
             let mut octets = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x0a\0\0\x01\x0a\0\0\x02\0\x01\0\x02".to_vec();
             octets.extend_from_slice(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
             octets
         }),
-        ("ssh", "", |_| b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
+        ("ssh", "ssh", |_| b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
     ];
     for (name, named, octets) in rows {
         let path = stage.bypass(name, [("Bypassed(DirectConnection)", 1)]);

@@ -6,6 +6,7 @@
 
 use anyhow::Result;
 
+use crate::attack::label::IN_ALL;
 use crate::attack::stage::Stage;
 use crate::attack::traffic::answered;
 use crate::attack::{Attack, Setting};
@@ -26,8 +27,14 @@ pub const ATTACK: Attack = Attack {
 fn play(stage: &mut Stage) -> Result<()> {
     stage.told_by_backends();
     stage.observe(&[])?;
-    let genuine =
-        stage.legitimate("genuine", [("Verified", Count::AtLeast(1)), ("Unverified(ambiguous)", Count::AtLeast(1))]);
+    let genuine = stage.legitimate(
+        "genuine",
+        [
+            ("Verified", Count::AtLeast(1)),
+            ("Unverified(ambiguous)", Count::AtLeast(1)),
+            (IN_ALL, Count::Exactly(2 + EACH as u64)),
+        ],
+    );
     let forged = stage.bypass("sidecar", [("Unverified(ambiguous)", EACH as u64)]);
     let ingress = stage.lab.plan().node("node-1")?.ingress.v4();
     // Both halves of a request: its exchange stays open in between.
