@@ -9,6 +9,7 @@ pub mod fuzz;
 pub mod gateway;
 pub mod lab;
 pub mod lint;
+pub mod mutants;
 pub mod root;
 pub mod setup;
 pub mod test;

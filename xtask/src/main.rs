@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{attack, bench, client, demo, fuzz, lab, lint, root, setup, test, tools};
+use xtask::{attack, bench, client, demo, fuzz, lab, lint, mutants, root, setup, test, tools};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -29,6 +29,8 @@ enum Command {
     Bench(bench::Args),
     /// Coverage-guided fuzzing of every parser that an attacker's octets reach (docs/fuzzing.md)
     Fuzz(fuzz::Args),
+    /// Takes single checks out of wire, link and judge, and sees whether a test notices (docs/fuzzing.md)
+    Mutants(mutants::Args),
     /// Set up what is missing and run all tests
     Test(test::Args),
     /// Formatting, clippy on the user and the kernel side, licences
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Attack(arguments) => attack::main(&arguments),
         Command::Bench(arguments) => bench::main(&arguments),
         Command::Fuzz(arguments) => fuzz::main(&arguments),
+        Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
         Command::Lint => lint::main(),
         Command::Client => client::main(),

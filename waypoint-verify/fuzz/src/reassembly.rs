@@ -25,7 +25,7 @@ pub fn target(octets: &[u8]) {
 
 /// Small bounds, so that a fuzzer meets them.
 pub fn settings() -> Settings {
-    Settings { max_head: 2048, max_fields: 32, max_out_of_order: 4096, ..Settings::default() }
+    Settings { max_head: 2048, max_fields: 32, max_out_of_order: 4096, max_unacknowledged: 3000, ..Settings::default() }
 }
 
 /// The part of a request stream that is checked; a test puts a wrong one in its place.
@@ -72,7 +72,12 @@ impl Follower for RequestStream {
 pub fn follow(plan: &Plan, stream: &mut impl Follower) -> Result<(), Disagreement> {
     let settings = settings();
     // Twice: a buffer that grows doubles.
-    let bound = size_of::<RequestStream>() + 2 * settings.max_head as usize + settings.max_out_of_order as usize + 256;
+    let bound = size_of::<RequestStream>()
+        + 2 * settings.max_head as usize
+        + settings.max_out_of_order as usize
+        // Kept and compacted: at times twice what is kept, and a piece more.
+        + 4 * (settings.max_unacknowledged as usize + 4096)
+        + 256;
     let mut model = Model::default();
     let mut events = Vec::new();
     // In the end everything comes once more.
@@ -111,7 +116,7 @@ pub fn follow(plan: &Plan, stream: &mut impl Follower) -> Result<(), Disagreemen
         if let Some((_, reason)) = told.poisoned {
             let right = read_with(&settings, &plan.octets).0.poisoned.is_none();
             let may = match reason {
-                Poison::Bound(Bound::OutOfOrder) | Poison::Incomplete => true,
+                Poison::Bound(Bound::OutOfOrder | Bound::Unacknowledged) | Poison::Incomplete => true,
                 Poison::Gap(Gap::AckBeyondFollowed) => wrong.is_some(),
                 _ => !plan.honest() || !right,
             };

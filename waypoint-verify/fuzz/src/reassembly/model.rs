@@ -5,9 +5,6 @@ use super::settings;
 use crate::told::{Told, read_with};
 use crate::{Disagreement, demand};
 
-/// Heads that are compared, when they come again, as `wire` promises: the last four.
-const REMEMBERED: usize = 4;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     Never,
@@ -81,16 +78,25 @@ impl Model {
         if differs(self.matters_from(told, followed), u64::MAX) {
             return Some("other octets where some are held that came too early");
         }
-        let open = told.messages.last().is_some_and(|message| message.end.is_none());
-        if !open && differs(self.head_from(told, followed).max(acked), followed) {
-            return Some("other octets in a head that is not complete");
+        let content = self.content(told, followed);
+        let decides = |place: &u64| !content.iter().any(|(from, to)| (*from..*to).contains(place));
+        (acked.max(at)..followed.min(end))
+            .filter(decides)
+            .any(|place| differs(place, place + 1))
+            .then_some("other octets, not acknowledged, where messages begin or end")
+    }
+
+    /// The places of content, which nobody compares, up to `followed`.
+    fn content(&self, told: &Told, followed: u64) -> Vec<(u64, u64)> {
+        let mut content = Vec::new();
+        for message in &told.messages {
+            let from = message.offset + message.head_len;
+            match message.length {
+                Some(length) => content.push((from, from + length)),
+                None => self.chunks(from, followed, |from, to| content.push((from, to))),
+            }
         }
-        let recent = &told.messages[told.messages.len().saturating_sub(REMEMBERED)..];
-        let contradicted = |from: u64, len: u64| from >= at && from + len <= end && from + len > acked;
-        recent
-            .iter()
-            .any(|head| contradicted(head.offset, head.head_len) && differs(head.offset, head.offset + head.head_len))
-            .then_some("another head where one was read")
+        content
     }
 
     /// From where on it matters what the octets are: behind the content of known length that is being read.
@@ -104,14 +110,20 @@ impl Model {
     }
 
     /// The end of the chunk's data that `followed` lies in, or something before it.
-    fn chunk_end(&self, mut at: u64, followed: u64) -> u64 {
+    fn chunk_end(&self, at: u64, followed: u64) -> u64 {
+        let mut end = 0;
+        self.chunks(at, followed, |_, to| end = to);
+        end
+    }
+
+    /// The data of each chunk whose description lies before `followed`.
+    fn chunks(&self, mut at: u64, followed: u64, mut found: impl FnMut(u64, u64)) {
         loop {
-            let mut size = 0u64;
-            let mut extension = false;
+            let (mut size, mut extension) = (0u64, false);
             loop {
-                let Slot::Seen(octet) = self.slot(at) else { return followed };
+                let Slot::Seen(octet) = self.slot(at) else { return };
                 if at >= followed {
-                    return followed;
+                    return;
                 }
                 at += 1;
                 extension |= octet == b';';
@@ -121,17 +133,15 @@ impl Model {
                     _ => {}
                 }
             }
-            if size == 0 || at + size >= followed {
-                return if size == 0 { followed } else { at + size };
+            if size == 0 {
+                return;
             }
+            found(at, at + size);
             at += size + 2;
+            if at > followed {
+                return;
+            }
         }
-    }
-
-    /// Where the message starts that no head was told of yet: behind empty lines.
-    fn head_from(&self, told: &Told, followed: u64) -> u64 {
-        let after = told.messages.last().and_then(|message| message.end).map_or(0, |(end, _)| end);
-        (after..followed).find(|at| !matches!(self.slot(*at), Slot::Seen(b'\r' | b'\n'))).unwrap_or(followed)
     }
 
     /// What was told is what the octets say that were seen first, in order and once.
