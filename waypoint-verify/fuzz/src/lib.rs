@@ -4,6 +4,7 @@
 //! libFuzzer (`mains`, built by `cargo xtask fuzz`) and by the test that replays the corpora.
 
 pub mod edits;
+pub mod foreign;
 pub mod hpack;
 pub mod http1;
 pub mod http2;
@@ -21,7 +22,8 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
+    Target { name: "foreign", run: foreign::target },
     Target { name: "hpack", run: hpack::target },
     Target { name: "http1", run: http1::target },
     Target { name: "http2", run: http2::target },

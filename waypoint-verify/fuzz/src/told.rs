@@ -33,6 +33,8 @@ pub struct Message {
 pub struct Told {
     pub messages: Vec<Message>,
     pub poisoned: Option<(u64, Poison)>,
+    /// What it is instead of HTTP.
+    pub named: Option<String>,
 }
 
 impl Told {
@@ -53,7 +55,10 @@ impl Told {
                     assert_eq!(message.end.replace((*end, *body_len)), None, "a second end");
                 }
                 Event::Reset { offset, stream, .. } => told.find(*offset, *stream).reset = true,
-                Event::Poisoned { offset, reason, .. } => told.poisoned = Some((*offset, *reason)),
+                Event::Poisoned { offset, reason, named } => {
+                    told.poisoned = Some((*offset, *reason));
+                    told.named = named.as_ref().map(ToString::to_string);
+                }
             }
         }
         told

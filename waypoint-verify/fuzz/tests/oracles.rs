@@ -2,6 +2,8 @@
 
 #[path = "oracles/files.rs"]
 mod files;
+#[path = "oracles/foreign.rs"]
+mod foreign;
 #[path = "oracles/hpack.rs"]
 mod hpack;
 #[path = "oracles/http1.rs"]
