@@ -4,6 +4,7 @@ mod aborts;
 mod agent_killed;
 mod agent_late;
 mod borrowed_identity;
+mod bounds;
 mod chosen_request_id;
 mod client_headers;
 mod direct_addresses;
@@ -19,6 +20,7 @@ mod host_network;
 mod http2;
 mod http2_all_the_way;
 mod http2_malformed;
+mod imposter;
 mod made_up;
 mod mirrors;
 mod not_tcp;
@@ -94,4 +96,6 @@ pub const ALL: &[Attack] = &[
     http2_all_the_way::ATTACK,
     chosen_request_id::ATTACK,
     aborts::ATTACK,
+    imposter::ATTACK,
+    bounds::ATTACK,
 ];

@@ -51,6 +51,10 @@ pub(super) const ROWS: &[Row] = &[
         let trailers = Headers { stream: 1, end_stream: true, ..Headers::default() }.fields(&[("x-trailer", "1")]);
         (vec![Step::Headers(post), data, Step::Headers(trailers)], vec![1])
     }),
+    ("grpc", |path| {
+        let message = Step::Data { stream: 1, data: b"\0\0\0\0\x03abc".to_vec(), end: true, padding: None };
+        (vec![Step::Headers(Headers::grpc(1, path)), message], vec![1])
+    }),
     ("crumbs", |path| (vec![Step::Headers(get(1, path).fields(&[("cookie", "a=1"), ("cookie", "b=2")]))], vec![1])),
 ];
 

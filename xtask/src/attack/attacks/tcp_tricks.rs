@@ -93,6 +93,11 @@ pub(super) fn tricks(four: SocketAddr, six: SocketAddr) -> Vec<(&'static str, So
             let all = [Extension::HopByHop, Extension::Destination, Extension::AtomicFragment];
             exchange(to, text, vec![Segment::new(0, text).extensions(&all)])
         }),
+        ("urgent", four, |to, text, _| {
+            let half = text.len() / 2;
+            let first = Segment::new(0, &text[..half]).urgent(1).flags("PAU");
+            exchange(to, text, vec![first, Segment::new(half as i64, &text[half..])])
+        }),
         ("overlap-differs", four, |to, text, evil| {
             let half = text.len() / 2;
             let segments = [
