@@ -24,6 +24,7 @@ mod imposter;
 mod made_up;
 mod mirrors;
 mod not_tcp;
+mod odd_requests;
 mod other_protocols;
 mod pipelining;
 mod poisoned_entry;
@@ -62,6 +63,7 @@ pub const ALL: &[Attack] = &[
     host_network::ATTACK,
     hairpin::ATTACK,
     client_headers::ATTACK,
+    odd_requests::ATTACK,
     smuggling::ATTACK,
     waypoint_itself::ATTACK,
     front_addresses::ATTACK,
