@@ -17,8 +17,7 @@ const WINDOW: u64 = 1 << 30;
 pub struct RequestStream {
     parser: Parser,
     pieces: Option<Box<Pieces>>,
-    /// Made when it is needed: most idle connections have nothing unacknowledged.
-    unacked: Option<Box<Unacked>>,
+    unacked: Unacked,
     /// At the socket that writes nothing is compared: its own kernel sends the same octets again.
     reads: bool,
     acked: u64,
@@ -36,7 +35,7 @@ impl RequestStream {
         Self {
             parser: Parser::new(Arc::clone(settings)),
             pieces: None,
-            unacked: None,
+            unacked: Unacked::default(),
             reads: true,
             max_unacked: settings.max_unacknowledged,
             acked: 0,
@@ -84,11 +83,10 @@ impl RequestStream {
             self.poison(self.parser.boundary(), Gap::AckBeyondFollowed.into(), out);
         }
         self.acked = self.acked.max(ack.min(self.followed()));
-        if let Some(unacked) = &mut self.unacked {
-            unacked.acknowledged(self.acked);
-            if unacked.is_idle(self.acked) {
-                self.unacked = None;
-            }
+        self.unacked.acknowledged(self.acked);
+        if self.unacked.is_idle(self.acked) {
+            // Most idle connections have nothing unacknowledged.
+            self.unacked.clear();
         }
     }
 
@@ -174,8 +172,7 @@ impl RequestStream {
     /// Octets that this stream occupies, about.
     pub fn memory(&self) -> usize {
         let pieces = self.pieces.as_ref().map_or(0, |pieces| pieces.memory());
-        let unacked = self.unacked.as_ref().map_or(0, |unacked| unacked.memory());
-        size_of::<Self>() + self.parser.heap() + pieces + unacked
+        size_of::<Self>() + self.parser.heap() + pieces + self.unacked.heap()
     }
 
     fn followed_with_fin(&self) -> u64 {
@@ -184,10 +181,8 @@ impl RequestStream {
 
     fn accept(&mut self, cut: Cut<'_>, fin: bool, at: u64, out: &mut Vec<Event>) -> Result<(), (u64, Poison)> {
         let followed = self.followed();
-        if cut.bytes_at < followed
-            && let Some(unacked) = &self.unacked
-        {
-            unacked.compare(cut.bytes_at, cut.bytes, self.acked)?;
+        if cut.bytes_at < followed {
+            self.unacked.compare(cut.bytes_at, cut.bytes, self.acked)?;
         }
         // A FIN that the receiver has passed already is thrown away by TCP like any octet.
         let moved = fin && cut.end >= self.acked && *self.fin.get_or_insert(cut.end) != cut.end;
@@ -243,7 +238,7 @@ impl RequestStream {
                 let from = self.parser.pos();
                 taken = self.parser.take(bytes, seen, at, out)?;
                 if self.reads {
-                    self.unacked.get_or_insert_default().keep(from, &bytes[..taken], self.max_unacked);
+                    self.unacked.keep(from, &bytes[..taken], self.max_unacked);
                 }
                 if taken == 0 && self.parser.indifferent() == 0 {
                     break;
@@ -300,7 +295,7 @@ impl RequestStream {
         };
         self.poisoned = Some(reason);
         self.pieces = None;
-        self.unacked = None;
+        self.unacked.clear();
         self.parser.clear();
         out.push(Event::Poisoned { offset, reason, named });
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::{Bound, Conflict, Poison};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Piece {
     at: u64,
     len: usize,
@@ -16,7 +16,9 @@ struct Piece {
 
 #[derive(Debug, Default)]
 pub(super) struct Unacked {
-    pieces: VecDeque<Piece>,
+    older: VecDeque<Piece>,
+    /// Mostly the only one, which therefore costs no allocation; without octets there is none.
+    last: Piece,
     /// Octets of all pieces, behind those that are no longer kept.
     octets: Vec<u8>,
     dropped: usize,
@@ -30,13 +32,15 @@ impl Unacked {
         if bytes.is_empty() {
             return;
         }
-        match self.pieces.back_mut() {
-            Some(last) if last.at + last.len as u64 == at => last.len += bytes.len(),
-            _ => self.pieces.push_back(Piece { at, len: bytes.len() }),
+        if self.last.len > 0 && self.last.at + self.last.len as u64 == at {
+            self.last.len += bytes.len();
+        } else {
+            let last = std::mem::replace(&mut self.last, Piece { at, len: bytes.len() });
+            self.older.extend((last.len > 0).then_some(last));
         }
         self.octets.extend_from_slice(bytes);
         while self.octets.len() - self.dropped > max as usize
-            && let Some(oldest) = self.pieces.front().copied()
+            && let Some(oldest) = self.first()
         {
             self.forgotten = oldest.at + oldest.len as u64;
             self.forget_first();
@@ -45,7 +49,7 @@ impl Unacked {
 
     /// The receiver has everything before `upto`.
     pub fn acknowledged(&mut self, upto: u64) {
-        while self.pieces.front().is_some_and(|piece| piece.at + piece.len as u64 <= upto) {
+        while self.first().is_some_and(|piece| piece.at + piece.len as u64 <= upto) {
             self.forget_first();
         }
     }
@@ -58,7 +62,7 @@ impl Unacked {
             return Err((from, Bound::Unacknowledged.into()));
         }
         let mut start = self.dropped;
-        for piece in &self.pieces {
+        for piece in self.older.iter().chain([&self.last]) {
             let kept = &self.octets[start..start + piece.len];
             start += piece.len;
             let (first, last) = (from.max(piece.at), end.min(piece.at + piece.len as u64));
@@ -76,17 +80,26 @@ impl Unacked {
 
     /// It needs to know nothing of what is acknowledged up to here.
     pub fn is_idle(&self, acked: u64) -> bool {
-        self.pieces.is_empty() && self.forgotten <= acked
+        self.last.len == 0 && self.forgotten <= acked
     }
 
-    pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.octets.capacity() + self.pieces.capacity() * size_of::<Piece>()
+    /// Frees what it holds.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub fn heap(&self) -> usize {
+        self.octets.capacity() + self.older.capacity() * size_of::<Piece>()
+    }
+
+    fn first(&self) -> Option<Piece> {
+        self.older.front().copied().or((self.last.len > 0).then_some(self.last))
     }
 
     fn forget_first(&mut self) {
-        let Some(piece) = self.pieces.pop_front() else { return };
+        let piece = self.older.pop_front().unwrap_or_else(|| std::mem::take(&mut self.last));
         self.dropped += piece.len;
-        if self.pieces.is_empty() {
+        if self.last.len == 0 {
             self.octets.clear();
             self.dropped = 0;
         } else if self.dropped > self.octets.len() / 2 {
@@ -158,6 +171,6 @@ mod tests {
         assert_eq!(unacked.compare(1, b"bc", 0), Err((1, Bound::Unacknowledged.into())));
         assert_eq!(unacked.compare(1, b"bc", 3), Ok(()));
         assert_eq!(unacked.compare(10, b"dX", 3), Err((11, Conflict::OverlapDiffers.into())));
-        assert!(unacked.memory() < 200);
+        assert!(unacked.heap() < 200);
     }
 }
