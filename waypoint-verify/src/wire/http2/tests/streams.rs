@@ -143,7 +143,7 @@ fn memory_is_that_of_its_bounds() {
         feed.events.clear();
     }
     assert_eq!(feed.poison(), None);
-    assert!(feed.stream.memory() < 1024 * 48 * 2 + 8192, "{}", feed.stream.memory());
+    assert!(feed.stream.memory() < 60_000, "{}", feed.stream.memory());
     let mut idle = Feed::of(&[opening(), get(1, "/")].concat());
     assert!(idle.stream.memory() < 2500, "{}", idle.stream.memory());
     idle.stream.shed(&mut idle.events);
