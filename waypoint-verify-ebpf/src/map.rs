@@ -153,6 +153,8 @@ pub mod socket {
     pub const STRAY: u32 = 1 << 2;
     pub const OVER_BUDGET: u32 = 1 << 3;
     pub const CLOSED: u32 = 1 << 4;
+    /// Its first packet of another protocol than TCP was told.
+    pub const OTHER: u32 = 1 << 5;
     /// In [`Socket::verdict`]: nobody has named the owner yet.
     ///
     /// [`Socket::verdict`]: super::Socket::verdict

@@ -10,8 +10,9 @@ pub mod kind {
     pub const NOTE: u32 = 4;
     pub const CLOSED: u32 = 5;
     pub const STRAY: u32 = 6;
+    pub const OTHER: u32 = 7;
     /// One more than the largest kind: the size of tables indexed by kind.
-    pub const END: u32 = 7;
+    pub const END: u32 = 8;
 }
 
 /// Bits of [`Header::flags`].
@@ -31,6 +32,8 @@ pub mod flag {
     pub const MPTCP: u32 = 1 << 5;
     /// The packet that completed the handshake had a timestamp: `Opened::tsval` is it.
     pub const TIMESTAMP: u32 = 1 << 6;
+    /// The datagram looks like the first of a QUIC connection.
+    pub const QUIC: u32 = 1 << 7;
 }
 
 /// How the socket's connection was opened.
@@ -175,8 +178,20 @@ pub struct Stray {
     pub pad: u8,
 }
 
+/// A packet of another protocol than TCP, into a container with `ENTRIES`: the first of each socket, and every one that
+/// looks like the first of a QUIC connection.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Other {
+    pub header: Header,
+    /// Ports of UDP; 0 of others.
+    pub tuple: Tuple,
+    pub protocol: u16,
+    pub sock_type: u16,
+}
+
 /// One row per record type: name, size in bytes, and a check that its fields leave no hidden padding.
-pub const LAYOUT: [(&str, usize, usize); 8] = [
+pub const LAYOUT: [(&str, usize, usize); 9] = [
     ("Header", size_of::<Header>(), 4 + 4 + 8 * 3),
     ("Tuple", size_of::<Tuple>(), 16 * 2 + 2 * 2),
     ("Created", size_of::<Created>(), 32 + 4 * 2 + 2 * 4 + 16),
@@ -185,6 +200,7 @@ pub const LAYOUT: [(&str, usize, usize); 8] = [
     ("Note", size_of::<Note>(), 32 + 4 * 3 + 4),
     ("Closed", size_of::<Closed>(), 32 + 8 * 2 + 4 * 2 + 8),
     ("Stray", size_of::<Stray>(), 32 + 36 * 2 + 4 * 3 + 4),
+    ("Other", size_of::<Other>(), 32 + 36 + 4),
 ];
 
 const _: () = {
@@ -214,4 +230,5 @@ const _: () = {
     assert!(offset_of!(Stray, packet) == 32);
     assert!(offset_of!(Stray, socket) == 68);
     assert!(offset_of!(Stray, seq) == 104);
+    assert!(offset_of!(Other, protocol) == 68);
 };

@@ -19,7 +19,9 @@ pub use error::{Hook, ProbeError};
 pub use flags::Flags;
 pub use mount::cgroup2_root;
 pub use preflight::{Finding, Status, preflight};
-pub use record::{Closed, Comm, Created, Data, Direction, Kind, Note, Opened, Passage, Record, Side, Stray, TcpFlags};
+pub use record::{
+    Closed, Comm, Created, Data, Direction, Kind, Note, Opened, Other, Passage, Record, Side, Stray, TcpFlags,
+};
 pub use running::{Drained, Losses, Lost, LostOf, Probe, ProgramTime, Totals, boot_ns};
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 //! What it must ask of the machine (who owns a cgroup, which process is the proxy) goes through [`Machine`]; what it
 //! wants of the probes comes out as [`Directive`]s. Everything else is a function of the records, in ring order.
 
+pub mod admit;
 mod announced;
 mod early;
 mod exchanges;
@@ -11,14 +12,15 @@ mod instance;
 mod losses;
 mod messages;
 mod openings;
+mod others;
 mod responses;
 mod socket;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::evidence::{Evidence, RequestLine};
 use crate::link::{self, Hasher};
@@ -106,11 +108,16 @@ pub struct Counters {
     pub lost_records: u64,
     /// ... by whose they were, where that is known; the names beyond [`NAMES`] together.
     pub lost_by_owner: BTreeMap<String, u64>,
+    /// Sockets of protected pods and proxies that got something else than TCP, by what and where; those beyond [`NAMES`]
+    /// together.
+    pub other_protocols: BTreeMap<String, u64>,
     pub evicted_sockets: u64,
     /// Streams that were given up because all together held too much.
     pub shed_streams: u64,
     pub evicted_creations: u64,
     pub unplaced_data: u64,
+    /// Packets with payload that TCP drops: wrong checksums, old timestamps, what was sent twice.
+    pub not_taken: u64,
     /// Arrivals that changed the protocol (WebSocket, CONNECT): what follows belongs to them.
     pub tunnels: u64,
     /// Octets that came over these, of connections that are closed.
@@ -149,6 +156,8 @@ pub struct Tracer<M> {
     by_age: Fair,
     /// Sockets that dialled and asked for a change of protocol at this offset: the other end tells how it was answered.
     switching: FxHashMap<ConnKey, (u64, u64)>,
+    /// Peers whose QUIC was told of, by the cgroup that got it.
+    quic: FxHashSet<(u64, IpAddr)>,
     openings_lost: Openings,
     early: Early,
     instances: Instances,
@@ -176,6 +185,7 @@ impl<M: Machine> Tracer<M> {
             sockets: FxHashMap::default(),
             by_age: Fair::default(),
             switching: FxHashMap::default(),
+            quic: FxHashSet::default(),
             openings_lost: Openings::default(),
             early: Early::default(),
             stream_octets: Charges::default(),
@@ -249,6 +259,7 @@ impl<M: Machine> Tracer<M> {
             Record::Note(note) => self.note(&note, out),
             Record::Closed(closed) => self.closed(&closed, out),
             Record::Stray(stray) => self.stray(&stray, directives, out),
+            Record::Other(other) => self.other(&other, directives, out),
         }
     }
 

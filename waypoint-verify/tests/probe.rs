@@ -13,6 +13,10 @@ mod life;
 mod options;
 #[path = "probe/payload.rs"]
 mod payload;
+#[path = "probe/peer.rs"]
+mod peer;
+#[path = "probe/raw.rs"]
+mod raw;
 #[path = "probe/watching.rs"]
 mod watching;
 #[path = "probe/world.rs"]

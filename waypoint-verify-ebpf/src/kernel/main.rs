@@ -7,6 +7,7 @@ mod copy;
 mod emit;
 mod maps;
 mod note;
+mod other;
 mod packet;
 mod skb_egress;
 mod skb_ingress;

@@ -130,6 +130,7 @@ pub fn share(cgroup: u64) -> *mut Share {
         return share;
     }
     if let Some(new) = NEW_SHARE.get_ptr(0) {
+        #[expect(clippy::needless_borrows_for_generic_args, reason = "by value it would be copied to the stack")]
         // SAFETY: a value of an array map that nobody writes.
         let _ = SHARES.insert(cgroup, unsafe { &*new }, BPF_NOEXIST.into());
     }

@@ -17,6 +17,7 @@ use crate::{
     emit,
     maps::{self, count},
     note::{note, stray},
+    other,
     packet::{self, FIN, Packet, RST},
     watch,
 };
@@ -73,6 +74,7 @@ pub fn observe(ctx: &SkBuffContext, hook: u8) {
         if (*sk).protocol != TCP {
             if hook == self::hook::INGRESS && verdict & owner::ENTRIES != 0 {
                 count(counter::NOT_TCP);
+                other::observe(ctx, &Seen { skb, sk, socket, settings, verdict, side: side::UNKNOWN, hook });
             }
             return;
         }

@@ -150,6 +150,7 @@ fn expected(kind: Kind, octets: &[u8]) -> Fields {
         Kind::Note => numbers.extend([side, hook, is(Flag::UNCLASSIFIED)]),
         Kind::Closed => numbers.push(side),
         Kind::Stray => numbers.extend([hook, is(Flag::UNCLASSIFIED)]),
+        Kind::Other => numbers.extend([is(Flag::QUIC), is(Flag::UNCLASSIFIED)]),
     }
     let addresses = kind.tuples().iter().flat_map(|at| layout::ends(octets, *at)).collect();
     Fields { kind, numbers, addresses, payload }
@@ -198,6 +199,11 @@ fn fields(record: &Record<'_>) -> Fields {
             numbers.extend(last);
             let addresses = vec![r.local, r.remote, r.socket_local, r.socket_remote];
             (Kind::Stray, [r.ts, r.cookie, r.cgroup], numbers, addresses, vec![])
+        }
+        Record::Other(r) => {
+            let mut numbers: Vec<_> = [r.protocol, r.sock_type].map(u64::from).to_vec();
+            numbers.extend([r.quic, r.unclassified].map(u64::from));
+            (Kind::Other, [r.ts, r.cookie, r.cgroup], numbers, vec![r.local, r.remote], vec![])
         }
     };
     let numbers = header.into_iter().chain(numbers).collect();

@@ -11,7 +11,9 @@ use std::{
 use thiserror::Error;
 use waypoint_verify_ebpf::record::{self as wire, flag, hook, kind, side};
 
-use super::record::{Closed, Comm, Created, Data, Direction, Note, Opened, Passage, Record, Side, Stray, TcpFlags};
+use super::record::{
+    Closed, Comm, Created, Data, Direction, Note, Opened, Other, Passage, Record, Side, Stray, TcpFlags,
+};
 
 /// Why bytes are no record. The programs are built with this decoder, so each means a defect or a foreign object.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         kind::NOTE => exact::<wire::Note>(kind, bytes).and_then(|record| note(&record)),
         kind::CLOSED => exact::<wire::Closed>(kind, bytes).and_then(|record| closed(&record)),
         kind::STRAY => exact::<wire::Stray>(kind, bytes).and_then(|record| stray(&record)),
+        kind::OTHER => exact::<wire::Other>(kind, bytes).map(|record| other(&record)),
         other => Err(DecodeError::Kind(other)),
     }
 }
@@ -66,6 +69,8 @@ unsafe impl Plain for wire::Note {}
 unsafe impl Plain for wire::Closed {}
 // SAFETY: as above.
 unsafe impl Plain for wire::Stray {}
+// SAFETY: as above.
+unsafe impl Plain for wire::Other {}
 
 fn exact<T: Plain>(kind: u32, bytes: &[u8]) -> Result<T, DecodeError> {
     let (record, rest) = head::<T>(kind, bytes)?;
@@ -218,6 +223,22 @@ fn stray(record: &wire::Stray) -> Result<Record<'static>, DecodeError> {
         state: record.state,
         unclassified: flags & flag::UNCLASSIFIED != 0,
     }))
+}
+
+fn other(record: &wire::Other) -> Record<'static> {
+    let wire::Header { ts, cookie, cgroup, flags, .. } = record.header;
+    let (local, remote) = ends(&record.tuple);
+    Record::Other(Other {
+        ts,
+        cookie,
+        cgroup,
+        protocol: record.protocol,
+        sock_type: record.sock_type,
+        local,
+        remote,
+        quic: flags & flag::QUIC != 0,
+        unclassified: flags & flag::UNCLASSIFIED != 0,
+    })
 }
 
 fn decode_side(side: u8) -> Result<Side, DecodeError> {

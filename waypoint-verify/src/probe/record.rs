@@ -15,6 +15,7 @@ pub enum Record<'a> {
     Note(Note),
     Closed(Closed),
     Stray(Stray),
+    Other(Other),
 }
 
 /// The kinds of [`Record`].
@@ -26,10 +27,12 @@ pub enum Kind {
     Note,
     Closed,
     Stray,
+    Other,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [Self::Created, Self::Opened, Self::Data, Self::Note, Self::Closed, Self::Stray];
+    pub const ALL: [Self; 7] =
+        [Self::Created, Self::Opened, Self::Data, Self::Note, Self::Closed, Self::Stray, Self::Other];
 }
 
 /// How a socket's connection was opened.
@@ -73,6 +76,11 @@ impl TcpFlags {
     #[must_use]
     pub const fn rst(self) -> bool {
         self.0 & 0x04 != 0
+    }
+
+    #[must_use]
+    pub const fn urg(self) -> bool {
+        self.0 & 0x20 != 0
     }
 
     #[must_use]
@@ -232,5 +240,25 @@ pub struct Stray {
     pub payload_len: u32,
     pub tcp_flags: TcpFlags,
     pub state: u8,
+    pub unclassified: bool,
+}
+
+/// A packet of another protocol than TCP into a container with [`Flags::ENTRIES`]: the first of each socket, and every
+/// datagram that looks like the first of a QUIC connection.
+///
+/// [`Flags::ENTRIES`]: super::Flags::ENTRIES
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Other {
+    pub ts: u64,
+    pub cookie: u64,
+    pub cgroup: u64,
+    /// The socket's: IPPROTO_UDP (17), ...
+    pub protocol: u16,
+    /// SOCK_DGRAM (2), SOCK_RAW (3), ...
+    pub sock_type: u16,
+    /// Of the packet's header; ports of UDP only.
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub quic: bool,
     pub unclassified: bool,
 }

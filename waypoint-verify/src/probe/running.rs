@@ -118,6 +118,7 @@ fn place(kind: Kind) -> usize {
         Kind::Note => kind::NOTE,
         Kind::Closed => kind::CLOSED,
         Kind::Stray => kind::STRAY,
+        Kind::Other => kind::OTHER,
     }) as usize
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::announced::Acknowledged;
 use super::socket::CreatorCheck;
-use super::{Directive, Machine, Tracer};
+use super::{Directive, Machine, Tracer, admit};
 use crate::evidence::{Evidence, RequestLine};
 use crate::link::{DepartureIn, EntryIn, Facts};
 use crate::model::{BootNs, Head, MessageKey, Reason, Side, Version};
 use crate::probe::{Data, Direction};
-use crate::wire::{Asked, Event, Segment};
+use crate::wire::{Asked, Event};
 
 impl<M: Machine> Tracer<M> {
     pub(super) fn request_data(
@@ -29,25 +29,19 @@ impl<M: Machine> Tracer<M> {
         if socket.side == Side::Passive
             && let Some(taken) = data.rcv_nxt
         {
+            // The periodic check of what the kernel counts against what was followed: `rcv_nxt` has moved since the initial
+            // number by what `bytes_received` counts, so that this and every acknowledgement are the same net as at close.
+            // Nothing slips between two packets: TCP acknowledges whatever it takes, and each new acknowledgement is told.
             socket.acknowledge(taken, order, &settings, &mut events);
         }
-        let flags = data.tcp_flags;
-        let urg = flags.0 & 0x20 != 0;
-        socket.segment(
-            Segment {
-                seq: data.seq,
-                payload_len: data.payload_len,
-                skipped: data.skipped,
-                bytes: data.bytes,
-                fin: flags.fin(),
-                // The programs have already added the SYN's own number.
-                syn: false,
-                urg,
-            },
-            order,
-            &settings,
-            &mut events,
-        );
+        let admitted = match socket.side {
+            Side::Passive => socket.admission.admit(data),
+            Side::Active => Ok(admit::segment(data)),
+        };
+        match admitted {
+            Ok(segment) => socket.segment(segment, order, &settings, &mut events),
+            Err(_) => self.counters.not_taken += 1,
+        }
         if self.charge(cookie)
             && let Some(socket) = self.sockets.get_mut(&cookie)
         {

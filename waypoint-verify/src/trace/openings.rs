@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::admit::Admission;
 use super::socket::{self, Socket};
 use super::{Creator, Directive, Machine, Tracer, pseudo, side};
 use crate::evidence::{End, Evidence};
@@ -80,6 +81,7 @@ impl<M: Machine> Tracer<M> {
             self.forget(oldest, "more sockets than are followed (bound `sockets`)", out);
         }
         socket.cgroup = cgroup;
+        socket.admission = Admission::new(opened.tsval);
         self.by_age.insert(cgroup, self.order, opened.cookie);
         self.sockets.insert(opened.cookie, Box::new(socket));
         if opened.mptcp {

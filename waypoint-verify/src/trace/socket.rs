@@ -9,6 +9,7 @@ use crate::evidence::Evidence;
 use crate::model::{ConnKey, ContainerRef, MessageKey, Owner, Reason, Side};
 use crate::probe::{Closed, TcpFlags};
 use crate::trace::Wanted;
+use crate::trace::admit::Admission;
 use crate::wire::{Conflict, Event, Gap, Poison, RequestStream, Segment, Settings, Switch};
 
 /// What a socket's owner is to the policies.
@@ -43,6 +44,8 @@ pub struct Socket {
     /// In which it was created.
     pub cgroup: u64,
     pub role: Role,
+    /// Of what TCP will drop, if it accepted.
+    pub admission: Admission,
     pub local: SocketAddr,
     pub remote: SocketAddr,
     pub creator: CreatorCheck,
@@ -86,6 +89,7 @@ impl Socket {
             owner,
             cgroup: 0,
             role,
+            admission: Admission::default(),
             local,
             remote,
             creator: CreatorCheck::Accepted,

@@ -130,10 +130,51 @@ fn packets_of_other_protocols_into_a_watched_container_are_counted() {
         let mut probe = world.probe(world.config());
         probe.set_owner(world.root.id, Flags::ENTRIES).unwrap();
         let socket = world.root.within(|| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let address = socket.local_addr().unwrap();
         for _ in 0..3 {
-            socket.send_to(b"QUIC", socket.local_addr().unwrap()).unwrap();
+            socket.send_to(b"DNS", address).unwrap();
             socket.recv(&mut [0; 16]).unwrap();
         }
         assert_eq!(probe.totals().unwrap().not_tcp, 3);
+        let mut seen = Seen::default();
+        seen.until(&mut probe, "a packet", |seen| !seen.others.is_empty());
+        seen.drain(&mut probe);
+        let told: Vec<_> = seen.others.iter().map(|other| (other.protocol, other.local, other.quic)).collect();
+        assert_eq!(told, [(17, address, false)], "once per socket");
+    });
+}
+
+#[test]
+fn the_first_datagram_of_a_quic_connection_is_told_of_as_such() {
+    // First octet, version, octets; whether it is one.
+    let rows = [
+        (0xc3, 1, 1200, true),
+        (0xc3, 0x6b33_43cf, 1200, true),
+        (0xff, 0xff00_001d, 1400, true),
+        (0xc0, 0x1a2a_3a4a, 1200, true),
+        (0xc3, 1, 1199, false),
+        (0x43, 1, 1200, false),
+        (0xc3, 0x8180_0001, 1300, false),
+        (0x01, 0x0100_0001, 1300, false),
+    ];
+    in_a_world(|world| {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let mut probe = world.probe(world.config());
+            probe.set_owner(world.root.id, Flags::ENTRIES).unwrap();
+            let socket = world.root.within(|| UdpSocket::bind(address).unwrap());
+            socket.send_to(b"something else first", socket.local_addr().unwrap()).unwrap();
+            for (first, version, len, _) in rows {
+                let mut datagram = vec![0; len];
+                datagram[0] = first;
+                datagram[1..5].copy_from_slice(&u32::to_be_bytes(version));
+                socket.send_to(&datagram, socket.local_addr().unwrap()).unwrap();
+            }
+            let expected = rows.iter().filter(|(.., quic)| *quic).count();
+            let mut seen = Seen::default();
+            seen.until(&mut probe, "all of them", |seen| seen.others.len() > expected);
+            seen.drain(&mut probe);
+            assert_eq!(seen.others.iter().filter(|other| other.quic).count(), expected);
+            assert_eq!(seen.others.len(), expected + 1);
+        }
     });
 }

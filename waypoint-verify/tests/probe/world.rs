@@ -1,6 +1,7 @@
 //! Cgroups and a network namespace of our own, and traffic in them.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -17,7 +18,7 @@ use std::{
 
 use nix::sched::{CloneFlags, unshare};
 use waypoint_verify::probe::{
-    Closed, Config, Created, Data, Drained, Flags, Note, Opened, Probe, Record, Side, Stray, cgroup2_root,
+    Closed, Config, Created, Data, Drained, Flags, Note, Opened, Other, Probe, Record, Side, Stray, cgroup2_root,
 };
 
 /// A cgroup is a property of the process, so that worlds follow one another.
@@ -180,9 +181,12 @@ pub struct Seen {
     pub created: Vec<Created>,
     pub opened: Vec<Opened>,
     pub data: Vec<(Data<'static>, Vec<u8>)>,
+    /// TCP headers of the data, by their times.
+    headers: BTreeMap<u64, Vec<u8>>,
     pub notes: Vec<Note>,
     pub closed: Vec<Closed>,
     pub strays: Vec<Stray>,
+    pub others: Vec<Other>,
     pub lost: u64,
 }
 
@@ -194,14 +198,22 @@ impl Seen {
         drained
     }
 
+    pub fn header(&self, ts: u64) -> &[u8] {
+        self.headers.get(&ts).map_or(&[], Vec::as_slice)
+    }
+
     fn keep(&mut self, record: Record<'_>) {
         match record {
             Record::Created(created) => self.created.push(created),
             Record::Opened(opened) => self.opened.push(opened),
-            Record::Data(data) => self.data.push((Data { bytes: &[], header: &[], ..data }, data.bytes.to_vec())),
+            Record::Data(data) => {
+                self.headers.insert(data.ts, data.header.to_vec());
+                self.data.push((Data { bytes: &[], header: &[], ..data }, data.bytes.to_vec()));
+            }
             Record::Note(note) => self.notes.push(note),
             Record::Closed(closed) => self.closed.push(closed),
             Record::Stray(stray) => self.strays.push(stray),
+            Record::Other(other) => self.others.push(other),
         }
     }
 

@@ -13,6 +13,7 @@ pub enum Kind {
     Note = 4,
     Closed = 5,
     Stray = 6,
+    Other = 7,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,7 @@ impl Flag {
     pub const UNCLASSIFIED: Self = Self(16);
     pub const MPTCP: Self = Self(32);
     pub const TIMESTAMP: Self = Self(64);
+    pub const QUIC: Self = Self(128);
 
     pub fn is_set(self, flags: u32) -> bool {
         flags & self.0 != 0
@@ -52,7 +54,8 @@ pub struct Data {
 pub const DATA: Data = Data { rcv_nxt: At(40), payload_len: At(44), skipped: At(48), captured: At(52), header: At(95) };
 
 impl Kind {
-    pub const ALL: [Self; 6] = [Self::Created, Self::Opened, Self::Data, Self::Note, Self::Closed, Self::Stray];
+    pub const ALL: [Self; 7] =
+        [Self::Created, Self::Opened, Self::Data, Self::Note, Self::Closed, Self::Stray, Self::Other];
 
     pub fn of(octets: &[u8]) -> Option<Self> {
         let kind = u32::from_ne_bytes(*octets.first_chunk()?);
@@ -67,6 +70,7 @@ impl Kind {
             Self::Data => 96,
             Self::Note => 48,
             Self::Stray => 120,
+            Self::Other => 72,
         }
     }
 
@@ -76,7 +80,7 @@ impl Kind {
             Self::Data => Some(At(93)),
             Self::Note => Some(At(45)),
             Self::Closed => Some(At(56)),
-            Self::Created | Self::Stray => None,
+            Self::Created | Self::Stray | Self::Other => None,
         }
     }
 
@@ -85,7 +89,7 @@ impl Kind {
             Self::Data => Some(At(94)),
             Self::Note => Some(At(46)),
             Self::Stray => Some(At(117)),
-            Self::Created | Self::Opened | Self::Closed => None,
+            Self::Created | Self::Opened | Self::Closed | Self::Other => None,
         }
     }
 
@@ -98,6 +102,7 @@ impl Kind {
             Self::Note => &[At(32), At(36), At(40)],
             Self::Closed => &[At(48), At(52)],
             Self::Stray => &[At(104), At(108), At(112)],
+            Self::Other => &[],
         }
     }
 
@@ -105,6 +110,7 @@ impl Kind {
     pub fn halves(self) -> &'static [At] {
         match self {
             Self::Created => &[At(40), At(42), At(44)],
+            Self::Other => &[At(68), At(70)],
             _ => &[],
         }
     }
@@ -124,7 +130,7 @@ impl Kind {
             Self::Note => &[At(44)],
             Self::Closed => &[At(57)],
             Self::Stray => &[At(116), At(118)],
-            Self::Created | Self::Opened => &[],
+            Self::Created | Self::Opened | Self::Other => &[],
         }
     }
 
@@ -134,6 +140,7 @@ impl Kind {
             Self::Opened => &[At(40)],
             Self::Data => &[At(56)],
             Self::Stray => &[At(32), At(68)],
+            Self::Other => &[At(32)],
             Self::Created | Self::Note | Self::Closed => &[],
         }
     }

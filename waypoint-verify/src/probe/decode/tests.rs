@@ -96,6 +96,10 @@ fn stray_record() -> wire::Stray {
     }
 }
 
+fn other_record() -> wire::Other {
+    wire::Other { header: header(kind::OTHER, flag::QUIC), tuple: tuple(), protocol: 17, sock_type: 2 }
+}
+
 #[test]
 fn the_layout_has_no_hidden_padding() {
     for (name, size, sum) in LAYOUT.into_iter().chain(waypoint_verify_ebpf::map::LAYOUT) {
@@ -111,6 +115,7 @@ fn the_layout_has_no_hidden_padding() {
         ("Note", 48),
         ("Closed", 64),
         ("Stray", 120),
+        ("Other", 72),
     ];
     assert_eq!(sizes, expected);
 }
@@ -177,6 +182,8 @@ fn fields_are_where_they_belong() {
     assert_eq!((closed.bytes_received, closed.bytes_acked, closed.old_state), (100, 200, 9));
     let Ok(Record::Stray(stray)) = decode(&bytes(stray_record(), b"")).map(own) else { panic!() };
     assert_eq!((stray.passage, stray.state, stray.payload_len, stray.unclassified), (Passage::Out, 1, 3, true));
+    let Ok(Record::Other(other)) = decode(&bytes(other_record(), b"")).map(own) else { panic!() };
+    assert_eq!((other.protocol, other.sock_type, other.quic, other.unclassified), (17, 2, true, false));
 }
 
 #[test]
@@ -233,6 +240,7 @@ fn own(record: Record<'_>) -> Record<'static> {
         Record::Note(note) => Record::Note(note),
         Record::Closed(closed) => Record::Closed(closed),
         Record::Stray(stray) => Record::Stray(stray),
+        Record::Other(other) => Record::Other(other),
         Record::Data(data) => panic!("{data:?} borrows"),
     }
 }
