@@ -75,7 +75,8 @@ fn data<'a>((local, remote): (&str, &str), seq: u32, next: Option<u32>, header: 
 fn what_the_receiver_has_is_left_out() {
     // Sequence number, what is expected, flags; what is left: where it starts, its octets.
     let late = u32::MAX - 1;
-    let rows: [(u32, Option<u32>, u8, Result<(u32, &[u8]), Dropped>); 16] = [
+    type Left<'a> = Result<(u32, &'a [u8]), Dropped>;
+    let rows: [(u32, Option<u32>, u8, Left<'_>); 16] = [
         (100, Some(100), ACK, Ok((100, b"hello"))),
         (100, None, ACK, Ok((100, b"hello"))),
         (102, Some(100), ACK, Ok((102, b"hello"))),
