@@ -1,5 +1,8 @@
 //! One machine, from probe to verdict: what `run` and `gate` share.
 
+mod scan;
+
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,7 +14,7 @@ use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 
 use crate::evidence::Evidence;
-use crate::host::Host;
+use crate::host::{Host, Older};
 use crate::inventory::{Inventory, compile};
 use crate::judge::{self, Judge, Judged};
 use crate::link::Hasher;
@@ -21,6 +24,7 @@ use crate::policy::read_policies;
 use crate::probe::{self, Direction, Flags, Kind, Probe, Record, Totals};
 use crate::trace::{self, Directive, Tracer, Wanted};
 use crate::wire;
+use scan::Scans;
 
 /// Reads policies and inventory from files and compiles them; every problem of all files at once.
 pub fn load(policies: &[PathBuf], inventory: &[PathBuf]) -> Result<WatchList, Problems> {
@@ -70,6 +74,9 @@ pub struct Engine {
     latency: Histogram<u64>,
     unreadable: u64,
     ring_octets: u64,
+    scans: Scans,
+    /// Connections that were there before the probes were attached, or opened just then; until the first step.
+    older: Vec<Older>,
     /// Nodes of the inventory of which no pod was found on this machine.
     pub uncovered: Vec<String>,
 }
@@ -105,6 +112,8 @@ impl Engine {
             tracer.classify(cgroup, &mut directives);
         }
         direct(&mut probe, &mut directives)?;
+        // After the probes were attached: what is opened from here on is in a record too.
+        let older = tracer.machine().accepted();
         let mut judge = Judge::new(watch, options.judge);
         judge.set_coverage(uncovered.is_empty());
         Ok(Self {
@@ -116,6 +125,8 @@ impl Engine {
             latency: Histogram::new_with_bounds(1, 3_600_000_000, 3).context("making a histogram")?,
             unreadable: 0,
             ring_octets: 0,
+            scans: Scans::default(),
+            older,
             uncovered,
         })
     }
@@ -132,12 +143,23 @@ impl Engine {
         let (tracer, directives) = (&mut self.tracer, &mut self.directives);
         let (judge, evidence) = (&mut self.judge, &mut self.evidence);
         // Evidence is handed on at once: that of a whole drain may be large.
+        let older = std::mem::take(&mut self.older);
+        let mut opened = HashSet::new();
         let mut drained = self.probe.drain(|record: Record<'_>| {
+            if let (false, Record::Opened(new)) = (older.is_empty(), &record) {
+                opened.insert((new.local, new.remote));
+            }
             tracer.record(record, directives, evidence);
             evidence.drain(..).for_each(|evidence| judge.apply(evidence, out));
         })?;
         self.ring_octets += drained.bytes;
-        // What the programs could not read is a loss like any other.
+        for Older { container, local, remote } in older {
+            if !opened.contains(&(local, remote)) {
+                self.tracer.older(&container, local, remote, drained.until_ns, &mut self.evidence);
+            }
+        }
+        self.scans.run(&mut self.probe, &mut self.tracer, drained.until_ns, &mut self.evidence)?;
+        // Sockets that went unseen are a loss like any other, and anybody's.
         let unreadable = self.unreadable_packets()?;
         drained.lost[Kind::Data].records += unreadable - self.unreadable;
         self.unreadable = unreadable;
@@ -158,8 +180,7 @@ impl Engine {
     }
 
     fn unreadable_packets(&self) -> anyhow::Result<u64> {
-        let Totals { unparsable, extension_headers, no_storage, copy_failed, fragments, .. } = self.probe.totals()?;
-        Ok(unparsable + extension_headers + no_storage + copy_failed + fragments)
+        Ok(self.probe.totals()?.no_storage)
     }
 
     /// Something that was seen has no final verdict yet.
@@ -171,6 +192,18 @@ impl Engine {
 
     pub fn judge(&self) -> &Judge {
         &self.judge
+    }
+
+    /// Ways past the probes that were found on this machine, and checks that could not be made.
+    pub fn findings(&self) -> impl Iterator<Item = String> {
+        let others = self.counters().other_protocols.iter();
+        let others = others.map(|(what, sockets)| format!("not TCP: {what} ({sockets} sockets or connections)"));
+        self.scans.findings().cloned().chain(others)
+    }
+
+    /// Those of the machine that nobody was told yet.
+    pub fn take_new_findings(&mut self) -> Vec<String> {
+        self.scans.take_new()
     }
 
     pub fn counters(&self) -> &trace::Counters {

@@ -4,8 +4,10 @@ mod cgroup;
 mod index;
 mod process;
 mod procfs;
+mod sockets;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,6 +23,8 @@ use crate::trace::Machine;
 pub use cgroup::{PodCgroup, parse_cgroup_path};
 pub use index::CgroupIndex;
 pub use process::{Identity, Proc, ProcTable, ProxyProcess, Serves};
+pub use sockets::{AF_VSOCK, count as count_sockets};
+pub use watched::{Hole, Older};
 
 /// Processes whose answer is remembered; past it, all are looked at anew.
 const REMEMBERED: usize = 16_384;

@@ -10,6 +10,7 @@ mod foreign;
 mod mount;
 mod preflight;
 mod record;
+mod redirect;
 mod ring;
 mod running;
 mod shares;
@@ -22,6 +23,7 @@ pub use preflight::{Finding, Status, preflight};
 pub use record::{
     Closed, Comm, Created, Data, Direction, Kind, Note, Opened, Other, Passage, Record, Side, Stray, TcpFlags,
 };
+pub use redirect::{Redirections, redirections};
 pub use running::{Drained, Losses, Lost, LostOf, Probe, ProgramTime, Totals, boot_ns};
 
 use std::path::PathBuf;

@@ -15,6 +15,7 @@ mod openings;
 mod others;
 mod responses;
 mod socket;
+mod unseen;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -156,6 +157,10 @@ pub struct Tracer<M> {
     by_age: Fair,
     /// Sockets that dialled and asked for a change of protocol at this offset: the other end tells how it was answered.
     switching: FxHashMap<ConnKey, (u64, u64)>,
+    /// Something can hand octets to sockets past every hook.
+    unseen: Option<String>,
+    /// What was told beside the records, by its number.
+    told: FxHashSet<u64>,
     /// Peers whose QUIC was told of, by the cgroup that got it.
     quic: FxHashSet<(u64, IpAddr)>,
     openings_lost: Openings,
@@ -185,6 +190,8 @@ impl<M: Machine> Tracer<M> {
             sockets: FxHashMap::default(),
             by_age: Fair::default(),
             switching: FxHashMap::default(),
+            unseen: None,
+            told: FxHashSet::default(),
             quic: FxHashSet::default(),
             openings_lost: Openings::default(),
             early: Early::default(),

@@ -7,6 +7,8 @@ mod budgets;
 mod connections;
 #[path = "probe/cost.rs"]
 mod cost;
+#[path = "probe/epochs.rs"]
+mod epochs;
 #[path = "probe/life.rs"]
 mod life;
 #[path = "probe/options.rs"]

@@ -9,7 +9,7 @@ use aya_ebpf::{
 };
 use waypoint_verify_ebpf::{
     map::{Settings, Socket, counter, owner, socket},
-    record::{flag, hook, side},
+    record::{flag, hook, kind, side},
 };
 
 use crate::{
@@ -81,6 +81,9 @@ pub fn observe(ctx: &SkBuffContext, hook: u8) {
         if let Some(packet) = packet::parse(ctx) {
             let seen = Seen { skb, sk, socket, settings, verdict, side: side::UNKNOWN, hook };
             dispatch(seen, &packet);
+        } else {
+            // It may have been payload: a loss like any other, of this owner.
+            maps::lost(maps::share((*socket).cgroup), kind::DATA, 0, false);
         }
     }
 }

@@ -111,6 +111,7 @@ pub fn observe(
                 _ = terminate.recv() => break Ended::Signal,
             }
             engine.step(&mut judged)?;
+            engine.take_new_findings().iter().for_each(|finding| eprintln!("finding: {finding}"));
             printer.verdicts(&mut judged)?;
             if enough(&engine) {
                 break Ended::Enough;

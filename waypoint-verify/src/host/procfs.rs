@@ -8,9 +8,6 @@ use std::path::Path;
 
 use super::process::{Identity, Image, Proc, ProcTable};
 
-/// `TCP_LISTEN` in `/proc/net/tcp`.
-const LISTEN: &str = "0A";
-
 /// `PROC_PID_INIT_INO` of the kernel's include/linux/proc_ns.h.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
@@ -47,7 +44,7 @@ pub fn table(proc_root: &Path, pids: BTreeSet<u32>) -> ProcTable {
     table
 }
 
-fn sockets(proc_root: &Path, pid: u32) -> BTreeSet<u64> {
+pub fn sockets(proc_root: &Path, pid: u32) -> BTreeSet<u64> {
     let entries = fs::read_dir(proc_root.join(pid.to_string()).join("fd")).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
@@ -59,35 +56,25 @@ fn sockets(proc_root: &Path, pid: u32) -> BTreeSet<u64> {
 
 /// Listening TCP sockets of the process's network namespace, with their inodes. `None`: it is gone.
 pub fn listeners(proc_root: &Path, pid: u32) -> Option<Vec<(SocketAddr, u64)>> {
-    let net = proc_root.join(pid.to_string()).join("net");
-    let v4 = fs::read_to_string(net.join("tcp")).ok()?;
-    let v6 = fs::read_to_string(net.join("tcp6")).unwrap_or_default();
-    Some(parse_listeners(&v4).into_iter().chain(parse_listeners(&v6)).collect())
+    let all = super::sockets::tcp(proc_root, pid)?;
+    Some(all.into_iter().filter(|socket| socket.listens).map(|socket| (socket.local, socket.inode)).collect())
 }
 
-pub(super) fn parse_listeners(text: &str) -> Vec<(SocketAddr, u64)> {
-    text.lines()
-        .skip(1)
-        .filter_map(|line| {
-            let fields: Vec<_> = line.split_ascii_whitespace().collect();
-            if *fields.get(3)? != LISTEN {
-                return None;
+/// `0100007F:1F91`, of either family.
+pub(super) fn parse_address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let ip = match ip.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(ip)?)),
+        32 => {
+            let mut octets = [0; 16];
+            for (at, octets) in octets.chunks_exact_mut(4).enumerate() {
+                octets.copy_from_slice(&word(ip.get(at * 8..at * 8 + 8)?)?);
             }
-            let (ip, port) = fields[1].split_once(':')?;
-            let ip = match ip.len() {
-                8 => IpAddr::V4(Ipv4Addr::from(word(ip)?)),
-                32 => {
-                    let mut octets = [0; 16];
-                    for (at, octets) in octets.chunks_exact_mut(4).enumerate() {
-                        octets.copy_from_slice(&word(ip.get(at * 8..at * 8 + 8)?)?);
-                    }
-                    IpAddr::V6(Ipv6Addr::from(octets))
-                }
-                _ => return None,
-            };
-            Some((SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?), fields.get(9)?.parse().ok()?))
-        })
-        .collect()
+            IpAddr::V6(Ipv6Addr::from(octets))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
 /// The kernel prints each word of an address (network order in memory) as a number of the host.

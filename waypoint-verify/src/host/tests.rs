@@ -90,7 +90,9 @@ proptest! {
     fn no_path_makes_the_parser_panic(path in "\\PC{0,80}") {
         let _ = parse_cgroup_path(&path);
         let _ = procfs::parse_stat(&path);
-        let _ = procfs::parse_listeners(&format!("\n{path}"));
+        let _ = sockets::parse_tcp(&format!("\n{path}"));
+        let _ = sockets::parse_raw_tcp(&format!("\n{path}"));
+        let _ = sockets::parse_unix_listeners(&format!("\n{path}"));
     }
 }
 
@@ -248,13 +250,26 @@ fn stat_lines_with_any_name_are_read() {
 }
 
 #[test]
-fn listening_sockets_are_read_in_both_families() {
+fn tcp_sockets_are_read_in_both_families() {
     let text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
         0: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 555 1 x\n\
         1: 0100007F:1F92 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 556 1 x\n\
-        2: 00000000000000000000000001000000:1F93 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 557 1 x\n";
-    let found = procfs::parse_listeners(text);
-    assert_eq!(found, [("127.0.0.1:8081".parse().unwrap(), 555), ("[::1]:8083".parse().unwrap(), 557)]);
+        2: 00000000000000000000000001000000:1F93 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 557 1 x\n\
+        3: 0000000000000000FFFF00000100007F:1F94 0000000000000000FFFF00000200007F:0050 01 0:0 0:0 0 0 0 558 1 x\n\
+        4: 0100007F:1F95 0200007F:0050 06 0:0 0:0 0 0 0 0 1 x\n";
+    let found = sockets::parse_tcp(text);
+    let row =
+        |socket: &sockets::TcpSocket| (socket.local.to_string(), socket.remote.port(), socket.inode, socket.listens);
+    let expected = [
+        ("127.0.0.1:8081", 0, 555, true),
+        ("127.0.0.1:8082", 0, 556, false),
+        ("[::1]:8083", 0, 557, true),
+        ("127.0.0.1:8084", 80, 558, false),
+    ];
+    assert_eq!(
+        found.iter().map(row).collect::<Vec<_>>(),
+        expected.map(|(local, remote, inode, listens)| (local.to_owned(), remote, inode, listens))
+    );
 }
 
 /// This very process, seen through the real /proc and a directory in place of its cgroup.
@@ -283,4 +298,18 @@ fn this_process_is_the_proxy_of_its_own_container_and_a_child_is_not() {
     assert_eq!(host.container_cgroups().len(), 2);
     assert_eq!(host.uncovered_nodes(), ["node-2"]);
     fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn raw_sockets_of_tcp_and_listening_unix_sockets_are_told_from_the_others() {
+    let raw = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+        1: 00000000:0001 00000000:0000 07 0:0 00:0 0 0 0 700 2 0 0\n\
+        6: 00000000:0006 00000000:0000 07 0:0 00:0 0 0 0 701 2 0 0\n";
+    assert_eq!(sockets::parse_raw_tcp(raw), [701]);
+    let unix = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+        0000000000000000: 00000002 00000000 00010000 0001 01 800 /run/a b.sock\n\
+        0000000000000000: 00000003 00000000 00000000 0001 03 801 /run/connected.sock\n\
+        0000000000000000: 00000002 00000000 00010000 0001 01 802\n\
+        0000000000000000: 00000002 00000000 00010000 0005 01 803 @abstract\n";
+    assert_eq!(sockets::parse_unix_listeners(unix), ["/run/a b.sock", "@abstract"]);
 }

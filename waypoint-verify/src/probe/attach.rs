@@ -101,7 +101,7 @@ impl Attached {
             ring: config.ring_bytes,
             share: u32::from(config.owner_share.min(100)) * 256 / 100,
         };
-        Probe::enable(ebpf, maps, Ring::new(ring).map_err(ProbeError::Ring)?, settings)
+        Probe::enable(ebpf, maps, Ring::new(ring).map_err(ProbeError::Ring)?, settings, config.cgroup_root)
     }
 }
 

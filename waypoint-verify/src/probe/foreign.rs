@@ -30,18 +30,19 @@ struct Query {
     revision: u64,
 }
 
-/// Programs that take effect at this cgroup, its ancestors' included, in words: `cgroup_skb/ingress: sd_fw_ingress (id 7)`.
+/// Programs that take effect at this cgroup, its ancestors' included: their ids, and in words
+/// `cgroup_skb/ingress: sd_fw_ingress (id 7)`.
 ///
 /// # Errors
 /// If the directory cannot be opened or the kernel refuses to tell.
-pub(super) fn programs(cgroup: &Path) -> io::Result<Vec<String>> {
+pub(super) fn programs(cgroup: &Path) -> io::Result<Vec<(u32, String)>> {
     let directory = File::open(cgroup)?;
     let mut found = Vec::new();
     for (hook, attach_type) in HOOKS {
         for id in query(&directory, attach_type)? {
             let named = loaded_programs().flatten().find(|program| program.id() == id);
             let name = named.and_then(|program| program.name_as_str().map(str::to_owned)).unwrap_or_default();
-            found.push(format!("{hook}: {name} (id {id})"));
+            found.push((id, format!("{hook}: {name} (id {id})")));
         }
     }
     Ok(found)

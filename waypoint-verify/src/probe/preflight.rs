@@ -6,10 +6,9 @@ use std::{
     path::Path,
 };
 
-use aya::programs::loaded_programs;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 
-use super::{Config, ProbeError, attach::Loaded, cgroup2_root};
+use super::{Config, ProbeError, Redirections, attach::Loaded, cgroup2_root, redirections};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(check: &'static str, status: Status, detail: impl Into<String>) -> Self {
+    pub fn new(check: &'static str, status: Status, detail: impl Into<String>) -> Self {
         Self { check, status, detail: detail.into() }
     }
 
@@ -67,8 +66,11 @@ fn foreign(cgroup: &Path) -> Finding {
     const CHECK: &str = "other programs on the hooks";
     match super::foreign::programs(cgroup) {
         Ok(programs) if programs.is_empty() => Finding::new(CHECK, Status::Good, "none"),
-        Ok(programs) => Finding::new(CHECK, Status::Good, format!("run beside ours: {}", programs.join(", "))),
-        Err(error) => Finding::new(CHECK, Status::Warning, format!("cannot be listed ({error}); try as root")),
+        Ok(programs) => Finding::new(CHECK, Status::Good, {
+            let programs: Vec<_> = programs.into_iter().map(|(_, program)| program).collect();
+            format!("run beside ours: {}", programs.join(", "))
+        }),
+        Err(error) => Finding::new(CHECK, Status::Warning, format!("not checked ({error}); try as root")),
     }
 }
 
@@ -110,30 +112,20 @@ fn missing_of(effective: u64) -> Vec<&'static str> {
 /// Programs that can hand bytes from socket to socket past every IP hook.
 fn sockmaps() -> Finding {
     const CHECK: &str = "sockmap redirection";
-    // enum bpf_prog_type, which aya does not export.
-    const SK_SKB: u32 = 14;
-    const SK_MSG: u32 = 16;
-    let mut ids = Vec::new();
-    for program in loaded_programs() {
-        match program {
-            Ok(program) if [SK_SKB, SK_MSG].contains(&(program.program_type() as u32)) => {
-                ids.push(program.id().to_string())
-            }
-            Ok(_) => {}
-            Err(error) => {
-                return Finding::new(
-                    CHECK,
-                    Status::Warning,
-                    format!("programs cannot be listed without CAP_SYS_ADMIN: {error}"),
-                );
-            }
+    match redirections() {
+        Ok(found) if found == Redirections::default() => {
+            Finding::new(CHECK, Status::Good, "no sk_msg or sk_skb program is loaded, no sockmap or sockhash")
         }
-    }
-    if ids.is_empty() {
-        Finding::new(CHECK, Status::Good, "no sk_msg or sk_skb program is loaded")
-    } else {
-        let ids = ids.join(", ");
-        Finding::new(CHECK, Status::Warning, format!("programs {ids} can move bytes that no IP hook sees"))
+        Ok(Redirections { programs, maps }) if programs.is_empty() => Finding::new(
+            CHECK,
+            Status::Warning,
+            format!("without a program, but with maps for one: {}", maps.join(", ")),
+        ),
+        Ok(Redirections { programs, .. }) => {
+            let programs = programs.join(", ");
+            Finding::new(CHECK, Status::Warning, format!("can move bytes that no IP hook sees: {programs}"))
+        }
+        Err(error) => Finding::new(CHECK, Status::Warning, format!("not checked: needs CAP_SYS_ADMIN ({error})")),
     }
 }
 

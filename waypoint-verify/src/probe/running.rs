@@ -7,6 +7,7 @@ use std::{
     fmt, io,
     ops::{Add, Index, IndexMut, Sub},
     os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -47,6 +48,7 @@ pub struct Probe {
     ebpf: Ebpf,
     maps: Maps,
     ring: Ring,
+    cgroup_root: PathBuf,
     /// Hands on what the programs log: the first few of what should not happen.
     flush_log: Box<dyn FnMut() + Send + Sync>,
     settings: Settings,
@@ -228,12 +230,19 @@ impl Probe {
         Loaded::load(config)?.attach()?.enable()
     }
 
-    pub(super) fn enable(mut ebpf: Ebpf, maps: Maps, ring: Ring, settings: Settings) -> Result<Self, ProbeError> {
+    pub(super) fn enable(
+        mut ebpf: Ebpf,
+        maps: Maps,
+        ring: Ring,
+        settings: Settings,
+        cgroup_root: PathBuf,
+    ) -> Result<Self, ProbeError> {
         let mut logger = EbpfLogger::init(&mut ebpf).map_err(|_| ProbeError::Missing("AYA_LOGS"))?;
         let mut probe = Self {
             ebpf,
             maps,
             ring,
+            cgroup_root,
             flush_log: Box::new(move || logger.flush()),
             settings,
             lost: Losses::default(),
@@ -413,6 +422,17 @@ impl Probe {
     /// If the kernel refuses.
     pub fn forget_idle_owners(&mut self) -> Result<(), ProbeError> {
         self.maps.shares.forget_idle()
+    }
+
+    /// Other people's programs on the hooks, in words.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn foreign_programs(&self) -> io::Result<Vec<String>> {
+        let own: Vec<u32> =
+            PROGRAMS.iter().filter_map(|(_, name)| Some(self.ebpf.program(name)?.info().ok()?.id())).collect();
+        let all = super::foreign::programs(&self.cgroup_root)?;
+        Ok(all.into_iter().filter(|(id, _)| !own.contains(id)).map(|(_, program)| program).collect())
     }
 
     /// Lets the kernel measure BPF programs (all of the machine's) as long as the probe runs. Costs some 20 ns per run.

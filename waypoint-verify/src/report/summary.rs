@@ -48,7 +48,8 @@ pub struct Unread {
 }
 
 impl Summary {
-    pub fn of(engine: &Engine, findings: Vec<String>) -> anyhow::Result<Self> {
+    pub fn of(engine: &Engine, mut findings: Vec<String>) -> anyhow::Result<Self> {
+        findings.extend(engine.findings());
         let totals = engine.totals()?;
         Ok(Self {
             r#type: "summary",
@@ -128,6 +129,12 @@ impl fmt::Display for Summary {
             line(f, "mirrors", tally.mirrors)?;
             line(f, "withdrawn", tally.withdrawn)?;
             line(f, "records lost", tally.lost)?;
+        }
+        for (owner, records) in &self.counters.lost_by_owner {
+            writeln!(f, "records lost of {owner}: {records}")?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "finding: {finding}")?;
         }
         for node in &self.uncovered_nodes {
             writeln!(f, "not covered: node {node}")?;

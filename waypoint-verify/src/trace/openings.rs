@@ -93,6 +93,9 @@ impl<M: Machine> Tracer<M> {
                 out,
             );
         }
+        if let Some(why) = self.unseen.clone() {
+            self.blind(opened.cookie, Reason::NotCovered, &why, opened.ts, out);
+        }
         for data in self.early.take(opened) {
             let data = data.as_data();
             match data.direction {
@@ -162,7 +165,9 @@ impl<M: Machine> Tracer<M> {
         if !role.target && !role.proxy {
             return;
         }
-        if !self.machine.listens(&container, stray.socket_local) {
+        if !self.machine.listens(&container, stray.socket_local)
+            || !self.is_news(&container, stray.socket_local, stray.socket_remote)
+        {
             return;
         }
         self.counters.predating_connections += 1;

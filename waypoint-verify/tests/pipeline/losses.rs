@@ -6,8 +6,8 @@ use waypoint_verify::probe::{Kind, Side};
 use waypoint_verify::trace::Limits;
 
 use crate::world::{
-    ATTACKER, BACKEND, CLIENT, ENVOY, INGRESS_IP, Path, TARGET, UPSTREAM, World, gateway_guards, policy, texts,
-    watch_list, waypoint_guards,
+    ATTACKER, BACKEND, CLIENT, ENVOY, INGRESS_IP, Path, TARGET, UPSTREAM, World, container, gateway_guards, policy,
+    texts, watch_list, waypoint_guards,
 };
 
 fn watch() -> WatchList {
@@ -223,4 +223,81 @@ fn a_predating_connection_into_the_waypoint_may_have_caused_what_its_peer_could(
     path.respond(&mut world);
     world.tick(50);
     assert_eq!(world.verdicts(), ["Unverified(predatesAgent)"]);
+}
+
+#[test]
+fn a_connection_that_is_older_than_the_probes_is_told_once_however_it_is_found() {
+    for stray_first in [false, true] {
+        let mut world = World::default();
+        let (local, remote) = (TARGET.parse().unwrap(), "10.244.1.66:1000".parse().unwrap());
+        let found =
+            |world: &mut World| world.beside(|tracer, out| tracer.older(&container(BACKEND), local, remote, 1, out));
+        if !stray_first {
+            found(&mut world);
+        }
+        world.stray(7777, BACKEND, TARGET, "10.244.1.66:1000");
+        found(&mut world);
+        world.tick(1);
+        assert_eq!(world.verdicts(), ["Unverified(predatesAgent)"], "{stray_first}");
+    }
+}
+
+#[test]
+fn while_something_can_redirect_octets_no_connection_is_verified() {
+    // Before or after the connections were opened; whether it is gone when the request comes.
+    for (before, gone) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut world = World::default();
+        let why = || Some("sk_msg".to_owned());
+        if before {
+            world.beside(|tracer, out| tracer.redirected(why(), 1, out));
+        }
+        let mut path = Path::open(&mut world);
+        if !before {
+            world.beside(|tracer, out| tracer.redirected(why(), 1, out));
+        }
+        if gone {
+            world.beside(|tracer, out| tracer.redirected(None, 1, out));
+        }
+        path.request(&mut world, "/", "");
+        path.respond(&mut world);
+        world.tick(50);
+        assert_eq!(world.verdicts(), ["Unverified(notCovered)"], "{before} {gone}");
+    }
+    let mut world = World::default();
+    world.beside(|tracer, out| tracer.redirected(Some("sk_msg".to_owned()), 1, out));
+    world.beside(|tracer, out| tracer.redirected(None, 1, out));
+    let mut path = Path::open(&mut world);
+    path.request(&mut world, "/", "");
+    path.respond(&mut world);
+    world.tick(50);
+    assert_eq!(world.verdicts(), ["Verified"], "connections that were opened after it was gone");
+}
+
+#[test]
+fn what_is_no_tcp_is_named_and_quic_is_unverified() {
+    let mut world = World::default();
+    for _ in 0..2 {
+        world.datagram(BACKEND, "10.244.1.66:53", "10.244.1.4:40000", false);
+        world.datagram(BACKEND, "10.244.1.66:500", TARGET, false);
+        world.datagram(CLIENT, "10.244.1.66:500", "10.244.1.1:443", true);
+        world.datagram(BACKEND, "10.244.1.66:500", TARGET, true);
+    }
+    world.tick(1);
+    assert_eq!(world.verdicts(), ["Unverified(opaque)"], "once for each peer");
+    let named: Vec<_> = world.counters().other_protocols.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    let backend = container(BACKEND);
+    let expected =
+        ["QUIC to port 8084", "UDP from port 53", "UDP to port 8084"].map(|name| format!("{name} into {backend}"));
+    assert_eq!(named, expected.each_ref().map(|name| (name.as_str(), 2)));
+}
+
+#[test]
+fn a_container_that_can_get_requests_past_its_kernel_is_told_once() {
+    let mut world = World::default();
+    for _ in 0..2 {
+        world.beside(|tracer, out| tracer.can_be_bypassed(&container(BACKEND), "a packet socket", 1, out));
+        world.beside(|tracer, out| tracer.can_be_bypassed(&container(CLIENT), "a packet socket", 1, out));
+    }
+    world.tick(1);
+    assert_eq!(world.verdicts(), ["Unverified(notCovered)"]);
 }

@@ -1,6 +1,6 @@
 //! Connections that end, and such as began before anyone looked.
 
-use waypoint_verify::probe::{Closed, Passage, Record, Side, Stray, TcpFlags};
+use waypoint_verify::probe::{Closed, Other, Passage, Record, Side, Stray, TcpFlags};
 
 use super::{Connection, FIN, RST, World};
 
@@ -58,6 +58,21 @@ impl World {
             payload_len: 10,
             tcp_flags: TcpFlags(0x18),
             state: 1,
+            unclassified: false,
+        }));
+    }
+
+    /// A UDP socket of `cgroup` got something.
+    pub fn datagram(&mut self, cgroup: u64, from: &str, to: &str, quic: bool) {
+        self.record(Record::Other(Other {
+            ts: self.clock,
+            cookie: 8888,
+            cgroup,
+            protocol: 17,
+            sock_type: 2,
+            local: to.parse().unwrap(),
+            remote: from.parse().unwrap(),
+            quic,
             unclassified: false,
         }));
     }

@@ -84,6 +84,13 @@ impl World {
         }
     }
 
+    /// What is told to the tracer beside the records.
+    pub fn beside(&mut self, tell: impl FnOnce(&mut Tracer<Cgroups>, &mut Vec<Evidence>)) {
+        let mut evidence = Vec::new();
+        tell(&mut self.tracer, &mut evidence);
+        self.testify(evidence);
+    }
+
     fn testify(&mut self, evidence: Vec<Evidence>) {
         for evidence in evidence {
             self.testified.push(evidence.clone());
