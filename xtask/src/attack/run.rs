@@ -62,6 +62,7 @@ fn play(attacks: &[Attack]) -> Result<Vec<Row>> {
     }
     stage.tally()?;
     stage.tell_unlabelled();
+    stage.tell_taken_back();
     let Stage { lab, labels, mut wrong, .. } = stage;
     lab.down()?;
     for label in &labels {

@@ -1,5 +1,8 @@
 //! What an attack is played on: a lab, the real program that watches it, and the truth about what is sent.
 
+mod count;
+mod declare;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,10 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::label::{Intent, Label, fate, of_path};
-use super::truth::Truth;
-use crate::client::Outcome;
-use crate::demo::{Count, Verifier};
+use super::label::Label;
+use crate::demo::Verifier;
 use crate::lab::{Lab, Topology};
 
 /// What Envoy puts behind the authority of a mirrored request.
@@ -109,65 +110,6 @@ impl Stage {
         self.verifier = Some(verifier);
     }
 
-    /// Declares requests that go the demanded way, and what must be said of them; returns the beginning of their paths.
-    pub fn legitimate<C: Into<Count>, const N: usize>(
-        &mut self,
-        name: &str,
-        expected: [(&'static str, C); N],
-    ) -> String {
-        self.declare(Intent::Legitimate, name, expected.map(|(what, count)| (what, count.into())).to_vec())
-    }
-
-    /// Declares requests that go past the waypoint.
-    pub fn bypass<C: Into<Count>, const N: usize>(&mut self, name: &str, expected: [(&'static str, C); N]) -> String {
-        self.declare(Intent::Bypass, name, expected.map(|(what, count)| (what, count.into())).to_vec())
-    }
-
-    /// Declares requests that must not arrive at all: whoever is on the way refuses them.
-    pub fn refused(&mut self, name: &str) -> String {
-        self.declare(Intent::Bypass, name, Vec::new())
-    }
-
-    /// The same with expectations that are computed.
-    pub fn declare(&mut self, intent: Intent, name: &str, expected: Vec<(&'static str, Count)>) -> String {
-        let label = Label::new(intent, self.playing.attack, name, expected);
-        let path = label.path.clone();
-        self.labels.push(label);
-        path
-    }
-
-    /// These requests were sent on connections that may be judged as such, without a path.
-    pub fn sent_on(&mut self, label: &str, outcomes: &[Outcome]) {
-        for local in outcomes.iter().filter_map(|outcome| outcome.local) {
-            self.sent_from(label, local);
-        }
-    }
-
-    /// What is sent from this address is of this label, where it has no path.
-    pub fn sent_from(&mut self, label: &str, local: SocketAddr) {
-        self.connections.insert(local, label.to_owned());
-    }
-
-    /// What has exactly this path is of this label: where the way that it took is only known afterwards.
-    pub fn was(&mut self, path: &str, label: &str) {
-        self.paths.insert(path.to_owned(), label.to_owned());
-    }
-
-    /// Copies that a mirror made of requests of a label (their authority ends in `-shadow`) are of another one.
-    pub fn copies(&mut self, of: &str, label: &str) {
-        self.paths.insert(format!("{of}{SHADOW}"), label.to_owned());
-    }
-
-    /// These requests carry their label as `User-Agent`, because nothing else tells them apart.
-    pub fn told_by_backends(&mut self) {
-        self.by_agent = true;
-    }
-
-    /// Connections that nothing else tells are of this label: those between proxies, where records may be lost.
-    pub fn label_rest(&mut self, label: &str) {
-        self.rest = Some(label.to_owned());
-    }
-
     /// What the gate's exit code must be one of.
     pub fn exits(&mut self, codes: &[i32]) -> Result<()> {
         self.end()?;
@@ -211,11 +153,26 @@ impl Stage {
         of.collect::<Vec<_>>().into_iter()
     }
 
+    /// Waits until so many of a label were judged for good, whatever was said of them.
+    pub fn judged(&mut self, path: &str, count: u64) -> Result<()> {
+        self.listen_until(|labels| {
+            let of = labels.iter().filter(|label| label.path == path);
+            of.map(|label| label.seen.values().sum::<u64>() - label.provisional).sum::<u64>() >= count
+        })
+    }
+
     fn settle_those(&mut self, mine: impl Fn(&Label) -> bool) -> Result<()> {
+        self.listen_until(|labels| {
+            labels.iter().filter(|label| mine(label)).all(|label| label.differences().is_empty())
+        })
+    }
+
+    /// Gives up after a while: what is missing is told as a difference.
+    fn listen_until(&mut self, done: impl Fn(&[Label]) -> bool) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
             self.tally()?;
-            if self.labels.iter().filter(|label| mine(label)).all(|label| label.differences().is_empty()) {
+            if done(&self.labels) {
                 return Ok(());
             }
             let Some(verifier) = &mut self.verifier else { return Ok(()) };
@@ -252,79 +209,5 @@ impl Stage {
         while verifier.listen(Instant::now() + PATIENCE)? {}
         self.told.push(std::mem::take(&mut verifier.verdicts));
         Ok(())
-    }
-
-    /// Counts the newest verdict of each message under its label.
-    pub(super) fn tally(&mut self) -> Result<()> {
-        if self.by_agent {
-            let truth = Truth::read(&self.lab)?;
-            let labels = truth.labels(self.latest().map(|(_, verdict)| verdict));
-            self.agents = labels.into_iter().map(|(message, label)| (message.to_owned(), label)).collect();
-        }
-        let mut seen: Vec<(usize, String, bool, String)> = Vec::new();
-        for (_, verdict) in self.latest() {
-            let Some(label) = self.label_of(verdict) else { continue };
-            let fate = fate(verdict);
-            let provisional = verdict["verdict"] == "verified" && verdict["final"] == false;
-            seen.push((label, fate, provisional, verdict["explanation"].to_string()));
-        }
-        for label in &mut self.labels {
-            label.seen.clear();
-            label.provisional = 0;
-        }
-        for (label, fate, provisional, explanation) in seen {
-            let label = &mut self.labels[label];
-            label.samples.insert(fate.clone(), explanation);
-            *label.seen.entry(fate).or_default() += 1;
-            label.provisional += u64::from(provisional);
-        }
-        Ok(())
-    }
-
-    /// Verdicts that nobody declared, told to the attack under which they came.
-    pub(super) fn tell_unlabelled(&mut self) {
-        let unlabelled: Vec<_> = self
-            .latest()
-            .filter(|(_, verdict)| self.label_of(verdict).is_none())
-            .map(|(attack, verdict)| {
-                let explanation = &verdict["explanation"];
-                (attack, format!("a verdict that no label expects: {} {explanation}", fate(verdict)))
-            })
-            .collect();
-        self.wrong.extend(unlabelled);
-    }
-
-    fn label_of(&self, verdict: &Value) -> Option<usize> {
-        let explanation = &verdict["explanation"];
-        let by_agent = || self.agents.get(verdict["message"].as_str()?).cloned();
-        let request = &explanation["request"];
-        let by_path = || {
-            let path = request["path"].as_str()?;
-            let label = self.paths.get(path).cloned().or_else(|| of_path(path))?;
-            let copied = request["authority"].as_str().is_some_and(|authority| authority.ends_with(SHADOW));
-            let copy = copied.then(|| self.paths.get(&format!("{label}{SHADOW}"))).flatten();
-            Some(copy.cloned().unwrap_or(label))
-        };
-        let by_sender = || {
-            let address = explanation["sender"]["address"].as_str()?.parse().ok()?;
-            self.connections.get(&address).cloned()
-        };
-        let path = by_agent().or_else(by_path).or_else(by_sender).or_else(|| self.rest.clone())?;
-        self.labels.iter().position(|label| label.path == path)
-    }
-
-    /// The newest verdict of each message, with the attack under which it came. Each run of the verifier speaks for itself.
-    fn latest(&self) -> impl Iterator<Item = (&'static str, &Value)> {
-        let running = self.verifier.iter().map(|verifier| &verifier.verdicts);
-        let mut latest = BTreeMap::new();
-        for (run, verdicts) in self.told.iter().chain(running).enumerate() {
-            for (at, verdict) in verdicts.iter().enumerate() {
-                latest.insert((run, verdict["message"].as_str().unwrap_or_default()), (at, verdict));
-            }
-        }
-        latest.into_iter().map(|((run, _), (at, verdict))| {
-            let under = self.begun.iter().rev().find(|playing| (playing.run, playing.from) <= (run, at));
-            (under.map_or("", |playing| playing.attack), verdict)
-        })
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Result, ensure};
 
 use crate::client::{Outcome, Request, Script};
-use crate::lab::Place;
+use crate::lab::{Lab, Place, patience};
 
 /// GETs of a label's path, one after the other on one connection, each answered with 200.
 pub fn gets(place: &Place, to: SocketAddr, path: &str, count: usize) -> Result<Vec<Outcome>> {
@@ -18,7 +18,7 @@ pub fn send(place: &Place, to: SocketAddr, requests: Vec<Request>) -> Result<Vec
     answered(place.run(&Script::keep_alive(to, requests))?, count)
 }
 
-/// Whoever answers answers within this; who waits for more octets says nothing.
+/// Between the answers of one peer, in ms.
 pub const SILENCE: u64 = 200;
 
 /// Traffic that did not flow proves nothing.
@@ -27,4 +27,16 @@ pub fn answered(outcomes: Vec<Outcome>, count: usize) -> Result<Vec<Outcome>> {
     let failed = outcomes.iter().find(|outcome| outcome.status != 200);
     ensure!(failed.is_none(), "not answered with 200: {failed:?}");
     Ok(outcomes)
+}
+
+/// Waits until so many requests to the backend are under way, by what the Envoys say.
+pub fn in_flight(lab: &Lab, count: usize) -> Result<()> {
+    patience::wait("requests in flight", || {
+        let mut active = 0;
+        for node in &lab.plan().nodes {
+            let stats = lab.envoy(&node.name)?.admin("/stats?filter=hello-backend.*upstream_rq_active")?;
+            active += stats.lines().filter_map(|line| line.rsplit(": ").next()?.parse::<usize>().ok()).sum::<usize>();
+        }
+        Ok((active >= count).then_some(()))
+    })
 }

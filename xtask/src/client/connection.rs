@@ -15,6 +15,9 @@ use super::{Line, Shared, say};
 /// Nothing in the lab takes so long to answer; a slow body is many short waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long `Drain` waits for a first octet.
+const FIRST: Duration = Duration::from_secs(5);
+
 type Stream = BufReader<TcpStream>;
 
 /// Goes through the steps. After an error the remaining requests of the connection fail too, each with an outcome.
@@ -100,13 +103,16 @@ fn connect(connection: &Connection) -> Result<TcpStream> {
 
 /// A reset ends it as a FIN does: whoever sends odd octets has to expect one.
 fn drain(stream: &mut Stream, silence_ms: u64) -> Result<Outcome> {
-    stream.get_ref().set_read_timeout(Some(Duration::from_millis(silence_ms)))?;
+    stream.get_ref().set_read_timeout(Some(FIRST))?;
     let mut came = Vec::new();
     let mut block = vec![0; 64 * 1024];
     loop {
         match stream.read(&mut block) {
             Ok(0) => break,
-            Ok(some) => came.extend_from_slice(&block[..some]),
+            Ok(some) => {
+                came.extend_from_slice(&block[..some]);
+                stream.get_ref().set_read_timeout(Some(Duration::from_millis(silence_ms)))?;
+            }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             Err(error) => return Err(error.into()),

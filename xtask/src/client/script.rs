@@ -28,7 +28,8 @@ pub enum Step {
     Raw { pieces: Vec<String>, answers: usize },
     /// Send octets as they are, and read nothing.
     Octets(Vec<u8>),
-    /// Read whatever comes, until the peer closes or is silent for so many ms: one outcome, with what came as its body.
+    /// Read whatever comes, until the peer closes, or has said something and is silent for so many ms: one outcome, with what came as
+    /// its body. A peer that says nothing at all is given up after a few seconds.
     Drain { silence_ms: u64 },
     /// No more will be sent; answers may still come.
     Shut,

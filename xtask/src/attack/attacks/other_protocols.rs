@@ -15,7 +15,8 @@ pub const ATTACK: Attack = Attack {
     name: "other-protocols",
     source: "E7 E44",
     about: "TLS, PROXY protocol and others, to the backend and to the front door",
-    setting: Setting::Shared,
+    // What Envoy is sent here casts doubt on others for a while.
+    setting: Setting::Own,
     play,
 };
 
@@ -23,6 +24,7 @@ pub const ATTACK: Attack = Attack {
 type Row = (&'static str, &'static str, fn(&str) -> Vec<u8>);
 
 fn play(stage: &mut Stage) -> Result<()> {
+    stage.observe(&[])?;
     let (front, backend) = (stage.lab.gateway("hello-gateway")?, stage.lab.pod("hello-backend-1")?);
     let client = stage.lab.client("client-7")?;
     let rows: [Row; 4] = [

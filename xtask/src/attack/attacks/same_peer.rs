@@ -8,11 +8,10 @@ use anyhow::Result;
 
 use crate::attack::label::IN_ALL;
 use crate::attack::stage::Stage;
-use crate::attack::traffic::answered;
+use crate::attack::traffic::{answered, in_flight};
 use crate::attack::{Attack, Setting};
 use crate::client::{Connection, Held, Script, Step};
 use crate::demo::Count;
-use crate::lab::{Lab, patience};
 
 const EACH: usize = 8;
 
@@ -74,16 +73,4 @@ fn play(stage: &mut Stage) -> Result<()> {
     }
     stage.settle()?;
     stage.exits(&[3])
-}
-
-/// Waits until so many requests to the backend are under way, by what the Envoys say.
-fn in_flight(lab: &Lab, count: usize) -> Result<()> {
-    patience::wait("requests in flight", || {
-        let mut active = 0;
-        for node in &lab.plan().nodes {
-            let stats = lab.envoy(&node.name)?.admin("/stats?filter=hello-backend.*upstream_rq_active")?;
-            active += stats.lines().filter_map(|line| line.rsplit(": ").next()?.parse::<usize>().ok()).sum::<usize>();
-        }
-        Ok((active >= count).then_some(()))
-    })
 }
