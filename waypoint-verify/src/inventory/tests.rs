@@ -242,6 +242,48 @@ fn a_tcp_proxy_that_may_carry_plaintext_breaks_forwarded_for() {
         let watch = with(&envoy_config(&resource));
         let guards = gateway_guards(&watch);
         assert_eq!((guards.forwarded_for, guards.headers.any), (expected, any), "{resource}: {:?}", watch.findings);
+        assert_eq!(guards.makes_up, expected == ForwardedFor::Unknown || any, "{resource}");
+    }
+}
+
+/// Rows: a resource, and whether what departs may be of Envoy's own making because of it.
+#[test]
+fn what_envoy_sends_by_itself_may_look_like_any_request() {
+    let cluster = |fields: &str| format!("{{'@type': t/envoy.config.cluster.v3.Cluster, name: c, {fields}}}");
+    let hcm = |fields: &str| listener(&format!("useRemoteAddress: true, {fields}"));
+    let log = |kind: &str| {
+        format!("accessLog: [{{name: x, typedConfig: {{'@type': t/envoy.extensions.access_loggers.{kind}}}}}]")
+    };
+    let transport = |kind: &str| cluster(&format!("transportSocket: {{name: x, typedConfig: {{'@type': t/{kind}}}}}"));
+    let rows = [
+        (cluster("connectTimeout: 5s, type: EDS, edsClusterConfig: {serviceName: s}, outlierDetection: {}"), false),
+        (cluster("edsClusterConfig: {edsConfig: {apiConfigSource: {apiType: REST, clusterNames: [c]}}}"), true),
+        (cluster("healthChecks: []"), false),
+        (cluster("healthChecks: [{httpHealthCheck: {path: /}}]"), true),
+        (cluster("health_checks: [{http_health_check: {path: /}}]"), true),
+        (cluster("upstreamConfig: {name: envoy.upstreams.http.tcp}"), true),
+        (cluster("fromTheFuture: 1"), true),
+        (transport("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"), false),
+        (transport("envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport"), true),
+        (cluster("transportSocketMatches: [{transportSocket: {name: envoy.transport_sockets.starttls}}]"), true),
+        (hcm(&log("file.v3.FileAccessLog")), false),
+        (hcm(&log("open_telemetry.v3.OpenTelemetryAccessLogConfig")), true),
+        (
+            hcm(
+                "httpFilters: [{name: envoy.filters.http.router, typedConfig: {'@type': t/envoy.extensions.filters.http.router.v3.Router, upstreamLog: [{name: x}]}}]",
+            ),
+            true,
+        ),
+        (hcm("tracing: {}"), false),
+        (hcm("tracing: {provider: {name: envoy.tracers.zipkin}}"), true),
+        (hcm("rds: {routeConfigName: r, configSource: {ads: {}}}"), false),
+        (hcm("rds: {routeConfigName: r, configSource: {apiConfigSource: {apiType: REST}}}"), true),
+        (hcm("httpFilters: [{name: envoy.filters.http.lua}]"), true),
+    ];
+    for (resource, made_up) in rows {
+        let watch = with(&envoy_config(&resource));
+        assert_eq!(gateway_guards(&watch).makes_up, made_up, "{resource}: {:?}", watch.findings);
+        assert!(!made_up || watch.findings.iter().any(|finding| finding.contains("destroys evidence")), "{resource}");
     }
 }
 
@@ -273,6 +315,9 @@ fn an_l7_network_policy_breaks_forwarded_for() {
         "{:?}",
         watch.findings
     );
+    assert!(!gateway_guards(&watch).makes_up);
+    // A parser of another protocol passes on octets.
+    assert!(gateway_guards(&with(&l7.replace("http: [{method: GET}]", "l7proto: r2d2, l7: [{}]"))).makes_up);
     let l4 = with(&l7.replace(", rules: {http: [{method: GET}]}", ""));
     assert_eq!(gateway_guards(&l4).forwarded_for, ForwardedFor::Appends(Appends::Envoy));
 }

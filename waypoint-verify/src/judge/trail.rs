@@ -95,6 +95,9 @@ impl<'a> Walk<'a> {
         if verdict == Verdict::Verified && ways.overdrawn.iter().any(Option::is_some) {
             verdict = Verdict::Unverified(Reason::Overdrawn);
         }
+        if verdict == Verdict::Verified && ways.unguarded {
+            verdict = Verdict::Unverified(Reason::Unguarded);
+        }
         if verdict != Verdict::Verified {
             // Only a Verified waits for counts; everything else stands on what is there.
             ways.pending.clear();
@@ -202,6 +205,7 @@ impl<'a> Walk<'a> {
             ways.add(Way::Past(originated), key);
             return None;
         }
+        ways.unguarded |= self.watch.proxies.get(&departure.instance.id).is_some_and(|proxy| proxy.guards.makes_up);
         ways.relied_on.push(key);
         match departure.status {
             Status::Pending => ways.pending.push(key),

@@ -64,6 +64,8 @@ pub enum Reason {
     NotCovered,
     /// A bound (table, body, header) was hit on this connection.
     Bound,
+    /// A proxy on the way is configured so that it may have made it up itself.
+    Unguarded,
 }
 
 impl Reason {
@@ -88,6 +90,7 @@ impl Reason {
             Self::Unacknowledged => "none needed unless it persists: the receiver did not take these bytes",
             Self::NotCovered => "run an agent on every node that can reach the target",
             Self::Bound => "raise the bound that the counters name",
+            Self::Unguarded => "remove from the Envoy what the findings name",
         }
     }
 }

@@ -141,6 +141,9 @@ pub struct Guards {
     pub correlation: BTreeSet<String>,
     /// Some route on this proxy mirrors requests.
     pub mirrors: bool,
+    /// Its configuration lets it send what nobody asked of it (health checks, telemetry, what an unknown filter calls), or what
+    /// could not be read as a request where it entered (TCP proxies). Such a departure may look like any other.
+    pub makes_up: bool,
     /// The proxy's own source addresses (a mirror appends one of them once more; a loopback peer shows as one).
     pub own_addresses: BTreeSet<IpAddr>,
 }

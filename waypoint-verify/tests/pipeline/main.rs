@@ -5,6 +5,7 @@ mod honest;
 mod hops;
 mod http2;
 mod losses;
+mod made_up;
 mod properties;
 mod switches;
 mod traffic;

@@ -38,6 +38,7 @@ impl Effects {
             trace: true,
             correlation: BTreeSet::new(),
             mirrors: false,
+            makes_up: false,
             own_addresses: BTreeSet::new(),
         };
         Self { guards, problems: Vec::new() }
@@ -99,7 +100,24 @@ impl Effects {
         );
     }
 
-    /// Nothing that this Envoy passes on can be relied on.
+    /// What departs may be of Envoy's own making.
+    pub fn makes_up(&mut self, place: &Problem, why: impl Into<String>) {
+        self.guards.makes_up = true;
+        let why = why.into();
+        self.say(
+            place,
+            format!("destroys evidence: {why}, so no request of any Gateway of this Envoy is known to be a client's"),
+            "remove it, or expect Unverified",
+        );
+    }
+
+    /// A sender's own octets depart, `x-forwarded-for` and all, and before it can be told what they are.
+    pub fn octets(&mut self, place: &Problem, why: impl Into<String>) {
+        self.guards.forwarded_for = ForwardedFor::Unknown;
+        self.makes_up(place, why);
+    }
+
+    /// Nothing that this Envoy passes on can be relied on, nor that it sends nothing else.
     pub fn anything(&mut self, place: &Problem, why: impl Into<String>) {
         let guards = &mut self.guards;
         guards.forwarded_for = ForwardedFor::Unknown;
@@ -107,6 +125,7 @@ impl Effects {
         guards.end_to_end_headers = false;
         guards.body = false;
         guards.trace = false;
+        guards.makes_up = true;
         for part in [&mut guards.method, &mut guards.path, &mut guards.authority] {
             part.get_or_insert_default().insert(Touch::Unknown);
         }

@@ -3,6 +3,7 @@
 //! A strict reader: a field or filter that is not listed here as harmless counts as one that can do anything.
 //! Both spellings of protobuf's JSON (`camelCase`, `snake_case`) are read.
 
+mod sends;
 mod tunnels;
 
 use serde_json::{Map, Value};
@@ -46,6 +47,7 @@ pub fn read(config: &Item<EnvoyConfig>, at: usize, resource: &Value, effects: &m
     let resource = snake(resource);
     let mut walk = Walk { config, effects };
     let path = format!("spec.resources[{at}]");
+    walk.sends(&resource, &path);
     match type_of(&resource) {
         "envoy.config.listener.v3.Listener" => walk.listener(&resource, &path),
         "envoy.config.route.v3.RouteConfiguration" => walk.route_configuration(&resource, &path),
@@ -445,6 +447,9 @@ impl Walk<'_> {
         }
         if is_set(hcm, "tracing") {
             let place = self.place(&at("tracing"));
+            if is_set(&hcm["tracing"], "provider") {
+                self.effects.makes_up(&place, "spans are sent to where the namespace says");
+            }
             self.effects.header(&place, "traceparent", Touch::Unknown);
             self.effects.some_headers();
         }
@@ -589,6 +594,8 @@ impl Walk<'_> {
     }
 
     fn cluster(&mut self, cluster: &Value, path: &str) {
+        self.only(sends::CLUSTER, cluster, path);
+        self.transports(cluster, path);
         if is_set(cluster, "filters") {
             self.anything(&format!("{path}.filters"), "what network filters towards the backend do is not known");
         }

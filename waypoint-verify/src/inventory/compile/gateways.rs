@@ -69,6 +69,8 @@ fn network_policies(inventory: &Inventory, effects: &mut Effects) {
         collect_l7(&policy.value, &mut found);
         if found.contains("mismatch") {
             effects.anything(&place, "its headerMatches change headers");
+        } else if found.contains("octets") {
+            effects.octets(&place, "its L7 rules use a listener that passes on whatever its client writes");
         } else if !found.is_empty() {
             effects.forwarded_for(&place, "its L7 rules use a listener that does not append to the header");
         }
@@ -90,11 +92,12 @@ fn collect_l7(value: &serde_json::Value, found: &mut BTreeSet<&'static str>) {
                 match name.as_str() {
                     // `toPorts[].rules` holds L7 rules; DNS ones do not go through Envoy.
                     "rules" => {
-                        let others =
-                            inner.as_object().into_iter().flat_map(|rules| rules.keys()).any(|kind| kind != "dns");
-                        if others {
-                            found.insert("rules");
-                        }
+                        let kinds = inner.as_object().into_iter().flat_map(|rules| rules.keys());
+                        found.extend(kinds.filter_map(|kind| match kind.as_str() {
+                            "dns" => None,
+                            "http" => Some("rules"),
+                            _ => Some("octets"),
+                        }));
                     }
                     "listener" | "terminatingTLS" | "originatingTLS" | "serverNames" => {
                         found.insert("listener");

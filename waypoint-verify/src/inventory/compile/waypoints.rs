@@ -48,6 +48,7 @@ pub fn both(a: &Guards, b: &Guards) -> Guards {
         trace: a.trace && b.trace,
         correlation: a.correlation.intersection(&b.correlation).cloned().collect(),
         mirrors: a.mirrors || b.mirrors,
+        makes_up: a.makes_up || b.makes_up,
         headers: a.headers.clone(),
         own_addresses: a.own_addresses.clone(),
     }

@@ -44,6 +44,8 @@ pub(super) struct Ways<'a> {
     pub(super) overdrawn: BTreeSet<Option<u32>>,
     /// A payment may be worth nothing because departures were lost.
     pub(super) uncounted: bool,
+    /// A proxy on the way may have made it up.
+    pub(super) unguarded: bool,
     pub(super) unseen: bool,
     pub(super) listeners: BTreeSet<Listener>,
     /// Where each way that is not through began, as far as it was followed.

@@ -29,7 +29,9 @@ impl Walk<'_> {
         let matched = &chain["filter_chain_match"];
         let is_tls = is_set(matched, "server_names") || matched["transport_protocol"] == "tls";
         if !is_tls || is_set(chain, "transport_socket") {
-            self.forwarded_for(path, "a TCP proxy passes on whatever its client writes");
+            // As it comes: what departs may have begun before the request in it is complete, which no request does.
+            let place = self.place(path);
+            self.effects.octets(&place, "a TCP proxy passes on whatever its client writes");
         }
     }
 
