@@ -163,6 +163,9 @@ pub struct Tracer<M> {
     told: FxHashSet<u64>,
     /// Peers whose QUIC was told of, by the cgroup that got it.
     quic: FxHashSet<(u64, IpAddr)>,
+    /// Open connections into proxies.
+    entered: FxHashMap<ConnKey, u64>,
+    unfollowed: FxHashMap<u64, (Arc<ContainerRef>, ConnKey)>,
     openings_lost: Openings,
     early: Early,
     instances: Instances,
@@ -193,6 +196,8 @@ impl<M: Machine> Tracer<M> {
             unseen: None,
             told: FxHashSet::default(),
             quic: FxHashSet::default(),
+            entered: FxHashMap::default(),
+            unfollowed: FxHashMap::default(),
             openings_lost: Openings::default(),
             early: Early::default(),
             stream_octets: Charges::default(),

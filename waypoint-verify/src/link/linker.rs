@@ -69,24 +69,28 @@ impl Linker {
 
     pub fn enter(&mut self, entry: EntryIn) {
         if self.entries.contains(entry.key) {
-            return;
+            // Of another connection with the same numbers, unless it is told twice.
+            return self.wild(entry.key.conn, entry.peer, 0, Reason::Conflict);
         }
         let irregular = self.plan.irregular(&entry.facts, entry.peer);
-        if self.entries.len() >= self.limits.live_entries
-            && let Some(oldest) = self.entries.oldest()
-        {
-            self.evict(oldest);
+        if self.entries.len() >= self.limits.live_entries {
+            self.make_room(false, self.limits.live_entries);
         }
         if irregular {
-            if self.entries.irregular_len() >= self.limits.irregular_entries
-                && let Some(oldest) = self.entries.oldest_irregular().map(|entry| entry.key)
-            {
-                self.evict(oldest);
+            if self.entries.irregular_len() >= self.limits.irregular_entries {
+                self.make_room(true, self.limits.irregular_entries);
             }
             self.payments.purse.entered(entry.key);
         }
         let class = self.plan.entry_key(&entry.facts, entry.peer, &self.hasher);
         self.entries.insert(Entry::new(entry, class, irregular));
+    }
+
+    /// Who has most of them gives way: several at once, because it takes a look at all to find them.
+    fn make_room(&mut self, irregular: bool, bound: usize) {
+        for key in self.entries.surplus(irregular, (bound / 64).max(1)) {
+            self.evict(key);
+        }
     }
 
     /// A departure that began before still finds it paid for; what departs later may have been caused by it, uncounted.

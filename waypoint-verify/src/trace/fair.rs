@@ -3,15 +3,37 @@
 //! So no owner can push out what is another's, however much it makes.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
-/// Cookies of sockets by their owners' cgroups, each in the order in which it came.
+/// Who something is held for: a cgroup, and whoever dialled. What a proxy accepted is the proxy's own, but how much of it
+/// there is, its clients decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Share {
+    pub cgroup: u64,
+    pub dialled: Option<IpAddr>,
+}
+
+impl Share {
+    pub fn of(cgroup: u64) -> Self {
+        Self { cgroup, dialled: None }
+    }
+}
+
+/// Cookies of sockets by whom they are held for, each in the order in which it came.
 #[derive(Debug, Default)]
 pub struct Fair {
-    by_owner: FxHashMap<u64, BTreeMap<u64, u64>>,
+    by_owner: FxHashMap<Share, BTreeMap<u64, u64>>,
+    /// How many each has, and its oldest one.
+    by_len: BTreeSet<(usize, Reverse<u64>, Share)>,
     len: usize,
+}
+
+fn rank(owner: Share, of_owner: &BTreeMap<u64, u64>) -> Option<(usize, Reverse<u64>, Share)> {
+    // Of several that have as many, the one whose oldest came first.
+    of_owner.first_key_value().map(|(oldest, _)| (of_owner.len(), Reverse(*oldest), owner))
 }
 
 impl Fair {
@@ -20,41 +42,40 @@ impl Fair {
     }
 
     /// `order` is unique.
-    pub fn insert(&mut self, owner: u64, order: u64, cookie: u64) {
-        self.by_owner.entry(owner).or_default().insert(order, cookie);
+    pub fn insert(&mut self, owner: Share, order: u64, cookie: u64) {
+        let of_owner = self.by_owner.entry(owner).or_default();
+        if let Some(before) = rank(owner, of_owner) {
+            self.by_len.remove(&before);
+        }
+        of_owner.insert(order, cookie);
+        self.by_len.extend(rank(owner, of_owner));
         self.len += 1;
     }
 
-    pub fn remove(&mut self, owner: u64, order: u64) {
-        if let Some(of_owner) = self.by_owner.get_mut(&owner)
-            && of_owner.remove(&order).is_some()
-        {
-            self.len -= 1;
-            if of_owner.is_empty() {
-                self.by_owner.remove(&owner);
-            }
-        }
-    }
-
-    /// The oldest one of the owner that has most, with its owner and order.
-    pub fn pop(&mut self) -> Option<(u64, u64)> {
-        // Of several, the one whose oldest came first.
-        let oldest = |of_owner: &BTreeMap<u64, u64>| Reverse(of_owner.first_key_value().map(|(order, _)| *order));
-        let (owner, of_owner) =
-            self.by_owner.iter_mut().max_by_key(|(_, of_owner)| (of_owner.len(), oldest(of_owner)))?;
-        let (owner, (_, cookie)) = (*owner, of_owner.pop_first()?);
+    pub fn remove(&mut self, owner: Share, order: u64) -> Option<u64> {
+        let of_owner = self.by_owner.get_mut(&owner)?;
+        let before = rank(owner, of_owner);
+        let cookie = of_owner.remove(&order)?;
+        before.map(|before| self.by_len.remove(&before));
+        self.by_len.extend(rank(owner, of_owner));
         self.len -= 1;
         if of_owner.is_empty() {
             self.by_owner.remove(&owner);
         }
-        Some((owner, cookie))
+        Some(cookie)
+    }
+
+    /// The oldest one of the owner that has most.
+    pub fn pop(&mut self) -> Option<u64> {
+        let (_, Reverse(order), owner) = *self.by_len.last()?;
+        self.remove(owner, order)
     }
 }
 
 /// What owners hold of something that all share.
 #[derive(Debug, Default)]
 pub struct Charges {
-    by_owner: FxHashMap<u64, usize>,
+    by_owner: FxHashMap<Share, usize>,
     sum: usize,
 }
 
@@ -64,7 +85,7 @@ impl Charges {
     }
 
     /// Something of the owner's has become larger or smaller; what it holds now.
-    pub fn charge(&mut self, owner: u64, before: usize, now: usize) -> usize {
+    pub fn charge(&mut self, owner: Share, before: usize, now: usize) -> usize {
         self.sum = self.sum + now - before;
         let held = self.by_owner.entry(owner).or_default();
         *held = *held + now - before;
@@ -98,26 +119,36 @@ mod tests {
     #[test]
     fn who_has_most_gives_way() {
         let mut fair = Fair::default();
-        fair.insert(1, 1, 11);
+        fair.insert(Share::of(1), 1, 11);
         for order in 2..6 {
-            fair.insert(2, order, 20 + order);
+            fair.insert(Share::of(2), order, 20 + order);
         }
-        fair.remove(2, 3);
-        fair.remove(2, 3);
+        assert_eq!([fair.remove(Share::of(2), 3), fair.remove(Share::of(2), 3)], [Some(23), None]);
         assert_eq!(fair.len(), 4);
-        assert_eq!([fair.pop(), fair.pop()], [Some((2, 22)), Some((2, 24))]);
+        assert_eq!([fair.pop(), fair.pop()], [Some(22), Some(24)]);
         assert_eq!(fair.len(), 2);
-        fair.remove(2, 5);
-        assert_eq!([fair.pop(), fair.pop()], [Some((1, 11)), None]);
-        assert_eq!(fair.len(), 0);
+        fair.remove(Share::of(2), 5);
+        assert_eq!([fair.pop(), fair.pop()], [Some(11), None]);
+        assert_eq!((fair.len(), fair.by_len.len(), fair.by_owner.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn who_dials_a_proxy_often_is_not_another_who_does() {
+        let dialled = |last: u8| Share { cgroup: 1, dialled: Some([10, 0, 0, last].into()) };
+        let mut fair = Fair::default();
+        for (order, last) in [(1, 1), (2, 2), (3, 2)] {
+            fair.insert(dialled(last), order, order);
+        }
+        assert_eq!([fair.pop(), fair.pop(), fair.pop()], [Some(2), Some(1), Some(3)]);
     }
 
     #[test]
     fn charges_are_kept_by_owner_and_in_all() {
         let mut charges = Charges::default();
-        assert_eq!([charges.charge(1, 0, 5), charges.charge(2, 0, 7), charges.charge(1, 5, 9)], [5, 7, 9]);
+        let (one, two) = (Share::of(1), Share::of(2));
+        assert_eq!([charges.charge(one, 0, 5), charges.charge(two, 0, 7), charges.charge(one, 5, 9)], [5, 7, 9]);
         assert_eq!(charges.sum(), 16);
-        assert_eq!([charges.charge(1, 9, 0), charges.charge(2, 7, 7)], [0, 7]);
+        assert_eq!([charges.charge(one, 9, 0), charges.charge(two, 7, 7)], [0, 7]);
         assert_eq!(charges.sum(), 7);
     }
 

@@ -73,7 +73,7 @@ impl<M: Machine> Tracer<M> {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return false };
         let (before, now) = (socket.charged, socket.memory());
         socket.charged = now;
-        let of_owner = self.stream_octets.charge(socket.cgroup, before, now);
+        let of_owner = self.stream_octets.charge(socket.share(), before, now);
         // Whoever holds more than is left gives way: so there is always some left for the others.
         now > before && of_owner > self.limits.stream_octets.saturating_sub(self.stream_octets.sum())
     }

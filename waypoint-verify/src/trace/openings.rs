@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use super::admit::Admission;
+use super::fair::Share;
 use super::socket::{self, Socket};
 use super::{Creator, Directive, Machine, Tracer, pseudo, side};
 use crate::evidence::{End, Evidence};
 use crate::model::{BootNs, ConnKey, Owner, Process, Reason, Side};
 use crate::probe::{Closed, Created, Direction, Opened, Stray};
+
+/// Sockets that are followed no longer, but whose end is waited for.
+const UNFOLLOWED: usize = 1 << 18;
 
 impl<M: Machine> Tracer<M> {
     pub(super) fn created(&mut self, created: &Created, directives: &mut Vec<Directive>) {
@@ -27,9 +31,9 @@ impl<M: Machine> Tracer<M> {
         };
         let (cgroup, order) = (created.cgroup, self.order);
         self.creators.insert(created.cookie, Creator { process, cgroup, order, of_proxy });
-        self.creations.insert(cgroup, order, created.cookie);
+        self.creations.insert(Share::of(cgroup), order, created.cookie);
         while self.creations.len() > self.limits.creations {
-            let Some((_, oldest)) = self.creations.pop() else { break };
+            let Some(oldest) = self.creations.pop() else { break };
             self.creators.remove(&oldest);
             self.counters.evicted_creations += 1;
         }
@@ -43,7 +47,7 @@ impl<M: Machine> Tracer<M> {
             Side::Passive => None,
         };
         if let Some(creator) = &creator {
-            self.creations.remove(creator.cgroup, creator.order);
+            self.creations.remove(Share::of(creator.cgroup), creator.order);
         }
         let cgroup = match opened.cgroup {
             0 => creator.as_ref().map_or(0, |creator| creator.cgroup),
@@ -74,7 +78,7 @@ impl<M: Machine> Tracer<M> {
             self.forget(opened.cookie, "its close was lost", out);
         }
         if self.sockets.len() >= self.limits.sockets
-            && let Some((_, oldest)) = self.by_age.pop()
+            && let Some(oldest) = self.by_age.pop()
         {
             // A close that was lost leaves sockets behind.
             self.counters.evicted_sockets += 1;
@@ -82,7 +86,8 @@ impl<M: Machine> Tracer<M> {
         }
         socket.cgroup = cgroup;
         socket.admission = Admission::new(opened.tsval);
-        self.by_age.insert(cgroup, self.order, opened.cookie);
+        self.by_age.insert(socket.share(), self.order, opened.cookie);
+        self.same_numbers(&socket, opened.cookie);
         self.sockets.insert(opened.cookie, Box::new(socket));
         if opened.mptcp {
             self.blind(
@@ -110,17 +115,42 @@ impl<M: Machine> Tracer<M> {
         self.blind(cookie, Reason::Bound, why, 0, out);
         if let Some(mut socket) = self.remove(cookie) {
             socket.give_up(Reason::Bound, |_| false, out);
+            let Some(container) = socket.container().filter(|_| socket.is_entry()) else { return };
+            if self.unfollowed.len() < UNFOLLOWED {
+                // It stays a suspect until it is closed.
+                self.unfollowed.insert(cookie, (Arc::clone(container), socket.conn));
+                self.entered.insert(socket.conn, cookie);
+            } else {
+                self.instances.wild(container, pseudo(cookie), socket.remote.ip(), 0, Reason::Bound);
+            }
+        }
+    }
+
+    /// Two open connections with the same initial numbers are one to the linker, so that one could be closed to end the
+    /// exchanges of the other. Only someone who chose them has such.
+    fn same_numbers(&mut self, socket: &Socket, cookie: u64) {
+        if let Some(container) = socket.container().filter(|_| socket.is_entry())
+            && self.entered.insert(socket.conn, cookie).is_some()
+        {
+            self.instances.wild(container, pseudo(cookie), socket.remote.ip(), 0, Reason::Conflict);
+        }
+    }
+
+    fn left(&mut self, conn: ConnKey, cookie: u64) {
+        if self.entered.get(&conn) == Some(&cookie) {
+            self.entered.remove(&conn);
         }
     }
 
     pub(super) fn remove(&mut self, cookie: u64) -> Option<Socket> {
         let socket = self.sockets.remove(&cookie)?;
-        self.by_age.remove(socket.cgroup, socket.opened_at);
+        self.by_age.remove(socket.share(), socket.opened_at);
+        self.left(socket.conn, cookie);
         self.switching.remove(&socket.conn);
         if socket.is_arrival() {
             self.counters.tunnelled_octets += socket.tunnelled();
         }
-        self.stream_octets.charge(socket.cgroup, socket.charged, 0);
+        self.stream_octets.charge(socket.share(), socket.charged, 0);
         Some(*socket)
     }
 
@@ -147,6 +177,12 @@ impl<M: Machine> Tracer<M> {
 
     pub(super) fn closed(&mut self, closed: &Closed, out: &mut Vec<Evidence>) {
         let order = self.order;
+        if let Some((container, conn)) = self.unfollowed.remove(&closed.cookie)
+            && let Some(linker) = self.instances.linker(&container)
+        {
+            linker.closed(conn, closed.ts);
+            self.left(conn, closed.cookie);
+        }
         let Some(socket) = self.sockets.get_mut(&closed.cookie) else { return };
         let mut events = std::mem::take(&mut self.events);
         socket.close(closed, order, &self.limits.wire, &mut events);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::announced::{Announced, Announcements};
 use super::exchanges::Exchanges;
+use super::fair::Share;
 use crate::evidence::Evidence;
 use crate::model::{ConnKey, ContainerRef, MessageKey, Owner, Reason, Side};
 use crate::probe::{Closed, TcpFlags};
@@ -106,6 +107,11 @@ impl Socket {
             taken: 0,
             charged: 0,
         }
+    }
+
+    pub fn share(&self) -> Share {
+        let dialled = (self.side == Side::Passive).then(|| self.remote.ip().to_canonical());
+        Share { cgroup: self.cgroup, dialled }
     }
 
     pub fn container(&self) -> Option<&Arc<ContainerRef>> {

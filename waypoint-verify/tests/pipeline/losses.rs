@@ -1,7 +1,7 @@
 //! What was lost, forgotten or never seen makes nothing Verified, and nothing disappears with it.
 
 use waypoint_verify::judge::{self, PolicyVerdict};
-use waypoint_verify::model::{CompiledPolicy, Reason, WatchList};
+use waypoint_verify::model::{CompiledPolicy, WatchList};
 use waypoint_verify::probe::{Kind, Side};
 use waypoint_verify::trace::Limits;
 
@@ -159,13 +159,12 @@ fn more_sockets_than_are_followed_blind_the_oldest_of_the_owner_that_has_most() 
     let mut world = World::bounded(watch(), Limits { sockets: 20, ..Limits::default() }, judge::Limits::default());
     let mut path = Path::open(&mut world);
     for port in 0..20 {
-        world.connect_by(7, ATTACKER, &format!("10.244.1.66:{}", 1000 + port), BACKEND, TARGET, TARGET);
+        world.connect(ENVOY, &format!("{INGRESS_IP}:{}", 1000 + port), BACKEND, TARGET);
     }
     path.request(&mut world, "/", "");
     world.tick(50);
-    // The connections that flooded are told of, too.
-    assert_eq!(world.verdicts()[0], "Unverified(bound)");
-    assert_eq!(world.tally().unverified.get(&Reason::Bound), Some(&1), "{:?}", world.verdicts());
+    assert!(!world.verdicts().is_empty());
+    assert!(world.verdicts().iter().all(|verdict| verdict == "Unverified(bound)"), "{:?}", world.verdicts());
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod hops;
 mod http2;
 mod losses;
 mod made_up;
+mod many;
 mod properties;
 mod switches;
 mod traffic;

@@ -145,14 +145,16 @@ impl Entries {
         self.slots[slot as usize].as_mut()
     }
 
-    pub fn oldest(&mut self) -> Option<MessageKey> {
-        while let Some(key) = self.by_age.front() {
-            if self.by_key.contains_key(key) {
-                return Some(*key);
-            }
-            self.by_age.pop_front();
-        }
-        None
+    /// Some that entered first, of the peer that has most of all, or of the irregular ones.
+    pub fn surplus(&self, irregular: bool, many: usize) -> Vec<MessageKey> {
+        let alive =
+            || self.by_age.iter().filter_map(|key| self.get(*key)).filter(|entry| !irregular || entry.irregular);
+        let mut of_peer: FxHashMap<IpAddr, usize> = FxHashMap::default();
+        alive().for_each(|entry| *of_peer.entry(entry.peer).or_default() += 1);
+        let Some(most) = of_peer.values().copied().max() else { return Vec::new() };
+        // Of several peers, the one whose first entry is oldest.
+        let Some(peer) = alive().map(|entry| entry.peer).find(|peer| of_peer[peer] == most) else { return Vec::new() };
+        alive().filter(|entry| entry.peer == peer).take(many.min(most)).map(|entry| entry.key).collect()
     }
 
     /// The irregular entry that entered first.

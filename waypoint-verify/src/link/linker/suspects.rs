@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::link::class::Order;
@@ -23,11 +23,20 @@ pub struct Suspects {
     by_peer: FxHashMap<Option<IpAddr>, SmallVec<[MessageKey; 2]>>,
     /// Those that are not streams, by connection.
     forgotten: FxHashMap<ConnKey, SmallVec<[MessageKey; 1]>>,
-    /// Too many to be kept in full: while one of these connections is open, every departure is affected.
-    crowd: FxHashSet<ConnKey>,
-    crowd_until: Option<BootNs>,
+    /// Too many to be kept one by one: while any of a peer's is open, all that this peer may have caused is affected.
+    crowd: FxHashMap<ConnKey, Option<IpAddr>>,
+    crowds: FxHashMap<Option<IpAddr>, Crowd>,
     /// Too many even for that; nothing can be said any more.
     lost_count: bool,
+}
+
+/// Those of one peer that are kept by name only.
+#[derive(Debug)]
+struct Crowd {
+    open: usize,
+    since: Order,
+    /// When the last one that was closed is over.
+    until: Option<BootNs>,
 }
 
 /// How many connections beyond the bound are kept by name only.
@@ -61,8 +70,16 @@ impl Suspects {
         } else if self.of.len() < bound {
             self.by_peer.entry(suspect.peer).or_default().push(key);
             self.of.insert(key, suspect);
+        } else if let Some(peer) = self.crowd.get(&key.conn) {
+            if let Some(crowd) = self.crowds.get_mut(peer) {
+                crowd.since = crowd.since.min(suspect.since);
+            }
         } else if self.crowd.len() < CROWD {
-            self.crowd.insert(key.conn);
+            self.crowd.insert(key.conn, suspect.peer);
+            let fresh = Crowd { open: 0, since: suspect.since, until: None };
+            let crowd = self.crowds.entry(suspect.peer).or_insert(fresh);
+            crowd.open += 1;
+            crowd.since = crowd.since.min(suspect.since);
         } else {
             self.lost_count = true;
         }
@@ -85,8 +102,17 @@ impl Suspects {
                 suspect.until = Some(suspect.until.map_or(deadline, |until| until.min(deadline)));
             }
         }
-        if self.crowd.remove(&conn) {
-            self.crowd_until = self.crowd_until.max(Some(deadline));
+        self.leave(conn, Some(deadline));
+    }
+
+    /// A connection that was kept by name only counts no more after that, or never did.
+    fn leave(&mut self, conn: ConnKey, after: Option<BootNs>) {
+        let Some(peer) = self.crowd.remove(&conn) else { return };
+        let Some(crowd) = self.crowds.get_mut(&peer) else { return };
+        crowd.open -= 1;
+        crowd.until = crowd.until.max(after);
+        if crowd.open == 0 && crowd.until.is_none() {
+            self.crowds.remove(&peer);
         }
     }
 
@@ -94,7 +120,7 @@ impl Suspects {
     pub fn tame(&mut self, conn: ConnKey) {
         self.remove(stream(conn));
         if !self.forgotten.contains_key(&conn) {
-            self.crowd.remove(&conn);
+            self.leave(conn, None);
         }
     }
 
@@ -110,9 +136,10 @@ impl Suspects {
 
     /// Forgets what was over before `ns`.
     pub fn advance(&mut self, ns: BootNs) {
-        if self.of.is_empty() && self.forgotten.is_empty() {
+        if self.of.is_empty() && self.forgotten.is_empty() && self.crowds.is_empty() {
             return;
         }
+        self.crowds.retain(|_, crowd| crowd.open > 0 || crowd.until.is_some_and(|until| until >= ns));
         let over: Vec<MessageKey> =
             self.of.iter().filter(|(_, s)| s.until.is_some_and(|until| until < ns)).map(|(key, _)| *key).collect();
         for key in over {
@@ -121,13 +148,23 @@ impl Suspects {
         let (of, crowd) = (&self.of, &self.crowd);
         self.forgotten.retain(|conn, keys| {
             keys.retain(|key| of.contains_key(key));
-            !keys.is_empty() || crowd.contains(conn)
+            !keys.is_empty() || crowd.contains_key(conn)
         });
+    }
+
+    fn crowded(&self, at: Order, ns: BootNs, peer: Option<Option<IpAddr>>) -> bool {
+        let counts =
+            |crowd: &Crowd| crowd.since < at && (crowd.open > 0 || crowd.until.is_some_and(|until| ns <= until));
+        match peer {
+            _ if self.crowds.is_empty() => false,
+            None => self.crowds.values().any(counts),
+            Some(peer) => [peer, None].iter().any(|peer| self.crowds.get(peer).is_some_and(counts)),
+        }
     }
 
     /// Why something that cannot be named may have caused a departure; `peer`: whose it must be, if that is known.
     pub fn reason(&self, at: Order, ns: BootNs, peer: Option<Option<IpAddr>>) -> Option<Reason> {
-        if self.lost_count || !self.crowd.is_empty() || self.crowd_until.is_some_and(|until| ns <= until) {
+        if self.lost_count || self.crowded(at, ns, peer) {
             return Some(Reason::Bound);
         }
         if self.of.is_empty() {

@@ -229,17 +229,31 @@ fn a_stream_that_cannot_be_read_may_cause_what_its_peer_allows_while_it_lives() 
 }
 
 #[test]
-fn more_unreadable_streams_than_are_kept_affect_everything_until_the_last_of_them_ends() {
+fn more_unreadable_streams_than_are_kept_affect_what_is_of_their_peers_until_the_last_of_them_ends() {
     let mut scene = Scene::limited(&gateway(), Limits { wild: 1, ..Limits::default() });
     let kept = scene.wild(CLIENT, Reason::Gap);
     let crowded = scene.wild(CLIENT, Reason::Gap);
-    let wild = |scene: &mut Scene| scene.departs(&request("GET /a").from(OTHER)).1.wild;
+    let wild = |scene: &mut Scene| scene.departs(&request("GET /a").from(CLIENT)).1.wild;
     assert_eq!(wild(&mut scene), Some(Reason::Bound));
+    assert_eq!(scene.departs(&request("GET /a").from(OTHER)).1.wild, None);
     scene.linker.closed(kept, scene.ns);
     scene.passes(2_100);
     assert_eq!(wild(&mut scene), Some(Reason::Bound), "the other one is still open");
     scene.linker.closed(crowded, scene.ns);
-    scene.passes(2_100);
+    scene.passes(1_900);
+    assert_eq!(wild(&mut scene), Some(Reason::Bound), "and may have just been read");
+    scene.passes(200);
+    assert_eq!(wild(&mut scene), None);
+
+    // Where nothing tells peers apart it may be anybody's; and one that was whole after all, nobody's.
+    let mut scene = Scene::limited(
+        &Guards { forwarded_for: ForwardedFor::Unknown, ..waypoint() },
+        Limits { wild: 0, ..Limits::default() },
+    );
+    let tamed = scene.wild(CLIENT, Reason::Lost);
+    let wild = |scene: &mut Scene| scene.departs(&request("GET /a").from(OTHER)).1.wild;
+    assert_eq!(wild(&mut scene), Some(Reason::Bound));
+    scene.linker.tame(tamed);
     assert_eq!(wild(&mut scene), None);
 }
 
