@@ -38,7 +38,7 @@ pub struct Config {
     /// Bytes of a stream that are copied beyond the last grant, or its start.
     pub window: u32,
     /// As `window`, while less than half of the ring waits to be read and the owner is far from its share: a message of
-    /// unknown length (chunked, HTTP/2) is followed only as far as it is copied.
+    /// unknown length (chunked, HTTP/2) is followed only as far as it is copied. For requests a quarter of it.
     pub calm_window: u32,
     /// What the sockets of one cgroup may take of the ring, in percent of what is free then: twice that for openings and
     /// closes. So one that floods loses its own records, and the others' have room.

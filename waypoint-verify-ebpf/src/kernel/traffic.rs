@@ -197,7 +197,9 @@ unsafe fn payload<const RESPONSE: bool>(seen: &Seen, packet: &Packet, mut flags:
         let cgroup = (*seen.socket).cgroup;
         let mut captured = min(room((*seen.settings).window, ahead), wanted);
         if captured < wanted && emit::calm(seen.settings, cgroup, wanted) {
-            captured = min(room((*seen.settings).calm_window, ahead), wanted);
+            // One upload is read by many sockets on its way, a response's end only where it is written.
+            let calm_window = (*seen.settings).calm_window >> if RESPONSE { 0 } else { 2 };
+            captured = min(room(calm_window, ahead), wanted);
         }
         if captured < wanted {
             flags |= flag::TRUNCATED_BY_WINDOW;
