@@ -1,9 +1,14 @@
 //! What TCP will drop of what it is about to get: the programs see a packet before TCP has looked at it.
 //!
-//! Dropping is safe whatever is decided here: if TCP took a segment that was dropped here, it will acknowledge more than
-//! was followed, and that is a gap. What TCP drops and this does not know of (a forbidden acknowledgement, an urgent
-//! pointer, a window that is full) is followed, and disputed by what comes in its place. So what is here need not be
-//! complete; it keeps one who injects segments that nobody takes from making a connection unreadable.
+//! If TCP took a segment that was dropped here, and nothing stands in its place, it will acknowledge more than was followed,
+//! and that is a gap. But where other octets stand in its place, TCP throws *these* away, and acknowledges as much. So a
+//! segment is dropped for good only where it is certain (it is old, too far ahead, or without ACK); else it is doubtful, and
+//! disputed by what differs from it. Doubtful are a wrong checksum (TCP does not look at those of packets that a packet
+//! socket says to be checked or still to be summed, with `PACKET_VNET_HDR`) and an old timestamp (TCP notes the newest
+//! only up to what it has acknowledged, with an acceptable acknowledgement, and none where the handshake had none).
+//! What TCP drops and this does not know of (a forbidden acknowledgement, an urgent pointer, a window that is full) is
+//! followed, and disputed by what comes in its place. So what is here need not be complete; it keeps one who injects
+//! segments that nobody takes from making a connection unreadable.
 
 use std::net::IpAddr;
 
@@ -25,13 +30,20 @@ pub enum Dropped {
     Timestamp,
 }
 
+impl Dropped {
+    /// TCP may take it all the same.
+    pub fn is_doubtful(self) -> bool {
+        matches!(self, Self::Checksum | Self::Timestamp)
+    }
+}
+
 /// Beyond any receive window (`net.ipv4.tcp_rmem` allows 6 MiB by default).
 const FARTHEST: i32 = 64 << 20;
 
 /// What one socket that accepted goes by.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Admission {
-    /// The newest timestamp of what certainly moved TCP's own (`ts_recent`), so at most that.
+    /// The newest timestamp of what should have moved TCP's own (`ts_recent`).
     newest: Option<u32>,
 }
 

@@ -40,7 +40,12 @@ impl<M: Machine> Tracer<M> {
         };
         match admitted {
             Ok(segment) => socket.segment(segment, order, &settings, &mut events),
-            Err(_) => self.counters.not_taken += 1,
+            Err(why) => {
+                self.counters.not_taken += 1;
+                if why.is_doubtful() {
+                    socket.doubt(admit::segment(data), &settings, &mut events);
+                }
+            }
         }
         if self.charge(cookie)
             && let Some(socket) = self.sockets.get_mut(&cookie)

@@ -184,6 +184,13 @@ impl Socket {
         }
     }
 
+    /// A segment of which it is not certain whether TCP takes it.
+    pub fn doubt(&mut self, segment: Segment<'_>, settings: &Arc<Settings>, out: &mut Vec<Event>) {
+        if let Some(stream) = self.request(settings) {
+            stream.doubt(segment, out);
+        }
+    }
+
     /// How far a sequence number lies beyond the end that was seen; 0 if none was.
     fn beyond_end(&self, seq: u32) -> i32 {
         let Some(stream) = self.request.as_ref().filter(|_| self.ended && !self.blind) else { return 0 };

@@ -47,6 +47,13 @@ impl Feed {
         self
     }
 
+    /// All of `bytes`, at this offset, which the receiver may have thrown away.
+    pub fn doubt(&mut self, offset: u64, bytes: &[u8]) -> &mut Self {
+        let payload_len = u32::try_from(bytes.len()).unwrap();
+        self.stream.doubt(Segment { seq: seq(offset), payload_len, bytes, ..Segment::default() }, &mut self.events);
+        self
+    }
+
     pub fn ack(&mut self, offset: u64) -> &mut Self {
         self.at += 1;
         self.stream.ack(seq(offset), self.at, &mut self.events);

@@ -55,6 +55,19 @@ impl Pieces {
         Ok(())
     }
 
+    /// Whether these octets are the same as what is held at their place.
+    pub fn compare(&self, at: u64, bytes: &[u8]) -> Result<(), Conflict> {
+        let end = at + bytes.len() as u64;
+        let overlapping = self.held.range(..end).rev().take_while(|(start, held)| held.end(**start) > at);
+        for (start, held) in overlapping {
+            let (from, to) = (at.max(*start), end.min(held.end(*start)));
+            if bytes[index(from - at)..index(to - at)] != held.bytes[index(from - start)..index(to - start)] {
+                return Err(Conflict::OverlapDiffers);
+            }
+        }
+        Ok(())
+    }
+
     /// The octets at `pos`, with the order number of their record.
     pub fn take_at(&mut self, pos: u64) -> Option<(HeldOctets, u64)> {
         let (start, held) = self.held.range(..=pos).next_back()?;

@@ -18,6 +18,8 @@ pub struct RequestStream {
     parser: Parser,
     pieces: Option<Box<Pieces>>,
     unacked: Unacked,
+    /// Octets that the receiver may have taken, and may not: see [`Self::doubt`].
+    doubts: Option<Box<Unacked>>,
     /// At the socket that writes nothing is compared: its own kernel sends the same octets again.
     reads: bool,
     acked: u64,
@@ -36,6 +38,7 @@ impl RequestStream {
             parser: Parser::new(Arc::clone(settings)),
             pieces: None,
             unacked: Unacked::default(),
+            doubts: None,
             reads: true,
             max_unacked: settings.max_unacknowledged,
             acked: 0,
@@ -70,6 +73,27 @@ impl RequestStream {
         }
     }
 
+    /// Octets that TCP seems to throw away, though that is not certain. They are not followed; should other octets stand in
+    /// their place before it is acknowledged, nobody can say which ones were taken.
+    pub fn doubt(&mut self, segment: Segment<'_>, out: &mut Vec<Event>) {
+        let start = place(self.client_isn, self.followed(), segment.seq.wrapping_add(u32::from(segment.syn)));
+        let cut = Cut::new(start, &segment);
+        if self.poisoned.is_some() || cut.end <= self.acked || cut.start > self.followed() + WINDOW {
+            return;
+        }
+        if segment.urg {
+            return self.poison(self.parser.boundary(), Malformed::Urgent.into(), out);
+        }
+        // What was not copied cannot be compared.
+        let whole = if cut.bytes_end() < cut.end { Err(Conflict::OverlapDiffers) } else { Ok(()) };
+        let held = self.pieces.as_ref().map_or(Ok(()), |pieces| pieces.compare(cut.bytes_at, cut.bytes));
+        let known = self.unacked.compare(cut.bytes_at, cut.bytes, self.acked);
+        match known.and(whole.and(held).map_err(|conflict| (self.parser.boundary(), conflict.into()))) {
+            Ok(()) => self.doubts.get_or_insert_default().keep(cut.bytes_at, cut.bytes, self.max_unacked),
+            Err((offset, poison)) => self.poison(offset, poison, out),
+        }
+    }
+
     /// The receiver's cumulative acknowledgement number.
     pub fn ack(&mut self, ack: u32, at: u64, out: &mut Vec<Event>) {
         let ack = place(self.client_isn, self.followed(), ack).max(0).unsigned_abs();
@@ -84,10 +108,14 @@ impl RequestStream {
         }
         self.acked = self.acked.max(ack.min(self.followed()));
         self.unacked.acknowledged(self.acked);
+        if let Some(doubts) = &mut self.doubts {
+            doubts.acknowledged(self.acked);
+        }
         if self.unacked.is_idle(self.acked) {
             // Most idle connections have nothing unacknowledged.
             self.unacked.clear();
         }
+        self.doubts = self.doubts.take().filter(|doubts| !doubts.is_idle(self.acked));
     }
 
     /// The connection is gone, nothing more of it will come. `received`: octets that the receiver's kernel counted, if
@@ -172,7 +200,8 @@ impl RequestStream {
     /// Octets that this stream occupies, about.
     pub fn memory(&self) -> usize {
         let pieces = self.pieces.as_ref().map_or(0, |pieces| pieces.memory());
-        size_of::<Self>() + self.parser.heap() + pieces + self.unacked.heap()
+        let doubts = self.doubts.as_ref().map_or(0, |doubts| size_of::<Unacked>() + doubts.heap());
+        size_of::<Self>() + self.parser.heap() + pieces + self.unacked.heap() + doubts
     }
 
     fn followed_with_fin(&self) -> u64 {
@@ -183,6 +212,9 @@ impl RequestStream {
         let followed = self.followed();
         if cut.bytes_at < followed {
             self.unacked.compare(cut.bytes_at, cut.bytes, self.acked)?;
+        }
+        if let Some(doubts) = &self.doubts {
+            doubts.compare(cut.bytes_at, cut.bytes, self.acked)?;
         }
         // A FIN that the receiver has passed already is thrown away by TCP like any octet.
         let moved = fin && cut.end >= self.acked && *self.fin.get_or_insert(cut.end) != cut.end;
@@ -296,6 +328,7 @@ impl RequestStream {
         self.poisoned = Some(reason);
         self.pieces = None;
         self.unacked.clear();
+        self.doubts = None;
         self.parser.clear();
         out.push(Event::Poisoned { offset, reason, named });
     }

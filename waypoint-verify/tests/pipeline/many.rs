@@ -1,6 +1,6 @@
 //! One client who takes all that there is of something: it costs him, and nobody else.
 
-use waypoint_verify::probe::Side;
+use waypoint_verify::probe::{Data, Direction, Record, Side};
 use waypoint_verify::trace::Limits;
 use waypoint_verify::{judge, link};
 
@@ -124,4 +124,31 @@ fn the_end_of_a_connection_with_the_same_numbers_does_not_end_an_exchange() {
     world.tick(50);
     assert!(world.verdicts()[0].starts_with("Unverified"), "{:?}", world.verdicts());
     assert_eq!(CADDY, path.to_upstream.from);
+}
+
+/// A packet socket can say that a checksum needs no look, whatever it is. Ahead of a hole TCP keeps what came first.
+#[test]
+fn what_tcp_may_have_taken_is_not_read_as_what_came_after_it() {
+    let mut world = World::default();
+    let mut path = Path::open(&mut world);
+    let all = texts("GET", "/", "");
+    for (place, text) in all.iter().enumerate().take(3) {
+        world.request(path.connection(place), text);
+    }
+    let sidecar = world.connect_by(7, SIDECAR, &format!("{WAYPOINT_IP}:50002"), ENVOY, UPSTREAM, UPSTREAM);
+    let taken = all[2].replace('\n', "\r\n").into_bytes();
+    let read = all[2].replace("GET /", "GET ?").replace('\n', "\r\n").replace("GET ?", "PUT /").into_bytes();
+    let seq = sidecar.client_isn.wrapping_add(2);
+    let header = [0xa5; 20];
+    let unsummed =
+        sidecar.data(0, Side::Passive, Direction::Request, seq, sidecar.server_isn.wrapping_add(1), &taken[1..]);
+    world.record(Record::Data(Data { header: &header, rcv_nxt: Some(sidecar.client_isn.wrapping_add(1)), ..unsummed }));
+    world.data(&sidecar, Side::Passive, 1, &read[1..], 0);
+    world.data(&sidecar, Side::Passive, 0, &read[..1], 0);
+    world.acknowledge(&sidecar, u32::try_from(read.len()).unwrap());
+    assert_eq!(world.counters().not_taken, 1);
+    world.request(&mut path.to_backend, &all[3]);
+    path.respond(&mut world);
+    world.tick(50);
+    assert_eq!(world.verdicts(), ["Unverified(conflict)"]);
 }

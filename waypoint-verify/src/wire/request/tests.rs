@@ -27,6 +27,28 @@ fn retransmissions_and_keep_alive_probes_change_nothing() {
     assert_eq!(feed.poison(), None);
 }
 
+/// Whatever order they come in: the receiver has one or the other.
+#[test]
+fn octets_that_may_have_been_taken_dispute_others_in_their_place() {
+    let evil = [&b"GET /b"[..], &GET[6..]].concat();
+    let poison = |play: &dyn Fn(&mut Feed) -> &mut Feed| play(&mut Feed::new()).poison().map(|(_, reason)| reason);
+    let conflict = Some(Conflict::OverlapDiffers.into());
+    assert_eq!(poison(&|feed| feed.doubt(0, &evil).at(0, GET)), conflict);
+    assert_eq!(poison(&|feed| feed.at(0, GET).doubt(0, &evil)), conflict);
+    // Ahead of a hole, so that nothing of it is expected next.
+    assert_eq!(poison(&|feed| feed.doubt(1, &evil[1..]).at(1, &GET[1..]).at(0, b"G")), conflict);
+    assert_eq!(poison(&|feed| feed.at(1, &GET[1..]).doubt(1, &evil[1..]).at(0, b"G")), conflict);
+    assert_eq!(poison(&|feed| feed.at(0, GET).ack(LEN).doubt(0, &evil).at(LEN, GET)), None);
+    assert_eq!(poison(&|feed| feed.doubt(0, GET).at(0, GET).doubt(0, GET).ack(LEN).at(LEN, &evil)), None);
+    assert_eq!(poison(&|feed| feed.doubt(0, &evil).ack(LEN)), Some(Gap::AckBeyondFollowed.into()));
+    // Not all of it was copied.
+    let mut feed = Feed::new();
+    feed.stream.doubt(Segment { seq: seq(0), payload_len: 9, bytes: GET, ..Segment::default() }, &mut feed.events);
+    assert_eq!(feed.poison(), None);
+    feed.stream.doubt(Segment { seq: seq(0), payload_len: 99, bytes: GET, ..Segment::default() }, &mut feed.events);
+    assert_eq!(feed.poison().map(|(_, reason)| reason), conflict);
+}
+
 #[test]
 fn what_lies_before_the_stream_or_beyond_any_window_is_no_part_of_it() {
     let mut feed = Feed::new();
