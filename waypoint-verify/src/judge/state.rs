@@ -135,6 +135,11 @@ impl Arrival {
         (&self.at_pod, self.local, self.peer, self.digest, self.at)
             == (&other.at_pod, other.local, other.peer, other.digest, other.at)
     }
+
+    /// Not judged for good.
+    fn is_open(&self) -> bool {
+        self.judged.is_empty() || self.judged.iter().any(|judged| !judged.is_final)
+    }
 }
 
 /// How much of an arrival its receiver took.
@@ -335,13 +340,16 @@ impl State {
         let mut forgotten = Forgotten::default();
         while let Some((_, departure)) = self.departures.overflow() {
             self.forgot = true;
-            forgotten.bereft.extend(departure.waiting);
+            // What is certain stays so: it would be taken back for nothing but the judge's own memory.
+            let arrivals = &self.arrivals;
+            let open = |key: &MessageKey| arrivals.get(key).is_some_and(Arrival::is_open);
+            forgotten.bereft.extend(departure.waiting.into_iter().filter(open));
         }
         while self.entries.overflow().is_some() {
             self.forgot = true;
         }
         while let Some((key, arrival)) = self.arrivals.overflow() {
-            if arrival.judged.is_empty() || arrival.judged.iter().any(|judged| !judged.is_final) {
+            if arrival.is_open() {
                 self.evicted += 1;
                 forgotten.arrivals.push((key, arrival));
             }

@@ -1,6 +1,6 @@
 //! What is forgotten because of a bound is missed, never misjudged.
 
-use super::scene::{Scene, listener, policy};
+use super::scene::{Scene, TARGET, listener, policy};
 use crate::evidence::Evidence;
 use crate::judge::Limits;
 use crate::model::Side;
@@ -42,6 +42,28 @@ fn a_payment_that_can_never_come_leaves_nothing_provisional() {
     scene.tick();
     scene.tick();
     assert_eq!(scene.verdict(keys[2]), "Unverified(evicted)");
+}
+
+#[test]
+fn what_was_certain_stays_so_when_its_evidence_is_forgotten() {
+    let mut scene = of(8, 1000);
+    let keys = scene.compliant();
+    let cause = scene.enter("client", "envoy", listener("side"));
+    let bypass = scene.depart("envoy", &[cause], "backend", TARGET.parse().unwrap());
+    scene.arrive(bypass);
+    scene.settle(&keys);
+    scene.tick();
+    let before = (scene.verdict(keys[2]), scene.verdict(bypass));
+    assert_eq!(before, ("Verified".to_owned(), "Bypassed(RouteBypass)".to_owned()));
+    // More departures than are remembered, and fewer arrivals.
+    for _ in 0..2 {
+        let keys = scene.compliant();
+        scene.settle(&keys);
+        scene.tick();
+    }
+    scene.tick();
+    assert_eq!((scene.verdict(keys[2]), scene.verdict(bypass)), before);
+    assert_eq!(scene.tally().withdrawn, 0);
 }
 
 #[test]
