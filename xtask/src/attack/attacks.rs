@@ -49,7 +49,7 @@ mod upstream_itself;
 mod waypoint_itself;
 mod waypoint_pod;
 
-use super::Attack;
+use super::{Attack, legit};
 
 pub const ALL: &[Attack] = &[
     direct_addresses::ATTACK,
@@ -100,4 +100,16 @@ pub const ALL: &[Attack] = &[
     aborts::ATTACK,
     imposter::ATTACK,
     bounds::ATTACK,
+    legit::curl::ATTACK,
+    legit::python::ATTACK,
+    legit::go::ATTACK,
+    legit::grpc::ATTACK,
+    legit::websocket::ATTACK,
+    legit::load::ATTACK,
+    legit::routes::ATTACK,
+    legit::restarts::ATTACK,
+    legit::mixed::SHORT,
+    legit::mixed::LONG,
+    legit::overload::SHORT,
+    legit::overload::LONG,
 ];

@@ -47,6 +47,8 @@ pub struct Stage {
     /// Labels by message, from what the backends have served so far.
     agents: BTreeMap<String, String>,
     pub(super) wrong: Vec<(&'static str, String)>,
+    /// By label: what only a summary says.
+    counted: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +77,7 @@ impl Stage {
             by_agent: false,
             agents: BTreeMap::new(),
             wrong: Vec::new(),
+            counted: BTreeMap::new(),
         })
     }
 
@@ -108,6 +111,13 @@ impl Stage {
     fn watched_by(&mut self, verifier: Verifier) {
         self.ready = verifier.ready.clone();
         self.verifier = Some(verifier);
+    }
+
+    /// Starts it without single verdicts: for more requests than anybody would read. `counted` says what came of them.
+    pub fn observe_quietly(&mut self, options: &[&str]) -> Result<()> {
+        let verifier = Verifier::gate(&self.lab, 1, &[&["--quiet"], options].concat())?;
+        self.watched_by(verifier);
+        Ok(())
     }
 
     /// What the gate's exit code must be one of.
@@ -179,6 +189,8 @@ impl Stage {
             if !verifier.listen(until)? {
                 return Ok(());
             }
+            // All that is there: counting anew after each of thousands would take minutes.
+            while verifier.listen(Instant::now())? {}
         }
     }
 

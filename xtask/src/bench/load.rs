@@ -1,4 +1,6 @@
-//! wrk as the client, Caddy as the server.
+//! wrk or h2load as the client, Caddy as the server.
+
+mod h2load;
 
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -18,7 +20,45 @@ pub const CONNECTIONS: u64 = 16;
 /// Open files of wrk and of the servers.
 const FILES: u64 = 20_000;
 
-/// What wrk saw.
+/// How the client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// wrk, one request on each connection at a time.
+    Http1,
+    /// h2load, 100 streams on each connection.
+    Http2,
+    /// The same with what gRPC sends for a call: POST and its headers.
+    Grpc,
+}
+
+impl Protocol {
+    /// In front of what is told of it.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Http1 => "",
+            Self::Http2 => "HTTP/2: ",
+            Self::Grpc => "gRPC: ",
+        }
+    }
+
+    /// Requests on their way at one time.
+    pub fn in_flight(self) -> u64 {
+        match self {
+            Self::Http1 => CONNECTIONS,
+            Self::Http2 | Self::Grpc => h2load::CONNECTIONS * h2load::STREAMS,
+        }
+    }
+
+    /// Starts the client that speaks so, and waits for its end.
+    pub fn run(self, from: &Place, to: SocketAddr, interval: Duration) -> Result<Seen> {
+        match self {
+            Self::Http1 => run(from, to, CONNECTIONS, interval),
+            Self::Http2 | Self::Grpc => h2load::run(from, to, self == Self::Grpc, interval),
+        }
+    }
+}
+
+/// What the client saw.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
     pub requests: u64,
@@ -30,10 +70,14 @@ pub struct Seen {
 pub struct Wrk(Child);
 
 pub fn start(from: &Place, to: SocketAddr, connections: u64, interval: Duration) -> Result<Wrk> {
+    start_url(from, &format!("http://{to}/"), connections, interval)
+}
+
+pub fn start_url(from: &Place, url: &str, connections: u64, interval: Duration) -> Result<Wrk> {
     let mut command = from.command("wrk")?;
     // One thread: the two cores are for the server and the observer, too.
     command.args(["--threads", "1", "--timeout", "30s", "--connections", &connections.to_string()]);
-    command.args(["--duration", &format!("{}s", interval.as_secs()), &format!("http://{to}/")]);
+    command.args(["--duration", &format!("{}s", interval.as_secs()), url]);
     many_files(&mut command);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn();
     Ok(Wrk(child.context("starting wrk")?))
@@ -70,20 +114,24 @@ impl Drop for Wrk {
 
 /// A Caddy that answers every request itself.
 pub fn respond(lab: &Lab, place: &Place) -> Result<Process> {
-    caddy(lab, place, &["respond", "--listen", &format!(":{PORT}"), "--body", "hello"])
+    caddy(lab, place, "respond hello")
 }
 
 /// A Caddy that hands every request on.
 pub fn hop(lab: &Lab, place: &Place, to: SocketAddr) -> Result<Process> {
-    caddy(lab, place, &["reverse-proxy", "--from", &format!("http://:{PORT}"), "--to", &to.to_string()])
+    caddy(lab, place, &format!("reverse_proxy {to}"))
 }
 
-fn caddy(lab: &Lab, place: &Place, arguments: &[&str]) -> Result<Process> {
+fn caddy(lab: &Lab, place: &Place, site: &str) -> Result<Process> {
     let name = format!("bench-{}", place.name().replace('/', "-"));
     let dir = lab.state_dir().join(&name);
     std::fs::create_dir_all(&dir)?;
+    let file = dir.join("Caddyfile");
+    let options = "\tadmin off\n\tauto_https off\n\tservers {\n\t\tprotocols h1 h2c\n\t}\n";
+    std::fs::write(&file, format!("{{\n{options}}}\n:{PORT} {{\n\t{site}\n}}\n"))?;
     let mut command = place.command("caddy")?;
-    command.args(arguments).env("HOME", &dir).env("XDG_CONFIG_HOME", &dir).env("XDG_DATA_HOME", &dir);
+    command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&file);
+    command.env("HOME", &dir).env("XDG_CONFIG_HOME", &dir).env("XDG_DATA_HOME", &dir);
     many_files(&mut command);
     let mut process = Process::start(&name, command, &lab.state_dir().join("logs"))?;
     let pid = process.pid();

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::load::{self, CONNECTIONS};
+use super::load::Protocol;
 use super::table::{Table, median};
 use super::{Extent, proc};
 use crate::demo::Verifier;
-use crate::lab::{Lab, Topology};
+use crate::lab::{Lab, Topology, Variant};
 
 /// Each interval is a lab's first: pools of the proxies that are older than the probes could not be followed.
 const WARM: Duration = Duration::from_secs(1);
@@ -22,46 +22,56 @@ struct Observed {
 }
 
 pub fn measure(extent: Extent, table: &mut Table) -> Result<()> {
+    [Protocol::Http1, Protocol::Http2, Protocol::Grpc].iter().try_for_each(|protocol| by(*protocol, extent, table))
+}
+
+fn by(protocol: Protocol, extent: Extent, table: &mut Table) -> Result<()> {
     let mut observed = Observed::default();
     let (mut ratios, mut rates) = (Vec::new(), Vec::new());
     let rounds = extent.rounds.min(5);
     for round in 0..rounds {
         let (with, alone) = if round % 2 == 0 {
-            let with = interval(extent, Some(&mut observed))?;
-            (with, interval(extent, None)?)
+            let with = interval(protocol, extent, Some(&mut observed))?;
+            (with, interval(protocol, extent, None)?)
         } else {
-            let alone = interval(extent, None)?;
-            (interval(extent, Some(&mut observed))?, alone)
+            let alone = interval(protocol, extent, None)?;
+            (interval(protocol, extent, Some(&mut observed))?, alone)
         };
         ratios.push(with / alone);
         rates.push(with);
-        eprintln!("bench: path, round {} of {rounds}", round + 1);
+        eprintln!("bench: {}path, round {} of {rounds}", protocol.prefix(), round + 1);
     }
     let Observed { cpu_per_100k, p99_ms, requests, verified } = observed;
+    let named = |what: &str| format!("{}whole path: {what}", protocol.prefix());
     let value = format!("{:.3} ({:.0} requests/s, 7 sockets followed for each)", median(&ratios), median(&rates));
-    table.fact("whole path: rate with `run` attached / unobserved", value);
-    table.fact("whole path: verified", format!("{verified} of {requests} requests"));
-    table.fact("whole path: CPU of the program per 100,000 requests", format!("{:.2} s", median(&cpu_per_100k)));
-    table.fact("whole path: arrival to verdict, p99 of the worst interval", format!("{p99_ms:.1} ms"));
+    table.fact(&named("rate with `run` attached / unobserved"), value);
+    table.fact(&named("verified"), format!("{verified} of {requests} requests"));
+    table.fact(&named("CPU of the program per 100,000 requests"), format!("{:.2} s", median(&cpu_per_100k)));
+    table.fact(&named("arrival to verdict, p99 of the worst interval"), format!("{p99_ms:.1} ms"));
     Ok(())
 }
 
-fn interval(extent: Extent, observed: Option<&mut Observed>) -> Result<f64> {
-    let lab = Lab::up(&Topology::standard())?;
+fn interval(protocol: Protocol, extent: Extent, observed: Option<&mut Observed>) -> Result<f64> {
+    let mut lab = Lab::up(&Topology::standard())?;
+    if protocol != Protocol::Http1 {
+        for pod in ["hello-waypoint-1", "hello-waypoint-2"] {
+            lab.restart(pod, "caddy", Variant::H2c)?;
+        }
+    }
     let (client, to) = (lab.client("client-1")?, lab.gateway("hello-gateway")?);
     let verifier = observed.as_ref().map(|_| Verifier::run(&lab, &["--quiet"])).transpose()?;
-    let warm = load::run(&client, to, CONNECTIONS, WARM)?;
+    let warm = protocol.run(&client, to, WARM)?;
     let cpu = || verifier.as_ref().map_or(Ok(Duration::ZERO), |verifier| proc::cpu(verifier.pid()));
     let start = cpu()?;
-    let seen = load::run(&client, to, CONNECTIONS, extent.interval)?;
+    let seen = protocol.run(&client, to, extent.interval)?;
     let used = cpu()? - start;
     if let (Some(observed), Some(verifier)) = (observed, verifier) {
         let ended = verifier.end()?;
         let answered = warm.requests + seen.requests;
-        // wrk ends with requests on the way that it never counts: one a connection at most.
+        // The client ends with requests on the way that it never counts.
         ensure!(
-            (answered..=answered + 2 * CONNECTIONS).contains(&ended.counts.requests),
-            "{:?}, wrk counted {answered}; {}",
+            (answered..=answered + 2 * protocol.in_flight()).contains(&ended.counts.requests),
+            "{:?}, the client counted {answered}; {}",
             ended.counts,
             ended.summary
         );

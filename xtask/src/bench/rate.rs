@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::load::{self, CONNECTIONS, Seen};
+use super::load::{self, Protocol, Seen};
 use super::table::{Table, median};
 use super::{Extent, proc};
 use crate::demo::Verifier;
@@ -20,6 +20,7 @@ struct Stand {
     client: Place,
     backend: SocketAddr,
     hop: SocketAddr,
+    protocol: Protocol,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +41,19 @@ struct Observed {
     answered: u64,
 }
 
-pub fn measure(extent: Extent, table: &mut Table) -> Result<()> {
+pub fn http1(extent: Extent, table: &mut Table) -> Result<()> {
+    measure(Protocol::Http1, &[Beside::Verifier, Beside::Tcpdump, Beside::Hop, Beside::Nothing], extent, table)
+}
+
+pub fn http2(extent: Extent, table: &mut Table) -> Result<()> {
+    measure(Protocol::Http2, &[Beside::Verifier, Beside::Nothing], extent, table)
+}
+
+pub fn grpc(extent: Extent, table: &mut Table) -> Result<()> {
+    measure(Protocol::Grpc, &[Beside::Verifier, Beside::Nothing], extent, table)
+}
+
+fn measure(protocol: Protocol, all: &[Beside], extent: Extent, table: &mut Table) -> Result<()> {
     let lab = Lab::up(&Topology::standard())?;
     let address = |pod: &str| Ok::<_, anyhow::Error>(SocketAddr::new(lab.plan().pod(pod)?.ip(), load::PORT));
     let (backend, hop) = (address("hello-backend-1")?, address("client-3")?);
@@ -49,26 +62,26 @@ pub fn measure(extent: Extent, table: &mut Table) -> Result<()> {
         load::respond(&lab, &lab.container("hello-backend-1", "caddy")?)?,
         load::hop(&lab, &lab.client("client-3")?, backend)?,
     ];
-    let stand = Stand { client: lab.client("client-1")?, lab, backend, hop };
+    let stand = Stand { client: lab.client("client-1")?, lab, backend, hop, protocol };
     // Caddy's heap and the pages of everything settle.
     stand.load(backend, extent)?;
 
-    let all = [Beside::Verifier, Beside::Tcpdump, Beside::Hop, Beside::Nothing];
-    let mut pairs: [Vec<(f64, f64)>; 4] = Default::default();
+    let mut pairs: Vec<Vec<(f64, f64)>> = vec![Vec::new(); all.len()];
     let mut observed = Observed::default();
     for round in 0..extent.rounds {
-        for (beside, pairs) in all.into_iter().zip(&mut pairs) {
+        for (beside, pairs) in all.iter().copied().zip(&mut pairs) {
             // Alternately, so that what drifts favours neither.
             let before = if round % 2 == 0 { Some(stand.load(backend, extent)?) } else { None };
             let with = stand.beside(beside, extent, &mut observed)?;
             let alone = before.map_or_else(|| stand.load(backend, extent), Ok)?;
             pairs.push((alone.per_second, with.per_second));
         }
-        eprintln!("bench: rate, round {} of {}", round + 1, extent.rounds);
+        eprintln!("bench: {}rate, round {} of {}", protocol.prefix(), round + 1, extent.rounds);
     }
     stand.lab.down()?;
 
-    for (beside, pairs) in all.into_iter().zip(&pairs) {
+    let named = |what: &str| format!("{}{what}", protocol.prefix());
+    for (beside, pairs) in all.iter().copied().zip(&pairs) {
         let ratios: Vec<f64> = pairs.iter().map(|(alone, with)| with / alone).collect();
         let with: Vec<f64> = pairs.iter().map(|(_, with)| *with).collect();
         let spread = |by: fn(f64, f64) -> f64| ratios.iter().copied().reduce(by).unwrap_or(0.0);
@@ -81,26 +94,36 @@ pub fn measure(extent: Extent, table: &mut Table) -> Result<()> {
         );
         match beside {
             Beside::Verifier => {
-                table.target("rate with `run` attached / unobserved", ">= 0.95", value, median(&ratios) >= 0.95);
+                table.target(
+                    &named("rate with `run` attached / unobserved"),
+                    ">= 0.95",
+                    value,
+                    median(&ratios) >= 0.95,
+                );
             }
-            Beside::Tcpdump => table.fact("the same with `tcpdump -w` instead", value),
-            Beside::Hop => table.fact("the same with one more Caddy on the way instead", value),
-            Beside::Nothing => table.fact("the same with nothing (noise)", value),
+            Beside::Tcpdump => table.fact(&named("the same with `tcpdump -w` instead"), value),
+            Beside::Hop => table.fact(&named("the same with one more Caddy on the way instead"), value),
+            Beside::Nothing => table.fact(&named("the same with nothing (noise)"), value),
         }
     }
     let Observed { cpu_per_100k, p99_ms, judged, answered } = observed;
-    let value = format!("{judged} of {answered}, and what wrk left in flight; 0 unverified, 0 records lost");
-    table.target("requests judged", "every one", value, true);
+    let value = format!("{judged} of {answered}, and what the client left in flight; 0 unverified, 0 records lost");
+    table.target(&named("requests judged"), "every one", value, true);
     let cpu = median(&cpu_per_100k);
-    table.target("CPU of the program per 100,000 requests", "<= 0.5 s", format!("{cpu:.2} s"), cpu <= 0.5);
+    table.target(&named("CPU of the program per 100,000 requests"), "<= 0.5 s", format!("{cpu:.2} s"), cpu <= 0.5);
     let p99 = p99_ms.iter().copied().fold(0.0, f64::max);
-    table.target("arrival to verdict, p99 of the worst interval", "< 100 ms", format!("{p99:.1} ms"), p99 < 100.0);
+    table.target(
+        &named("arrival to verdict, p99 of the worst interval"),
+        "< 100 ms",
+        format!("{p99:.1} ms"),
+        p99 < 100.0,
+    );
     Ok(())
 }
 
 impl Stand {
     fn load(&self, to: SocketAddr, extent: Extent) -> Result<Seen> {
-        load::run(&self.client, to, CONNECTIONS, extent.interval)
+        self.protocol.run(&self.client, to, extent.interval)
     }
 
     fn beside(&self, beside: Beside, extent: Extent, observed: &mut Observed) -> Result<Seen> {
@@ -119,10 +142,10 @@ impl Stand {
         let used = proc::cpu(verifier.pid())? - before;
         let ended = verifier.end()?;
         let judged = ended.counts.requests;
-        // wrk ends with requests on the way that it never counts: one a connection at most.
+        // The client ends with requests on the way that it never counts.
         ensure!(
-            (seen.requests..=seen.requests + CONNECTIONS).contains(&judged),
-            "{judged} requests were judged, wrk counted {}",
+            (seen.requests..=seen.requests + self.protocol.in_flight()).contains(&judged),
+            "{judged} requests were judged, the client counted {}",
             seen.requests
         );
         ensure!(ended.counts.bypassed.get("DirectConnection") == Some(&judged), "other verdicts: {:?}", ended.counts);

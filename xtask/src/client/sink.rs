@@ -1,11 +1,12 @@
 //! `xtask sink`: reads whatever body is sent to a unix socket, and says how long it was; or sends a large one itself
-//! (`/download/length/N`, `/download/chunked/N`); or echoes what comes after an upgrade to WebSocket: the messages of a client that
+//! (`/download/length/N`, `/download/chunked/N`), or answers late (`/late/MILLISECONDS`); or echoes what comes after an upgrade to WebSocket: the messages of a client that
 //! gives a key, any octets of one that does not. Caddy's `respond` does not read bodies, and closes a connection with a large
 //! one; behind a unix socket nothing of this is network traffic.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -40,6 +41,9 @@ pub(crate) fn serve(stream: impl Read + Write) -> Result<()> {
         if let Some(download) = Download::asked(&line) {
             download.send(reader.get_mut())?;
             continue;
+        }
+        if let Some(delay) = word_after("/late/", &line).and_then(|delay| delay.parse().ok()) {
+            std::thread::sleep(Duration::from_millis(delay));
         }
         let body = format!("received {length}\n");
         reader
@@ -79,6 +83,11 @@ fn echo(mut reader: BufReader<impl Read + Write>, key: &str) -> Result<()> {
     }
 }
 
+/// What follows this in the target: in its path, or in the query of another one.
+fn word_after<'a>(what: &str, request_line: &'a str) -> Option<&'a str> {
+    Some(request_line.split(' ').nth(1)?.split_once(what)?.1)
+}
+
 /// A body that is asked for by its length, and how it is framed.
 #[derive(Debug, PartialEq, Eq)]
 struct Download {
@@ -88,8 +97,7 @@ struct Download {
 
 impl Download {
     fn asked(request_line: &str) -> Option<Self> {
-        let path = request_line.split(' ').nth(1)?;
-        let (framing, octets) = path.strip_prefix("/download/")?.split_once('/')?;
+        let (framing, octets) = word_after("/download/", request_line)?.split_once('/')?;
         Some(Self { octets: octets.parse().ok()?, chunked: framing == "chunked" })
     }
 

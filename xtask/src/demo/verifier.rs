@@ -45,8 +45,11 @@ impl Verifier {
     /// Returns when the probes are attached.
     pub fn gate(lab: &Lab, min_verified: u64, more: &[&str]) -> Result<Self> {
         let mut command = Command::new(binary());
-        command.args(["gate", "--keep-going", "--output", "json", "--timeout", "120", "--min-verified"]);
+        command.args(["gate", "--keep-going", "--output", "json", "--min-verified"]);
         command.arg(min_verified.to_string());
+        if !more.contains(&"--timeout") {
+            command.args(["--timeout", "120"]);
+        }
         Self::start(command, &lab.nodes_cgroup(), lab, more)
     }
 

@@ -62,7 +62,6 @@ pub(super) fn to_envoy(
         out["directResponse"] = json!({"status": 500});
         return out;
     };
-    action["maxStreamDuration"] = json!({"maxStreamDuration": "0s"});
     let mut mirrored = Vec::new();
     for filter in &rule.filters {
         match filter {
@@ -78,8 +77,10 @@ pub(super) fn to_envoy(
     if !mirrored.is_empty() {
         action["requestMirrorPolicies"] = mirrored.into();
     }
-    if let Some(timeout) = rule.timeouts.as_ref().and_then(|t| t.request.as_ref().or(t.backend_request.as_ref())) {
-        action["timeout"] = json!(timeout);
+    match rule.timeouts.as_ref().and_then(|t| t.request.as_ref().or(t.backend_request.as_ref())) {
+        Some(timeout) => action["timeout"] = json!(envoy_duration(timeout, 1)),
+        // With this Envoy would not look at a timeout.
+        None => action["maxStreamDuration"] = json!({"maxStreamDuration": "0s"}),
     }
     if let Some(retry) = &rule.retry {
         action["retryPolicy"] = retry_policy(retry);

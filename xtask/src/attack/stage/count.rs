@@ -17,24 +17,34 @@ impl Stage {
             let labels = truth.labels(self.latest().map(|(_, verdict)| verdict));
             self.agents = labels.into_iter().map(|(message, label)| (message.to_owned(), label)).collect();
         }
-        let mut seen: Vec<(usize, String, bool, String)> = Vec::new();
+        let mut seen: BTreeMap<(usize, String), (u64, u64, &Value)> = BTreeMap::new();
         for (_, verdict) in self.latest() {
             let Some(label) = self.label_of(verdict) else { continue };
-            let fate = fate(verdict);
             let provisional = verdict["verdict"] == "verified" && verdict["final"] == false;
-            seen.push((label, fate, provisional, verdict["explanation"].to_string()));
+            let explanation = &verdict["explanation"];
+            let entry = seen.entry((label, fate(verdict))).or_insert((0, 0, explanation));
+            *entry = (entry.0 + 1, entry.1 + u64::from(provisional), explanation);
         }
+        // One text for each kind: of thousands it would take longer than the verdicts did.
+        let seen: Vec<_> =
+            seen.into_iter().map(|(key, (count, late, sample))| (key, count, late, sample.to_string())).collect();
         for label in &mut self.labels {
-            label.seen.clear();
+            label.seen = self.counted.get(&label.path).cloned().unwrap_or_default();
             label.provisional = 0;
         }
-        for (label, fate, provisional, explanation) in seen {
+        for ((label, fate), count, provisional, explanation) in seen {
             let label = &mut self.labels[label];
             label.samples.insert(fate.clone(), explanation);
-            *label.seen.entry(fate).or_default() += 1;
-            label.provisional += u64::from(provisional);
+            *label.seen.entry(fate).or_default() += count;
+            label.provisional += provisional;
         }
         Ok(())
+    }
+
+    /// What a summary says of a label's requests, where verdicts were not told one by one.
+    pub fn counted(&mut self, path: &str, fates: impl IntoIterator<Item = (String, u64)>) {
+        let fates = fates.into_iter().filter(|(_, count)| *count > 0).collect();
+        self.counted.insert(path.to_owned(), fates);
     }
 
     /// Verdicts that nobody declared, told to the attack under which they came.

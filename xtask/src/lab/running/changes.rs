@@ -5,13 +5,14 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::Lab;
-use crate::gateway;
 use crate::lab::caddy::{self, Variant};
 use crate::lab::cgroup;
-use crate::lab::envoy;
+use crate::lab::envoy::{self, Envoy};
 use crate::lab::objects::Objects;
+use crate::lab::plan::Pod;
 use crate::lab::topology::Program;
 use crate::lab::watchdog;
+use crate::{gateway, setup};
 
 impl Lab {
     /// Applies Kubernetes objects (YAML, several documents or lists; HTTPRoutes and ReferenceGrants) as `kubectl apply` would, and
@@ -76,6 +77,25 @@ impl Lab {
         self.plan.restart(pod, container)?;
         fs::create_dir_all(self.cgroup.join(&self.plan.pod(pod)?.container(container)?.cgroup))?;
         self.write_dump()
+    }
+
+    /// Restarts a node's Envoy as the kubelet would: a new container, with the configuration of now.
+    pub fn restart_envoy(&mut self, node: &str) -> Result<()> {
+        let node = self.plan.node(node)?.clone();
+        let runs_envoy = |pod: &&Pod| pod.node == node.name && pod.containers.iter().any(|c| c.run == Program::Envoy);
+        let pod = self.plan.pods.iter().find(runs_envoy).with_context(|| format!("{} has no Envoy", node.name))?;
+        let (pod, container) = (pod.name.clone(), pod.containers[0].clone());
+        self.envoys.remove(&node.name).with_context(|| format!("{} has no Envoy", node.name))?.stop()?;
+        cgroup::remove(&self.cgroup.join(&container.cgroup))?;
+        self.plan.restart(&pod, &container.name)?;
+        let place = self.container(&pod, &container.name)?;
+        fs::create_dir_all(place.cgroup())?;
+        self.write_dump()?;
+        let translated = gateway::translate(&self.objects.input(&self.plan));
+        let dir = self.envoy_dir(&node.name);
+        let config = envoy::config::of_node(&self.plan, &node, &dir, &translated);
+        let envoy = Envoy::start(&place, &setup::envoy_binary()?, &node, &dir, &self.logs(), &config)?;
+        self.envoys.entry(node.name).insert_entry(envoy).get_mut().ready()
     }
 
     /// Starts the program of a container that `recreate` made.

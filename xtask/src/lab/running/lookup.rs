@@ -97,6 +97,12 @@ impl Lab {
         Ok(caddy::access_log(&self.container_dir(pod, container)))
     }
 
+    /// Where a gRPC server may listen for the calls that this Caddy hands on.
+    pub fn grpc_socket(&self, pod: &str, container: &str) -> Result<PathBuf> {
+        let pod = self.plan.pod(pod)?;
+        Ok(caddy::grpc_socket(&self.container_dir(pod, pod.container(container)?)))
+    }
+
     /// The process of a Caddy container.
     pub fn caddy_pid(&self, pod: &str, container: &str) -> Option<u32> {
         self.caddies.get(&format!("{pod}/{container}")).map(Process::pid)
