@@ -77,6 +77,8 @@ pub enum Malformed {
     Trailer,
     /// A request after one that was the last of its connection (section 9.6). Whether it is served is not certain.
     AfterClose,
+    /// HTTP/2: a stream that its client began after its own GOAWAY (RFC 9113 section 6.8: servers differ in what they make of it).
+    AfterGoaway,
     /// Urgent data: what the application reads depends on a socket option (RFC 9293 section 3.8.5).
     Urgent,
     /// The preface is not followed by SETTINGS (section 3.4).

@@ -40,6 +40,8 @@ pub(in crate::wire) struct Requests {
     streams: Streams,
     /// The client's first SETTINGS have come.
     settled: bool,
+    /// The client has said that it goes away: some servers take up no stream after that, others do.
+    leaving: bool,
 }
 
 impl Requests {
@@ -56,6 +58,7 @@ impl Requests {
             list: Vec::new(),
             streams,
             settled: false,
+            leaving: false,
         }
     }
 
@@ -211,11 +214,16 @@ impl Requests {
         Ok(())
     }
 
-    fn admit(&self, frame: Frame) -> Result<Plan, Poison> {
+    fn admit(&mut self, frame: Frame) -> Result<Plan, Poison> {
         if !self.settled && (frame.kind != Kind::Settings || frame.is_ack()) {
             return Err(Malformed::Preface.into());
         }
-        admit::frame(frame, &self.streams, &self.settings)
+        let plan = admit::frame(frame, &self.streams, &self.settings)?;
+        if self.leaving && frame.kind == Kind::Headers && self.streams.is_idle(frame.stream) {
+            return Err(Malformed::AfterGoaway.into());
+        }
+        self.leaving |= frame.kind == Kind::Goaway;
+        Ok(plan)
     }
 
     /// A frame that was gathered, with its CONTINUATION frames.

@@ -60,7 +60,6 @@ fn frames_that_are_no_message_change_nothing() {
         frame(SETTINGS, 1, 0, b""),
         frame(PING, 0, 0, &[7; 8]),
         frame(PING, 1, 0, &[7; 8]),
-        frame(GOAWAY, 0, 0, b"\0\0\0\0\0\0\0\0why not"),
         frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff]),
         frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1]),
         // RFC 9218, and a type that nobody knows, with any flags.
@@ -75,6 +74,19 @@ fn frames_that_are_no_message_change_nothing() {
             assert_eq!(feed.heads(), ["GET /1 a", "GET /2 a"], "{row:?}");
             assert!(!feed.stream.finished());
         }
+    }
+}
+
+#[test]
+fn after_its_goaway_a_client_ends_what_it_began_and_begins_nothing() {
+    let goaway = frame(GOAWAY, 0, 0, b"\0\0\0\0\0\0\0\0why not");
+    let ends = frame(DATA, END_STREAM, 3, b"x");
+    for feed in feeds(&[post(3, "/", &[]), goaway.clone(), ends], &Settings::default()) {
+        assert_eq!((feed.poison(), feed.ends().len()), (None, 2));
+    }
+    for feed in feeds(&[goaway.clone(), goaway, get(3, "/2")], &Settings::default()) {
+        assert!(matches!(feed.poison(), Some((_, Poison::Malformed(Malformed::AfterGoaway)))));
+        assert_eq!(feed.heads(), ["GET /1 a"]);
     }
 }
 
