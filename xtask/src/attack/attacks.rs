@@ -26,6 +26,7 @@ mod mirrors;
 mod not_tcp;
 mod odd_requests;
 mod other_protocols;
+mod packet_socket;
 mod pipelining;
 mod poisoned_entry;
 mod port_forward;
@@ -72,6 +73,7 @@ pub const ALL: &[Attack] = &[
     rare_sockets::ATTACK,
     not_tcp::ATTACK,
     sockmap::ATTACK,
+    packet_socket::ATTACK,
     slow_and_endless::ATTACK,
     routes::ATTACK,
     split_routes::ATTACK,
