@@ -1,8 +1,11 @@
 //! `cargo xtask mutants`: whether the tests notice when a check is taken out (docs/fuzzing.md).
 
+mod plant;
+mod together;
+
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args as ClapArgs;
 
 use crate::cargo;
@@ -14,12 +17,28 @@ pub struct Args {
     /// Only the k-th of n parts of all mutants, spread over all files (as `3/20`)
     #[arg(long)]
     shard: Option<String>,
+    /// All mutants in one build instead of one build for each: minutes instead of a day
+    #[arg(long)]
+    together: bool,
+    /// Test programs at a time (of `--together`)
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
     /// Passed on to `cargo mutants`, such as `--file waypoint-verify/src/link/purse.rs`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     more: Vec<String>,
 }
 
 pub fn main(arguments: &Args) -> Result<()> {
+    if arguments.together {
+        let (part, of) = match arguments.shard.as_deref() {
+            None => (0, 1),
+            Some(shard) => {
+                let (part, of) = shard.split_once('/').context("a shard is written like 3/20")?;
+                (part.parse().context("the part of a shard")?, of.parse().context("the number of shards")?)
+            }
+        };
+        return together::run(part, of, arguments.jobs);
+    }
     install()?;
     let mut words = vec!["mutants", "--output", "target", "--no-shuffle", "--colors", "never"];
     if let Some(shard) = &arguments.shard {
