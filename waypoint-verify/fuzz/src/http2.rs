@@ -88,8 +88,11 @@ fn may_refuse(ours: &Message, why: Option<&Refusal>) -> bool {
         Some(Refusal::Stream) => true,
         // The client took it back before anybody could accept it.
         None => ours.reset,
-        // Its decoder wants pseudo-header fields to be text.
-        Some(Refusal::Connection(_)) => std::str::from_utf8(&ours.target).is_err(),
+        // Its decoder wants pseudo-header fields to be text; and a client that says GOAWAY with an error is gone for it, while
+        // others serve what follows.
+        Some(Refusal::Connection(why)) => {
+            std::str::from_utf8(&ours.target).is_err() || why.starts_with("connection error received")
+        }
     }
 }
 

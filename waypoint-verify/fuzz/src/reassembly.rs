@@ -10,7 +10,7 @@ pub mod plan;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use waypoint_verify::wire::{Bound, Event, Gap, Poison, RequestStream, Segment, Settings};
+use waypoint_verify::wire::{Bound, Event, Gap, Opaque, Poison, RequestStream, Segment, Settings};
 
 use crate::told::{Told, read_with};
 use crate::{Disagreement, demand, settle};
@@ -118,6 +118,8 @@ pub fn follow(plan: &Plan, stream: &mut impl Follower) -> Result<(), Disagreemen
             let may = match reason {
                 Poison::Bound(Bound::OutOfOrder | Bound::Unacknowledged) | Poison::Incomplete => true,
                 Poison::Gap(Gap::AckBeyondFollowed) => wrong.is_some(),
+                // Whatever was wrong: it was another protocol.
+                Poison::Opaque(Opaque::NotHttp(_)) => true,
                 _ => !plan.honest() || !right,
             };
             demand!(may, "poisoned for nothing: {reason:?}");
