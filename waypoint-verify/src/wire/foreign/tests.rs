@@ -89,7 +89,6 @@ fn what_is_no_hello_is_still_tls() {
         (handshake(1, &body(&odd)), "TLS, server name a??.b, ALPN h2, x?yyyyyyy"),
         (handshake(1, &[0; 3]), "TLS"),
         (handshake(2, &[0; 40]), "TLS"),
-        (b"\x16\x03\x01\x00\x00".to_vec(), "TLS"),
         (b"\x16\x03\x01\xff\xff".to_vec(), "TLS"),
         // Another record in the middle of the hello.
         ([&records(100)[..105], b"\x17\x03\x03\x00\x01x"].concat(), "TLS"),
@@ -106,7 +105,7 @@ fn what_is_no_hello_is_still_tls() {
     }
     let mut held = Feed::new();
     for n in 0..16 {
-        held.at(n * 1000, &rows[8].0.iter().copied().chain([0; 1000]).take(1000).collect::<Vec<_>>());
+        held.at(n * 1000, &rows[7].0.iter().copied().chain([0; 1000]).take(1000).collect::<Vec<_>>());
         assert!(held.stream.memory() < 40_000);
     }
 }
@@ -134,6 +133,10 @@ fn proxy_protocol_is_named_with_what_it_claims() {
             assert_eq!(named(&fed(&octets, piece)), is(Protocol::ProxyProtocol, name), "{piece} {header:02x?}");
         }
     }
+    // No header is longer than this.
+    let endless = [b"PROXY TCP4 ", &[b'1'; 96][..]].concat();
+    assert_eq!(fed(&endless[..106], 50).events, []);
+    assert_eq!(named(&fed(&endless, 50)), is(Protocol::ProxyProtocol, "PROXY protocol, malformed"));
     let mut torn = fed(b"PROXY TCP4 10.0.0.1", 4);
     assert_eq!(torn.events, []);
     torn.close(None);

@@ -6,8 +6,6 @@ use super::{Said, printable};
 
 const RECORD_HEADER: usize = 5;
 const HANDSHAKE_HEADER: usize = 4;
-/// RFC 8446 section 5.1.
-const MAX_RECORD: usize = 1 << 14;
 /// Protocols of an ALPN list that are named.
 const MAX_PROTOCOLS: usize = 8;
 
@@ -32,9 +30,6 @@ pub(super) fn said(held: &[u8]) -> Said {
             return if wrong { only() } else { Said::Need(before(rest) + RECORD_HEADER) };
         };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
-        if length == 0 || length > MAX_RECORD {
-            return only();
-        }
         let Some((payload, next)) = payload.split_at_checked(length) else {
             return Said::Need(before(rest) + RECORD_HEADER + length);
         };

@@ -44,9 +44,7 @@ pub(super) fn frame(frame: Frame, streams: &Streams, settings: &Settings) -> Res
         Kind::Headers if stream.is_multiple_of(2) => Err(Malformed::StreamId.into()),
         Kind::Headers if !streams.is_idle(stream) && !streams.is_open(stream) => Err(Malformed::StreamClosed.into()),
         Kind::Headers if frame.octets() > settings.max_head as usize => Err(Bound::HeadTooLarge.into()),
-        Kind::RstStream | Kind::WindowUpdate if stream != 0 && streams.is_idle(stream) => {
-            Err(Malformed::StreamIdle.into())
-        }
+        Kind::RstStream | Kind::WindowUpdate if streams.is_idle(stream) => Err(Malformed::StreamIdle.into()),
         Kind::Settings if len > MAX_SETTINGS => Err(Bound::Settings.into()),
         Kind::PushPromise => Err(Malformed::PushPromise.into()),
         Kind::Continuation => Err(Malformed::Continuation.into()),

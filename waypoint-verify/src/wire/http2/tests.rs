@@ -160,6 +160,7 @@ fn the_preface_is_followed_by_settings() {
     let mut other = Feed::of(b"P");
     other.at(1, b"RI /x HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((other.poison(), other.heads()), (None, vec!["PRI /x a".into()]));
+    assert!(matches!(other.events[0], Event::Head { started_at: 1, complete_at: 2, .. }));
     let mut differs = Feed::of(b"PRI * ");
     differs.at(2, b"J * ");
     assert!(matches!(differs.poison(), Some((2, Poison::Conflict(_)))));

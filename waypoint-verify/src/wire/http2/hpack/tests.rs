@@ -150,6 +150,10 @@ fn what_is_no_header_block_is_refused() {
     let mut decoder = Decoder::new(5000);
     assert_eq!(decode(&mut decoder, &[0x3f, 0xea, 0x26]), Err(Failure::TooLarge));
     assert_eq!(decode(&mut decoder, &[0x3f, 0xe9, 0x26]), Ok(vec![]));
+    // Every receiver keeps what both ends start with.
+    let mut small = Decoder::new(0);
+    assert_eq!(decode(&mut small, &[0x3f, 0xe1, 0x1f]), Ok(vec![]));
+    assert_eq!(decode(&mut small, &[0x3f, 0xe2, 0x1f]), Err(Failure::TooLarge));
     // The largest integer that is taken.
     let mut large = Decoder::new(u32::MAX);
     assert_eq!(decode(&mut large, &[0x3f, 0xff, 0xff, 0xff, 0x7f]), Ok(vec![]));
@@ -167,6 +171,11 @@ fn a_name_may_come_from_the_entry_that_it_evicts() {
     assert_eq!(lines(&mut decoder, &long), ["name=3333333333"]);
     assert_eq!(decode(&mut decoder, &[0x80 | 62]), Err(Failure::Fault(Fault::Index)));
     assert_eq!(decoder.table.size, 0);
+    // An entry that fills the table stays; with one octet less it does not.
+    for (size, stays) in [(6, true), (5, false)] {
+        lines(&mut decoder, &[0x3f, size, 0x40, 4, b'n', b'a', b'm', b'e', 1, b'1']);
+        assert_eq!(decode(&mut decoder, &[0x80 | 62]).is_ok(), stays);
+    }
 }
 
 #[test]
@@ -181,6 +190,11 @@ fn the_table_holds_no_more_than_its_size() {
     assert!(decoder.heap() < 16 * 1024, "{} {}", decoder.heap(), decoder.text.capacity());
     let huge = [&[0x40, 1, b'x', 127, 0xa1, 0xfe, 0x03][..], &[b'y'; 65440]].concat();
     assert!(decode(&mut decoder, &huge).is_ok());
+    let mut coded = Vec::new();
+    httlib_huffman::encode(&[b'a'; 60_000], &mut coded).unwrap();
+    let length = coded.len() - 127;
+    let length = [0xff, length as u8 | 0x80, (length >> 7) as u8 | 0x80, (length >> 14) as u8];
+    assert!(decode(&mut decoder, &[&[0, 1, b'x'][..], &length, &coded].concat()).is_ok());
     assert!(decoder.heap() < 16 * 1024, "{} {}", decoder.heap(), decoder.text.capacity());
 }
 

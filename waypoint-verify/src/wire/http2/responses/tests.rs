@@ -60,7 +60,7 @@ fn a_stream_ends_with_its_last_frame() {
         // A block in pieces ends with the last one.
         (&[frame(HEADERS, END_STREAM, 1, b"\x88"), frame(CONTINUATION, 0, 1, b"")], &[]),
         (&[frame(HEADERS, END_STREAM, 1, b"\x88"), frame(CONTINUATION, END_HEADERS, 1, b"")], &[1]),
-        (&[frame(HEADERS, 0, 1, b"\x88"), frame(CONTINUATION, END_HEADERS, 1, b"")], &[]),
+        (&[frame(HEADERS, 0, 1, b"\x88"), frame(CONTINUATION, END_HEADERS, 1, b""), frame(DATA, 1, 1, b"x")], &[1]),
         (&[frame(PUSH_PROMISE, 0, 1, b"\0\0\0\x02"), frame(CONTINUATION, WHOLE, 1, b"")], &[]),
         (&[frame(PUSH_PROMISE, WHOLE, 1, b"\0\0\0\x02"), frame(HEADERS, WHOLE, 3, b"")], &[3]),
         (&[frame(RST_STREAM, 0, 5, &[0; 4])], &[5]),

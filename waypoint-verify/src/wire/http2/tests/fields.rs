@@ -115,6 +115,12 @@ fn a_malformed_head_poisons_the_connection() {
         (with(("content-length", "1, 1")), M::TwoLengths),
         ([&with(("content-length", "1"))[..], &[("content-length", "1")]].concat(), M::TwoLengths),
     ];
+    // The name from a table, the value new: `user-agent`, then an entry of its own.
+    let own = [0x40, 1, b'x', 1, b'y'];
+    for literal in [&[0x0f, 43, 1, b'\n'][..], &[&own[..], &[0x7e, 1, b' ']].concat()] {
+        let octets = [&block(&good), literal].concat();
+        refused(&[(vec![frame(HEADERS, WHOLE, 3, &octets)], M::FieldValue.into())], &Settings::default());
+    }
     for (fields, why) in &rows {
         for frames in [head(END_HEADERS, fields), head(WHOLE, fields)] {
             refused(&[(frames, (*why).into())], &Settings::default());
