@@ -10,7 +10,7 @@ mod verdict;
 mod watch;
 
 pub use conn::{ConnKey, MessageKey, Side};
-pub use head::{FieldSpans, Head, HeadBuilder, HeadParts, HeadTooLarge, Span, Version};
+pub use head::{FieldSpans, Head, HeadBuilder, HeadParts, HeadTooLarge, Span, USUAL_FIELDS, Version};
 pub use owner::{ContainerRef, Owner, PodRef, Process};
 pub use verdict::{Bypass, Class, Reason, Verdict};
 pub use watch::{

@@ -1,7 +1,5 @@
 //! The head of one HTTP request, whatever version carried it.
 
-use smallvec::SmallVec;
-
 /// HTTP version as spoken on the connection that the head was seen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
@@ -35,8 +33,11 @@ impl Span {
     }
 }
 
-/// Name and value of each field line.
-pub type FieldSpans = SmallVec<[(Span, Span); 12]>;
+/// Name and value of each field line. On the heap: a head is moved several times on its way into an event.
+pub type FieldSpans = Vec<(Span, Span)>;
+
+/// Fields that most heads have room for.
+pub const USUAL_FIELDS: usize = 12;
 
 /// Where the pieces of a head lie in its raw octets.
 #[derive(Clone, Debug)]
@@ -132,7 +133,7 @@ impl HeadBuilder {
             method: Span { at: 0, len: 0 },
             target: Span { at: 0, len: 0 },
             authority: None,
-            fields: SmallVec::new(),
+            fields: Vec::with_capacity(USUAL_FIELDS),
         };
         builder.method = builder.put(method)?;
         builder.target = builder.put(target)?;

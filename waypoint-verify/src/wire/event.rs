@@ -26,7 +26,6 @@ pub enum Switch {
 
 /// Offsets count octets of the client-to-server stream; 0 is the first one after the SYN.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "heads are most of the events; a box would cost each an allocation")]
 pub enum Event {
     Head {
         /// Where the message starts: after the one before it and after empty lines between the two (RFC 9112 section 2.2).

@@ -3,7 +3,7 @@
 use super::chars::{TARGET, TOKEN, end_of};
 use super::fields::{Line, span};
 use super::{Cursor, Framing, Parsed, target};
-use crate::model::{FieldSpans, Head, HeadParts, Version};
+use crate::model::{FieldSpans, Head, HeadParts, USUAL_FIELDS, Version};
 use crate::wire::{Body, Bound, Malformed, Settings, Switch};
 
 /// A request head that is complete.
@@ -40,7 +40,7 @@ pub(super) fn request_head(raw: &[u8], settings: &Settings) -> Parsed<RequestHea
     let mut cursor = Cursor { raw, at: 0, settings };
     let Some(line) = cursor.request_line()? else { return Ok(None) };
     let mut notes = Notes::default();
-    let mut fields = FieldSpans::new();
+    let mut fields = FieldSpans::with_capacity(USUAL_FIELDS);
     loop {
         match cursor.field()? {
             None => return Ok(None),

@@ -2,7 +2,7 @@
 
 use super::field::{Class, Field};
 use super::hpack::{Decoder, Fault, FieldText, Sink, TableTooLarge};
-use crate::model::{FieldSpans, Head, HeadParts, Span, Version};
+use crate::model::{FieldSpans, Head, HeadParts, Span, USUAL_FIELDS, Version};
 use crate::wire::chars::{TARGET, TOKEN, all};
 use crate::wire::http1::{check_host, content_length};
 use crate::wire::{Body, Bound, Malformed, Poison, Settings};
@@ -120,7 +120,7 @@ impl<'a> Fields<'a> {
             bounds: Bounds::default(),
             octets,
             pseudo: Pseudo::default(),
-            fields: FieldSpans::new(),
+            fields: FieldSpans::with_capacity(USUAL_FIELDS),
             host: None,
             declared: None,
             expects: false,
