@@ -199,7 +199,10 @@ unsafe fn payload<const RESPONSE: bool>(seen: &Seen, packet: &Packet, mut flags:
         if captured < wanted && emit::calm(seen.settings, cgroup, wanted) {
             // One upload is read by many sockets on its way, a response's end only where it is written.
             let calm_window = (*seen.settings).calm_window >> if RESPONSE { 0 } else { 2 };
-            captured = min(room(calm_window, ahead), wanted);
+            let ahead_when_calm = min(room(calm_window, ahead), wanted);
+            if ahead_when_calm > captured {
+                captured = ahead_when_calm;
+            }
         }
         if captured < wanted {
             flags |= flag::TRUNCATED_BY_WINDOW;

@@ -78,12 +78,12 @@ fn a_chunked_upload_of_many_mebibytes_is_followed_while_it_is_read() {
         let mut connection = Connection::open(&world.root, &listener);
         let mut seen = Seen::default();
         let mut granted = None;
-        // A reader that sleeps for as long as 2 MiB take: far more than the window, which no grant has moved meanwhile.
-        for _ in 0..16 {
-            connection.request(&pattern(2 << 20));
+        // A reader that sleeps for as long as 1 MiB takes: far more than the window, which no grant has moved meanwhile.
+        for _ in 0..32 {
+            connection.request(&pattern(1 << 20));
             seen.drain(&mut probe);
             let passive = seen.opening(Side::Passive);
-            let sent = granted.map_or(passive.client_isn.wrapping_add(1), |granted: u32| granted).wrapping_add(2 << 20);
+            let sent = granted.map_or(passive.client_isn.wrapping_add(1), |granted: u32| granted).wrapping_add(1 << 20);
             probe.grant(passive.cookie, Direction::Request, sent).unwrap();
             granted = Some(sent);
         }
