@@ -19,7 +19,7 @@ pub fn send(place: &Place, to: SocketAddr, requests: Vec<Request>) -> Result<Vec
 }
 
 /// Between the answers of one peer, in ms.
-pub const SILENCE: u64 = 200;
+pub const SILENCE: u64 = 600;
 
 /// Traffic that did not flow proves nothing.
 pub fn answered(outcomes: Vec<Outcome>, count: usize) -> Result<Vec<Outcome>> {
