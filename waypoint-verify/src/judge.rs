@@ -191,8 +191,9 @@ impl Judge {
         }
         let (anybodys, container) = match &loss.0 {
             Some(Owner::Container(container)) => (false, Some(container)),
-            Some(Owner::Host { .. }) => (false, None),
-            Some(Owner::Unknown { .. }) | None => (true, None),
+            // A pod that the inventory does not know is no hop and no target.
+            Some(Owner::Host { .. } | Owner::Unknown { path: Some(_), .. }) => (false, None),
+            Some(Owner::Unknown { path: None, .. }) | None => (true, None),
         };
         let is_proxy = container.is_some_and(|container| self.watch.proxies.contains_key(&container.id));
         self.state.lost(openings, anybodys || is_proxy);

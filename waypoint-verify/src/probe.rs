@@ -3,6 +3,7 @@
 //! The only module that knows aya. The others read [`Record`]s, which are plain data.
 
 mod attach;
+mod counts;
 mod decode;
 mod error;
 mod flags;
@@ -15,6 +16,7 @@ mod ring;
 mod running;
 mod shares;
 
+pub use counts::{Drained, Losses, Lost, LostOf, Totals};
 pub use decode::{DecodeError, decode};
 pub use error::{Hook, ProbeError};
 pub use flags::Flags;
@@ -24,7 +26,7 @@ pub use record::{
     Closed, Comm, Created, Data, Direction, Kind, Note, Opened, Other, Passage, Record, Side, Stray, TcpFlags,
 };
 pub use redirect::{Redirections, redirections};
-pub use running::{Drained, Losses, Lost, LostOf, Probe, ProgramTime, Totals, boot_ns};
+pub use running::{Probe, ProgramTime, boot_ns};
 
 use std::path::PathBuf;
 

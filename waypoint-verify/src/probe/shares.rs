@@ -6,7 +6,7 @@ use waypoint_verify_ebpf::map::{self, NOBODY, Share};
 
 use super::{
     ProbeError,
-    running::{Losses, LostOf},
+    counts::{Losses, LostOf},
 };
 
 /// Cgroups that userspace reads at once when records were lost.
