@@ -10,15 +10,22 @@ use crate::lab::Place;
 
 pub const CONNECTIONS: u64 = 4;
 pub const STREAMS: u64 = 100;
+/// Different targets in turn: of more identical requests in flight than a departure may have candidates none is Verified.
+const TARGETS: u64 = 500;
 
 pub fn run(from: &Place, to: SocketAddr, grpc: bool, interval: Duration) -> Result<Seen> {
+    let urls = std::env::temp_dir().join(format!("waypoint-verify-urls-{}", std::process::id()));
+    let lines: String = (0..TARGETS).map(|number| format!("http://{to}/{number}\n")).collect();
+    std::fs::write(&urls, lines)?;
     let mut command = from.command("h2load")?;
     command.args(["-t", "1", "-c", &CONNECTIONS.to_string(), "-m", &STREAMS.to_string()]);
     command.args(["-D", &interval.as_secs().to_string()]);
     if grpc {
         command.args(["-H", ":method: POST", "-H", "content-type: application/grpc", "-H", "te: trailers"]);
     }
-    let output = command.arg(format!("http://{to}/")).output().context("h2load")?;
+    let output = command.arg("-i").arg(&urls).output().context("h2load");
+    let _ = std::fs::remove_file(urls);
+    let output = output?;
     let text = String::from_utf8_lossy(&output.stdout);
     read(&text).with_context(|| format!("h2load said:\n{text}"))
 }
