@@ -53,7 +53,7 @@ pub const ALL: &[Scenario] = &[
     row("idle", "no traffic", blind::idle),
     row("big-upload", "a POST of 1 GiB through the path", compliant::big_upload),
     row("big-download", "an answer of 1 GiB through the path, and a small one after it", compliant::big_download),
-    row("big-download-chunked", "an answer of 2 MiB in chunks, and a small one after it", compliant::chunked_download),
+    row("big-download-chunked", "an answer of 1 MiB in chunks, and a small one after it", compliant::chunked_download),
 ];
 
 /// A well-formed traceparent that names this number.
