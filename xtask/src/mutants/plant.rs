@@ -134,6 +134,10 @@ impl VisitMut for Planter<'_> {
     }
 
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        // A `!` in there is one of bits.
+        if let Expr::Binary(ExprBinary { op: BinOp::BitAnd(_) | BinOp::BitOr(_) | BinOp::BitXor(_), .. }) = expr {
+            return;
+        }
         visit_mut::visit_expr_mut(self, expr);
         let changed = match expr {
             Expr::Binary(binary) => self.binary(binary),

@@ -120,7 +120,10 @@ fn build(tree: &Path) -> Result<Vec<PathBuf>> {
         if let Some(text) = message["message"]["rendered"].as_str().filter(|_| message["message"]["level"] == "error") {
             eprintln!("{text}");
         }
-        programs.extend(message["executable"].as_str().map(PathBuf::from));
+        // Not the program itself, which is built beside its tests.
+        if message["profile"]["test"] == true {
+            programs.extend(message["executable"].as_str().map(PathBuf::from));
+        }
     }
     ensure!(output.status.success(), "the mutants do not build: {}", output.status);
     Ok(programs)
