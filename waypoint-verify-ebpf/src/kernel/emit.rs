@@ -92,7 +92,7 @@ impl Room {
     }
 }
 
-/// Whether the ring is calm, and so much more of this cgroup leaves an eighth of its share to what must be told.
+/// Whether the ring is calm, and so much more of this cgroup leaves half of its share to what must be told.
 ///
 /// # Safety
 /// `settings` is a map value.
@@ -104,9 +104,9 @@ pub unsafe fn calm(settings: *const Settings, cgroup: u64, bytes: u32) -> bool {
     unsafe {
         fill.waiting() < (*settings).calm.into()
             && !share.is_null()
-            && (if fill.consumer.wrapping_sub((*share).mark) as i64 >= 0 { 0 } else { (*share).taken })
-                + u64::from(bytes)
-                + (fill.share(settings) >> 3)
+            && ((if fill.consumer.wrapping_sub((*share).mark) as i64 >= 0 { 0 } else { (*share).taken })
+                + u64::from(bytes))
+                << 1
                 < fill.share(settings)
     }
 }
