@@ -11,9 +11,10 @@ mod traffic;
 mod truth;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 
-use crate::{demo, setup};
+use crate::demo::{self, Format};
+use crate::setup;
 pub use attacks::ALL;
 pub use run::{Row, run};
 pub use score::Score;
@@ -51,18 +52,12 @@ pub struct Args {
     /// Name the attacks and end
     #[arg(long)]
     list: bool,
+    /// How rows are printed; the score comes last
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Setup and build were done (by the part that ran without root)
     #[arg(long, hide = true)]
     built: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    /// One object a line, the score last
-    Json,
 }
 
 pub fn main(arguments: &Args) -> Result<()> {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use anyhow::{Context, Result};
 
 pub use held::Held;
-pub use script::{Body, Connection, Outcome, Request, Script, Step};
+pub use script::{Body, Connection, Outcome, Request, Script, Step, answered};
 
 /// What the connections of one client share.
 #[derive(Debug)]

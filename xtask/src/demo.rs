@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: every way past the waypoint and every honest way through it, with real traffic, judged by the real program.
 
 mod counts;
+pub mod past;
 mod scenario;
 mod scenarios;
 mod verifier;
@@ -35,7 +36,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     Text,
     /// One object a line
     Json,

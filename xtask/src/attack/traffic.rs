@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
+pub use crate::client::answered;
 use crate::client::{Outcome, Request, Script};
 use crate::lab::{Lab, Place, patience};
 
@@ -20,14 +21,6 @@ pub fn send(place: &Place, to: SocketAddr, requests: Vec<Request>) -> Result<Vec
 
 /// Between the answers of one peer, in ms.
 pub const SILENCE: u64 = 600;
-
-/// Traffic that did not flow proves nothing.
-pub fn answered(outcomes: Vec<Outcome>, count: usize) -> Result<Vec<Outcome>> {
-    ensure!(outcomes.len() == count, "{} of {count} requests were made", outcomes.len());
-    let failed = outcomes.iter().find(|outcome| outcome.status != 200);
-    ensure!(failed.is_none(), "not answered with 200: {failed:?}");
-    Ok(outcomes)
-}
 
 /// Waits until so many requests to the backend are under way, by what the Envoys say.
 pub fn in_flight(lab: &Lab, count: usize) -> Result<()> {

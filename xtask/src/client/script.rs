@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 /// Connections that are made and used at the same time.
@@ -147,4 +148,12 @@ impl Outcome {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
+}
+
+/// Traffic that did not flow proves nothing.
+pub fn answered(outcomes: Vec<Outcome>, count: usize) -> Result<Vec<Outcome>> {
+    ensure!(outcomes.len() == count, "{} of {count} requests were made", outcomes.len());
+    let failed = outcomes.iter().find(|outcome| outcome.status != 200);
+    ensure!(failed.is_none(), "not answered with 200: {failed:?}");
+    Ok(outcomes)
 }

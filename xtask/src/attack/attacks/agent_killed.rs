@@ -54,8 +54,7 @@ fn play(stage: &mut Stage) -> Result<()> {
     held.release("restarted")?;
     for outcome in answered(held.finish()?, 6 * EACH)? {
         let label = if outcome.connection < EACH { &through_again } else { &direct_again };
-        let peer = outcome.header("x-lab-peer").and_then(|peer| peer.parse().ok());
-        peer.into_iter().for_each(|peer| stage.sent_from(label, peer));
+        stage.reached_from(label, &outcome);
     }
     let new = stage.bypass("new", [("Bypassed(DirectConnection)", EACH as u64)]);
     gets(&stage.lab.client("client-2")?, backend, &new, EACH)?;

@@ -43,8 +43,7 @@ fn play(stage: &mut Stage) -> Result<()> {
     // They are shown as connections: by Envoy's end of it, and by the client's.
     for outcome in &outcomes {
         let label = if outcome.connection < EACH { &genuine } else { &direct };
-        let peer = outcome.header("x-lab-peer").and_then(|peer| peer.parse().ok());
-        peer.into_iter().for_each(|peer| stage.sent_from(label, peer));
+        stage.reached_from(label, outcome);
     }
     let new = stage.bypass("new", [("Bypassed(DirectConnection)", EACH as u64)]);
     gets(&stage.lab.client("client-2")?, backend, &new, EACH)?;

@@ -12,11 +12,9 @@ use crate::attack::stage::Stage;
 use crate::attack::traffic::answered;
 use crate::attack::{Attack, Setting};
 use crate::client::{Request, Script};
-use crate::demo::Count;
+use crate::demo::{Count, past};
 
 const EACH: usize = 30;
-/// What a genuine request carries that went through hello-waypoint-1: node-1's ingress address, then the waypoint's.
-const GENUINE: &str = "10.244.1.2,10.244.1.10";
 const TRACE: &str = "00-00000000000000000000000000000f07-00000000000000f1-01";
 
 pub const ATTACK: Attack = Attack {
@@ -28,27 +26,7 @@ pub const ATTACK: Attack = Attack {
 };
 
 fn play(stage: &mut Stage) -> Result<()> {
-    stage.lab.apply(&format!(
-        r#"
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: forging, namespace: hello}}
-spec:
-  parentRefs: [{{name: hello-gateway}}]
-  rules:
-    - matches: [{{path: {{type: PathPrefix, value: /forge}}}}]
-      backendRefs: [{{name: hello-backend, port: 8083}}]
-      filters:
-        - type: RequestHeaderModifier
-          requestHeaderModifier:
-            set:
-              - {{name: x-forwarded-for, value: "{GENUINE}"}}
-              - {{name: traceparent, value: "{TRACE}"}}
-              - {{name: x-request-id, value: 3f2504e0-4f89-41d3-9a0c-0305e82c3301}}
-        - type: URLRewrite
-          urlRewrite: {{path: {{type: ReplaceFullPath, replaceFullPath: /same}}}}
-"#
-    ))?;
+    stage.lab.apply(&past::forging(TRACE, "/same"))?;
     stage.told_by_backends();
     stage.observe(&[])?;
     let genuine = stage.legitimate(

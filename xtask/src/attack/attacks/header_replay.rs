@@ -9,6 +9,7 @@ use crate::attack::stage::Stage;
 use crate::attack::traffic::send;
 use crate::attack::{Attack, Setting};
 use crate::client::Request;
+use crate::demo::past;
 
 const EACH: u64 = 4;
 
@@ -31,7 +32,7 @@ fn play(stage: &mut Stage) -> Result<()> {
             Request::get(&path)
                 .header("traceparent", &format!("00-{:032x}-{:016x}-01", 0xe10_0000 + n, 0x1 + n))
                 .header("x-request-id", &format!("3f2504e0-4f89-41d3-9a0c-{n:012}"))
-                .header("x-forwarded-for", "10.244.1.2,10.244.1.10")
+                .header("x-forwarded-for", past::GENUINE)
         });
         send(&client, to, requests.collect())?;
     }

@@ -11,6 +11,7 @@ use crate::attack::stage::Stage;
 use crate::attack::traffic::send;
 use crate::attack::{Attack, Setting};
 use crate::client::Request;
+use crate::demo::past;
 
 const EACH: u64 = 4;
 
@@ -39,17 +40,11 @@ spec:
       backendRefs: [{name: hello-backend, port: 8083, weight: 0}, {name: missing, port: 80, weight: 1}]
     - matches: [{path: {type: PathPrefix, value: /legit/routes/weight}}]
       backendRefs: [{name: hello-waypoint, port: 8080, weight: 1}, {name: missing, port: 80, weight: 99}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: other, namespace: other}
-spec:
-  parentRefs: [{name: other-gateway}]
-  rules: [{matches: [{path: {type: PathPrefix, value: /}}], backendRefs: [{name: hello-backend, namespace: hello, port: 8083}]}]
 ";
 
 fn play(stage: &mut Stage) -> Result<()> {
     stage.lab.apply(ROUTES)?;
+    stage.lab.apply(past::OTHER_GATEWAY)?;
     stage.observe(&[])?;
     let client = stage.lab.client("client-1")?;
     let (front, other) = (stage.lab.gateway("hello-gateway")?, stage.lab.gateway("other-gateway")?);

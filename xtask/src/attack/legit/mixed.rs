@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::attack::stage::Stage;
 use crate::attack::{Attack, Setting};
+use crate::demo::past;
 use crate::lab::Place;
 
 pub const SHORT: Attack = Attack {
@@ -30,17 +31,6 @@ pub const LONG: Attack = Attack {
     play: |stage| play(stage, LONG.name, 1_000_000),
 };
 
-const OTHER: &str = "
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: other, namespace: other}
-spec:
-  parentRefs: [{name: other-gateway}]
-  rules:
-    - matches: [{path: {type: PathPrefix, value: /}}]
-      backendRefs: [{name: hello-backend, namespace: hello, port: 8083}]
-";
-
 /// Options of h2load, and their share of a hundred.
 const PROTOCOLS: [(&str, &[&str], u64); 3] = [("h1", &["--h1"], 34), ("h2", &["-m", "10"], 33), ("grpc", GRPC, 33)];
 /// Without a message: where a server answers before it has read one, HTTP/2 resets the stream, and nobody counts alike.
@@ -52,7 +42,7 @@ const TARGETS: u64 = 500;
 const KINDS: [&str; 4] = ["DirectConnection", "RouteBypass", "UpstreamBypass", "WaypointOrigin"];
 
 fn play(stage: &mut Stage, attack: &str, total: u64) -> Result<()> {
-    stage.lab.apply(OTHER)?;
+    stage.lab.apply(past::OTHER_GATEWAY)?;
     stage.observe_quietly(&["--timeout", "7200"])?;
 
     let lab = &stage.lab;

@@ -47,6 +47,13 @@ impl Stage {
         self.connections.insert(local, label.to_owned());
     }
 
+    /// The same of the address that the backend saw: that of the last proxy's end, where there was one.
+    pub fn reached_from(&mut self, label: &str, outcome: &Outcome) {
+        if let Some(peer) = outcome.header("x-lab-peer").and_then(|peer| peer.parse().ok()) {
+            self.sent_from(label, peer);
+        }
+    }
+
     /// What has exactly this path is of this label: where the way that it took is only known afterwards.
     pub fn was(&mut self, path: &str, label: &str) {
         self.paths.insert(path.to_owned(), label.to_owned());

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::{Play, traceparent};
 use crate::client::{Request, Script};
 use crate::demo::counts::Expected;
+use crate::demo::past;
 use crate::demo::scenario::Stage;
 use crate::demo::scenarios::compliant::all_answered;
 use crate::lab::{Lab, Place};
@@ -52,7 +53,7 @@ pub fn replay(stage: &mut Stage) -> Play {
             Request::get("/order")
                 .header("traceparent", &traceparent(n as u64))
                 .header("x-request-id", &format!("3f2504e0-4f89-41d3-9a0c-{n:012}"))
-                .header("x-forwarded-for", "10.244.1.2,10.244.1.10")
+                .header("x-forwarded-for", past::GENUINE)
         };
         let all = || (0..EACH).map(request);
         let backend = lab.pod("hello-backend-1")?;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::{Play, traceparent};
 use crate::client::{Held, Outcome, Request, Script};
 use crate::demo::counts::{Count, Expected};
+use crate::demo::past;
 use crate::demo::scenario::Stage;
 use crate::demo::scenarios::compliant::all_answered;
 
@@ -50,33 +51,10 @@ pub fn bypass(stage: &mut Stage) -> Play {
     Ok(Expected::exit(1).verified(CLIENTS * EACH * 9 / 10).bypassed("RouteBypass", CLIENTS * EACH / 10))
 }
 
-/// What a genuine request carries that went through hello-waypoint-1: node-1's ingress address, then the waypoint's.
-const GENUINE: &str = "10.244.1.2,10.244.1.10";
-
 pub fn forged(stage: &mut Stage) -> Play {
     const EACH: usize = 40;
     let trace = traceparent(7);
-    stage.lab.apply(&format!(
-        r#"
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: forging, namespace: hello}}
-spec:
-  parentRefs: [{{name: hello-gateway}}]
-  rules:
-    - matches: [{{path: {{type: PathPrefix, value: /forge}}}}]
-      backendRefs: [{{name: hello-backend, port: 8083}}]
-      filters:
-        - type: RequestHeaderModifier
-          requestHeaderModifier:
-            set:
-              - {{name: x-forwarded-for, value: "{GENUINE}"}}
-              - {{name: traceparent, value: "{trace}"}}
-              - {{name: x-request-id, value: 3f2504e0-4f89-41d3-9a0c-0305e82c3301}}
-        - type: URLRewrite
-          urlRewrite: {{path: {{type: ReplaceFullPath, replaceFullPath: /genuine}}}}
-"#
-    ))?;
+    stage.lab.apply(&past::forging(&trace, "/genuine"))?;
     let mut elsewhere = 0;
     let ended = stage.observe(1, 2 * EACH, |lab, _| {
         let to = lab.gateway("hello-gateway")?;
@@ -88,7 +66,8 @@ spec:
         all_answered(forged.finish()?, EACH)?;
         // Those that took the other waypoint carry another address, and cannot be products of the forging route.
         elsewhere =
-            genuine.iter().filter(|outcome| outcome.header("x-lab-forwarded-for") != Some(GENUINE)).count() as u64;
+            genuine.iter().filter(|outcome| outcome.header("x-lab-forwarded-for") != Some(past::GENUINE)).count()
+                as u64;
         all_answered(genuine, EACH)
     })?;
     let verified = ended.counts.verified;
@@ -110,19 +89,8 @@ pub fn upstream(stage: &mut Stage) -> Play {
     Ok(Expected::exit(1).bypassed("UpstreamBypass", 10))
 }
 
-const OTHER: &str = "
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: other, namespace: other}
-spec:
-  parentRefs: [{name: other-gateway}]
-  rules:
-    - matches: [{path: {type: PathPrefix, value: /}}]
-      backendRefs: [{name: hello-backend, namespace: hello, port: 8083}]
-";
-
 pub fn other_gateway(stage: &mut Stage) -> Play {
-    stage.lab.apply(OTHER)?;
+    stage.lab.apply(past::OTHER_GATEWAY)?;
     let ended = stage.observe(1, 10, |lab, _| {
         let script = Script::keep_alive(lab.gateway("other-gateway")?, vec![Request::get("/"); 10]);
         all_answered(lab.client("client-1")?.run(&script)?, 10)
