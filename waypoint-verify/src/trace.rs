@@ -318,6 +318,12 @@ impl<M: Machine> Tracer<M> {
     }
 }
 
+/// Counts under a name; those beyond [`NAMES`] together.
+fn count_by_name(named: &mut BTreeMap<String, u64>, name: String, by: u64) {
+    let name = if named.len() < NAMES || named.contains_key(&name) { name } else { "others".to_owned() };
+    *named.entry(name).or_default() += by;
+}
+
 /// Stands for a connection whose initial sequence numbers were not seen; server ISN and cookie never meet.
 fn pseudo(cookie: u64) -> ConnKey {
     #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::announced::Announced;
 use super::early::{Held, Place};
 use super::socket::Socket;
-use super::{Machine, NAMES, OWNERS, Tracer, at_or, pseudo};
+use super::{Machine, OWNERS, Tracer, at_or, count_by_name, pseudo};
 use rustc_hash::FxHashSet;
 
 use crate::evidence::Evidence;
@@ -136,10 +136,7 @@ impl<M: Machine> Tracer<M> {
             self.owners.get(&cgroup).cloned().unwrap_or(Owner::Unknown { cgroup_id: cgroup, path: None })
         });
         if let Some(of) = &of {
-            let named = &mut self.counters.lost_by_owner;
-            let name = of.to_string();
-            let name = if named.len() < NAMES || named.contains_key(&name) { name } else { "others".to_owned() };
-            *named.entry(name).or_default() += records;
+            count_by_name(&mut self.counters.lost_by_owner, of.to_string(), records);
         }
         // Of what container, if it is one; a socket that was of nobody known may be of this one.
         let touches = |socket: &Socket| match &of {

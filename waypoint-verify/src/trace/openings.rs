@@ -206,21 +206,7 @@ impl<M: Machine> Tracer<M> {
         {
             return;
         }
-        self.counters.predating_connections += 1;
-        if role.proxy {
-            self.instances.wild(&container, pseudo(stray.cookie), stray.socket_remote.ip(), 0, Reason::PredatesAgent);
-        }
-        if role.target {
-            out.push(Evidence::Unreadable {
-                stream: stray.cookie,
-                conn: None,
-                at_pod: container,
-                local: stray.socket_local,
-                peer: stray.socket_remote,
-                reason: Reason::PredatesAgent,
-                detail: "the connection was open before the probes were attached".into(),
-                at: stray.ts,
-            });
-        }
+        let ends = (stray.socket_local, stray.socket_remote);
+        self.predates(&container, role, stray.cookie, ends, stray.ts, out);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Directive, Machine, NAMES, OWNERS, Tracer, pseudo};
+use super::{Directive, Machine, OWNERS, Tracer, count_by_name, pseudo};
 use crate::evidence::Evidence;
 use crate::model::{Owner, Reason};
 use crate::probe::Other;
@@ -19,10 +19,8 @@ impl<M: Machine> Tracer<M> {
             return;
         }
         let container = Arc::clone(container);
-        let named = &mut self.counters.other_protocols;
         let name = format!("{} into {container}", describe(other));
-        let name = if named.len() < NAMES || named.contains_key(&name) { name } else { "others".to_owned() };
-        *named.entry(name).or_default() += 1;
+        count_by_name(&mut self.counters.other_protocols, name, 1);
         // Each peer once: a connection of its own for every request is no more than one is.
         let peer = other.remote.ip();
         if !other.quic || self.quic.contains(&(other.cgroup, peer)) {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Directive, Machine, Tracer};
+use super::{Directive, Machine, Tracer, admit};
 use crate::evidence::Evidence;
 use crate::model::BootNs;
 use crate::probe::{Data, Direction};
-use crate::wire::{ResponseEvent, Segment, Switch, Which};
+use crate::wire::{ResponseEvent, Switch, Which};
 
 impl<M: Machine> Tracer<M> {
     pub(super) fn response_data(
@@ -26,19 +26,7 @@ impl<M: Machine> Tracer<M> {
         let Some(socket) = self.sockets.get_mut(&cookie) else { return };
         let Some(exchanges) = socket.exchanges(&settings) else { return };
         let mut responses = std::mem::take(&mut self.responses);
-        exchanges.responses.segment(
-            Segment {
-                seq: data.seq,
-                payload_len: data.payload_len,
-                skipped: data.skipped,
-                bytes: data.bytes,
-                fin: data.tcp_flags.fin(),
-                syn: false,
-                urg: false,
-            },
-            order,
-            &mut responses,
-        );
+        exchanges.responses.segment(admit::segment(data), order, &mut responses);
         if let Some(until) = exchanges.responses.grant() {
             directives.push(Directive::Grant { cookie, direction: Direction::Response, until });
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
+use super::socket::Role;
 use super::{Machine, Tracer, pseudo};
 use crate::evidence::Evidence;
 use crate::model::{BootNs, ContainerRef, Owner, Reason};
@@ -59,6 +60,19 @@ impl<M: Machine> Tracer<M> {
         if (!role.target && !role.proxy) || !self.tell_once(stream) {
             return;
         }
+        self.predates(container, role, stream, (local, remote), at, out);
+    }
+
+    /// A connection of which nothing is known but its ends.
+    pub(super) fn predates(
+        &mut self,
+        container: &Arc<ContainerRef>,
+        role: Role,
+        stream: u64,
+        (local, remote): (SocketAddr, SocketAddr),
+        at: BootNs,
+        out: &mut Vec<Evidence>,
+    ) {
         self.counters.predating_connections += 1;
         if role.proxy {
             self.instances.wild(container, pseudo(stream), remote.ip(), 0, Reason::PredatesAgent);
