@@ -1,8 +1,9 @@
-//! What the programs cost per packet. Run with `--ignored --nocapture`; it asserts only what is off by far.
+//! What the programs cost per packet. Run with `--ignored --nocapture`; it asserts only what holds on any machine: a packet
+//! of a socket that nobody watches costs less than half of one whose payload is copied. (`cargo xtask bench` has nanoseconds.)
 
 use std::io::{Read, Write};
 
-use waypoint_verify::probe::{Config, Flags};
+use waypoint_verify::probe::{Config, Flags, Hook};
 
 use crate::world::{Connection, in_a_world};
 
@@ -11,12 +12,13 @@ use crate::world::{Connection, in_a_world};
 fn cost_per_packet() {
     in_a_world(|world| {
         let rows = [
-            ("unwatched", Flags::NONE, 150.0),
-            ("entries", Flags::ENTRIES, 2000.0),
-            ("departures", Flags::DEPARTURES, 2000.0),
-            ("everything", Flags::ENTRIES | Flags::DEPARTURES | Flags::RESPONSES, 2000.0),
+            ("unwatched", Flags::NONE),
+            ("entries", Flags::ENTRIES),
+            ("departures", Flags::DEPARTURES),
+            ("everything", Flags::ENTRIES | Flags::DEPARTURES | Flags::RESPONSES),
         ];
-        for (what, flags, most) in rows {
+        let mut packets = Vec::new();
+        for (what, flags) in rows {
             let mut probe = world.probe(Config { window: 1 << 30, ..world.config() });
             probe.set_owner(world.root.id, flags).unwrap();
             let listener = world.root.listen("127.0.0.1:0");
@@ -40,9 +42,18 @@ fn cost_per_packet() {
             echo.join().unwrap();
             for time in probe.program_times().unwrap() {
                 println!("{what:12} {:20} {:8} runs {:7.1} ns", time.hook.to_string(), time.runs, time.average_ns());
-                assert!(time.runs < 1000 || time.average_ns() < most, "{what} {time:?}");
+                packets.push((what, time));
             }
             println!("{what:12} lost {}", probe.totals().unwrap().lost.records());
+        }
+        for hook in [Hook::Ingress, Hook::Egress] {
+            let cost = |of| {
+                let (_, time) =
+                    packets.iter().find(|(what, time)| *what == of && time.hook == hook).expect("was measured");
+                assert!(time.runs >= 100_000, "{of} {time:?}");
+                time.average_ns()
+            };
+            assert!(cost("unwatched") * 2.0 < cost("everything"), "{hook}: {packets:?}");
         }
     });
 }
