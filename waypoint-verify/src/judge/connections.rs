@@ -149,3 +149,6 @@ impl Connection {
         pods(active.remote.ip().to_canonical()) && plain(active.remote) != plain(passive.local)
     }
 }
+
+#[cfg(test)]
+mod tests;

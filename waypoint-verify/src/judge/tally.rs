@@ -194,3 +194,6 @@ fn names(kinds: &[Bypass]) -> String {
         kinds => kinds.iter().map(Bypass::to_string).collect::<Vec<_>>().join(" or "),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use super::scene::{Scene, TARGET, listener, policy};
 use crate::evidence::Evidence;
 use crate::judge::Limits;
-use crate::model::Side;
+use crate::model::{MessageKey, Side};
 
 fn of(messages: usize, connections: usize) -> Scene {
     Scene::bounded([policy()], Limits { messages, connections, explain: true })
@@ -90,4 +90,20 @@ fn the_end_that_dialled_is_missed_and_not_unseen_where_it_may_have_been_forgotte
     scene.settle(&keys);
     scene.tick();
     assert_eq!(scene.verdict(keys[2]), "Unverified(evicted)");
+}
+
+/// What no receiver took is nobody's request, also when its turn comes to be forgotten.
+#[test]
+fn what_was_never_taken_is_not_missed() {
+    let mut scene = of(4, 1000);
+    let conn = scene.connect("client", "backend", TARGET.parse().unwrap());
+    let unread = MessageKey { conn, offset: 0, stream: 0 };
+    scene.arrive_as(unread, 5, "10.244.0.1:4000");
+    scene.tell(Evidence::Abandoned { key: unread, reason: None });
+    scene.tick();
+    for _ in 0..10 {
+        scene.direct("client");
+        scene.tick();
+    }
+    assert_eq!((scene.verdict(unread).as_str(), scene.tally().requests, scene.judge.evicted()), ("none", 10, 0));
 }

@@ -53,6 +53,33 @@ fn zero() -> MessageKey {
     MessageKey { conn: crate::model::ConnKey { client_isn: 0, server_isn: 0 }, offset: 0, stream: 0 }
 }
 
+/// Whether its receiver took the head will not be known any more.
+#[test]
+fn what_can_no_longer_be_followed_is_judged_as_if_it_was_taken() {
+    let mut scene = Scene::default();
+    let key = scene.direct("client");
+    let conn = scene.connect("client", "backend", TARGET.parse().unwrap());
+    let broken = MessageKey { conn, ..key };
+    scene.arrive_as(broken, 5, "10.244.0.1:4000");
+    scene.tell(Evidence::Abandoned { key: broken, reason: Some(Reason::Malformed) });
+    scene.tick();
+    assert_eq!(scene.verdict(broken), "Bypassed(DirectConnection)");
+}
+
+/// That nothing more was read says nothing of a head that was.
+#[test]
+fn an_arrival_whose_head_was_taken_stays_one_whatever_else_is_told() {
+    let mut scene = Scene::default();
+    let keys = scene.compliant();
+    scene.tick();
+    assert_eq!(scene.verdict(keys[2]), "Verified (provisional)");
+    scene.tell(Evidence::Abandoned { key: keys[2], reason: None });
+    scene.tick();
+    scene.settle(&keys);
+    scene.tick();
+    assert_eq!((scene.verdict(keys[2]).as_str(), scene.tally().verified), ("Verified", 1));
+}
+
 #[test]
 fn what_no_receiver_took_is_no_request() {
     let mut scene = Scene::default();
@@ -148,6 +175,8 @@ fn a_loss_makes_payments_of_that_time_worth_nothing() {
     let found = [before, during, after].map(|keys| scene.verdict(keys[2]));
     assert_eq!(found, ["Verified", "Unverified(lost)", "Verified"]);
     assert_eq!(scene.tally().lost, 3, "told twice, counted once");
+    scene.tell(Evidence::Lost { of: None, records: 3, bytes: 0, openings: false, at: 78 });
+    assert_eq!(scene.tally().lost, 6, "as much was lost once more");
     assert_eq!(scene.tally().verdict(1), PolicyVerdict::Unknown);
 }
 

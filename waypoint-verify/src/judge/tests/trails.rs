@@ -280,3 +280,28 @@ fn the_two_ends_of_a_connection_must_see_a_message_end_at_one_place() {
         assert_eq!(scene.tally().withdrawn, u64::from(!agrees));
     }
 }
+
+/// Whoever mends it has to know which listener let it in, at whichever stage it was missed.
+#[test]
+fn the_listeners_through_which_a_bypass_came_are_named() {
+    let past_entry = |s: &mut Scene| {
+        let cause = s.enter("client", "envoy", listener("side"));
+        let keys = s.through(&[cause]);
+        s.arrive(keys[2]);
+        keys[2]
+    };
+    let rows: [(Row, &str); 4] = [
+        (("a route", |s| past(s, "client", "front"), "Bypassed(RouteBypass)"), "front"),
+        (("another gateway", |s| past(s, "client", "side"), "Bypassed(RouteBypass)"), "side"),
+        (("the gateway behind the waypoint", |s| past(s, "client", "back"), "Bypassed(UpstreamBypass)"), "back"),
+        (("an entry that is not allowed", past_entry, "Bypassed(RouteBypass)"), "side"),
+    ];
+    for ((name, play, verdict), through) in rows {
+        let mut scene = Scene::default();
+        let key = play(&mut scene);
+        scene.tick();
+        assert_eq!(scene.verdict(key), verdict, "{name}");
+        let explanation = scene.judged.last().unwrap().explanation.as_ref().unwrap();
+        assert_eq!(explanation.listeners, [format!("Gateway ns/{through} port 80")], "{name}");
+    }
+}
