@@ -20,6 +20,9 @@ pub struct Args {
     /// All mutants in one build instead of one build for each: minutes instead of a day
     #[arg(long)]
     together: bool,
+    /// Of `--together`: only in these files or lines (as `link/class.rs` or `judge.rs:185,tally.rs`)
+    #[arg(long, value_delimiter = ',', requires = "together")]
+    only: Vec<String>,
     /// Test programs at a time (of `--together`)
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -37,7 +40,7 @@ pub fn main(arguments: &Args) -> Result<()> {
                 (part.parse().context("the part of a shard")?, of.parse().context("the number of shards")?)
             }
         };
-        return together::run(part, of, arguments.jobs);
+        return together::run((part, of), &arguments.only, arguments.jobs);
     }
     install()?;
     let mut words = vec!["mutants", "--output", "target", "--no-shuffle", "--colors", "never"];

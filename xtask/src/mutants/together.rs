@@ -34,14 +34,21 @@ enum Outcome {
     Missed,
 }
 
-/// Tries every `of`-th mutant, from the `part`-th on.
-pub fn run(part: usize, of: usize, jobs: usize) -> Result<()> {
+/// Tries every `of`-th mutant, from the `part`-th on, of those that `only` names by file or by file and line.
+pub fn run((part, of): (usize, usize), only: &[String], jobs: usize) -> Result<()> {
     let tree = workspace().join("target/mutants-tree");
     let mutants = make(&tree)?;
-    println!("{} mutants, of which every {of}th is tried", mutants.len());
+    let is_named = |mutant: &Mutant| {
+        let place = format!("{}:{} ", mutant.file, mutant.line);
+        // `:18` is not line 185.
+        let fits = |name: &String| place.contains(name) && (!name.contains(':') || place.ends_with(&format!("{name} ")));
+        only.is_empty() || only.iter().any(fits)
+    };
+    let named: Vec<usize> = (0..mutants.len()).filter(|n| is_named(&mutants[*n])).collect();
+    let chosen: Vec<usize> = named.into_iter().skip(part).step_by(of).collect();
+    println!("{} mutants, of which {} are tried", mutants.len(), chosen.len());
     let programs = build(&tree)?;
     ensure!(attempt(&programs, None, "")? == Outcome::Missed, "the tests fail without any mutant");
-    let chosen: Vec<usize> = (part..mutants.len()).step_by(of).collect();
     let next = AtomicUsize::new(0);
     let counts = [const { AtomicUsize::new(0) }; 3];
     std::thread::scope(|scope| {
