@@ -15,7 +15,7 @@ use crate::{cargo, workspace};
 const EXAMINED: [&str; 3] = ["waypoint-verify/src/wire", "waypoint-verify/src/link", "waypoint-verify/src/judge"];
 const TESTS: [&str; 3] = ["pipeline", "wire_properties", "wire_responses"];
 /// A mutant may loop for ever.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const SWITCH: &str = "
 #[doc(hidden)]
