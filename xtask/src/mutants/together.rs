@@ -41,7 +41,8 @@ pub fn run((part, of): (usize, usize), only: &[String], jobs: usize) -> Result<(
     let is_named = |mutant: &Mutant| {
         let place = format!("{}:{} ", mutant.file, mutant.line);
         // `:18` is not line 185.
-        let fits = |name: &String| place.contains(name) && (!name.contains(':') || place.ends_with(&format!("{name} ")));
+        let fits =
+            |name: &String| place.contains(name) && (!name.contains(':') || place.ends_with(&format!("{name} ")));
         only.is_empty() || only.iter().any(fits)
     };
     let named: Vec<usize> = (0..mutants.len()).filter(|n| is_named(&mutants[*n])).collect();
@@ -117,7 +118,8 @@ fn build(tree: &Path) -> Result<Vec<PathBuf>> {
     let mut command = cargo::command(&words);
     command
         .current_dir(tree)
-        .env("CARGO_TARGET_DIR", workspace().join("target"))
+        // Its own: the same packages elsewhere would take the place of these programs while they are run.
+        .env("CARGO_TARGET_DIR", workspace().join("target/mutants"))
         .env("WAYPOINT_VERIFY_EBPF_OBJECT", "none");
     command.stderr(Stdio::inherit());
     let output = command.output().context("starting cargo")?;
