@@ -84,17 +84,15 @@ fn closed_ones_go_first_and_then_the_oldest() {
 #[test]
 fn absence_is_excused_by_what_was_lost_until_a_handshake_is_over_and_by_the_beginning() {
     const LOST: BootNs = BEGAN + 500;
-    for (at, excuse) in [
-        (BEGAN, Some(Reason::PredatesAgent)),
-        (BEGAN + 1, None),
-        (LOST + HANDSHAKE, None),
-    ] {
+    for (at, excuse) in [(BEGAN, Some(Reason::PredatesAgent)), (BEGAN + 1, None), (LOST + HANDSHAKE, None)] {
         let mut connections = Connections::new(BOUND);
         connections.tick(BEGAN);
         open(&mut connections, 0, &[Side::Passive], at);
         assert_eq!(connections.excuse(conn(0)), excuse, "nothing lost, accepted at {at}");
     }
-    for (at, excuse) in [(BEGAN, Some(Reason::Lost)), (LOST + HANDSHAKE, Some(Reason::Lost)), (LOST + HANDSHAKE + 1, None)] {
+    for (at, excuse) in
+        [(BEGAN, Some(Reason::Lost)), (LOST + HANDSHAKE, Some(Reason::Lost)), (LOST + HANDSHAKE + 1, None)]
+    {
         let mut connections = Connections::new(BOUND);
         connections.tick(BEGAN);
         connections.lost = true;

@@ -107,3 +107,51 @@ fn what_was_never_taken_is_not_missed() {
     }
     assert_eq!((scene.verdict(unread).as_str(), scene.tally().requests, scene.judge.evicted()), ("none", 10, 0));
 }
+
+/// It is kept to be known again when it is told again: a quarter of the bound. What may still change is not let go for it.
+#[test]
+fn of_what_nothing_can_change_a_quarter_of_the_bound_is_kept() {
+    let mut scene = of(8, 1000);
+    let waits = scene.compliant();
+    let certain: Vec<_> = (0..3).map(|_| scene.direct("client")).collect();
+    scene.tick();
+    let kept = |scene: &Scene, key: &MessageKey| scene.judge.state.arrivals.get(key).is_some();
+    assert_eq!(certain.iter().map(|key| kept(&scene, key)).collect::<Vec<_>>(), [false, true, true]);
+    assert!(kept(&scene, &waits[2]));
+    scene.settle(&waits);
+    scene.tick();
+    assert_eq!(scene.verdict(waits[2]), "Verified");
+    // Its departures can still be found to be overdrawn.
+    assert!(kept(&scene, &waits[2]) && kept(&scene, &certain[1]));
+}
+
+/// A request whose content still comes may yet break off.
+#[test]
+fn what_is_not_whole_is_not_let_go() {
+    let mut scene = of(8, 1000);
+    let conn = scene.connect("client", "backend", TARGET.parse().unwrap());
+    let slow = MessageKey { conn, offset: 0, stream: 0 };
+    scene.arrive_as(slow, 5, "10.244.0.1:4000");
+    scene.tell(Evidence::Received { key: slow, whole: false, at: 1 });
+    scene.tick();
+    for _ in 0..5 {
+        scene.direct("client");
+    }
+    scene.tick();
+    assert!(scene.judge.state.arrivals.get(&slow).is_some());
+}
+
+#[test]
+fn an_arrival_that_waits_for_the_next_tick_keeps_the_judge_unsettled() {
+    let mut scene = Scene::default();
+    assert!(!scene.judge.unsettled());
+    let conn = scene.connect("", "backend", TARGET.parse().unwrap());
+    let key = MessageKey { conn, offset: 0, stream: 0 };
+    scene.arrive(key);
+    scene.tick();
+    assert_eq!(scene.verdict(key), "none", "who dialled may be told after the data (Fast Open)");
+    assert!(scene.judge.unsettled());
+    scene.tick();
+    assert_eq!(scene.verdict(key), "Bypassed(UnknownSender)");
+    assert!(!scene.judge.unsettled());
+}

@@ -284,3 +284,39 @@ fn policies_of_different_targets_are_counted_alone_and_of_the_same_both() {
     scene.tick();
     assert_eq!(scene.judge.tallies().map(|(_, tally)| tally.verified).collect::<Vec<_>>(), [1, 0, 1]);
 }
+
+/// Both wait for the same payments, which come once.
+#[test]
+fn policies_of_one_target_become_final_together() {
+    let of = |name: &str| CompiledPolicy { name: super::scene::gateway(name), ..policy() };
+    let mut scene = Scene::of([of("a"), of("b")]);
+    let keys = scene.compliant();
+    scene.tick();
+    assert_eq!(scene.judge.tallies().map(|(_, tally)| tally.provisional).collect::<Vec<_>>(), [1, 1]);
+    scene.settle(&keys);
+    scene.tick();
+    assert_eq!(scene.judge.tallies().map(|(_, tally)| tally.verified).collect::<Vec<_>>(), [1, 1]);
+}
+
+/// A verdict is given once, and again only if it is another one.
+#[test]
+fn what_is_looked_at_again_without_news_is_not_told_again() {
+    let mut scene = Scene::default();
+    let keys = scene.compliant();
+    scene.tick();
+    let narrowed = |scene: &mut Scene, to: crate::link::Link| {
+        scene.tell(Evidence::Narrowed { key: keys[0], link: to });
+        scene.tick();
+        scene.judged.len()
+    };
+    let entered = scene.enter("client", "envoy", listener("front"));
+    assert_eq!(narrowed(&mut scene, link(&[entered])), 1, "another cause, the same verdict");
+    assert_eq!((scene.tally().requests, scene.tally().provisional), (1, 1));
+    scene.settle(&keys);
+    scene.tick();
+    assert_eq!((scene.judged.len(), scene.verdict(keys[2]).as_str()), (2, "Verified"));
+    let side = scene.enter("client", "envoy", listener("side"));
+    assert_eq!(narrowed(&mut scene, link(&[side])), 3);
+    assert_eq!(scene.verdict(keys[2]), "Bypassed(RouteBypass)");
+    assert!(!scene.judged[2].is_first && scene.judged[2].withdrawn.is_some());
+}

@@ -199,6 +199,18 @@ fn a_further_attempt_shares_the_payment_or_the_lack_of_it() {
     assert_eq!(class.join(key(99), key(100)), Joined::Unknown);
 }
 
+/// Else an attempt that came after its payment would stay called paid.
+#[test]
+fn a_further_attempt_of_what_was_paid_is_overdrawn_with_it() {
+    let mut class = Class::default();
+    [2, 3].into_iter().for_each(|at| class.depart(debt(at)));
+    assert_eq!(over(&mut class, 1, 9, Some(1)).paid, [key(2)].into());
+    assert_eq!(class.join(key(2), key(20)), Joined::Paid);
+    let told = over(&mut class, 8, 10, None);
+    assert_eq!(told.overdrawn, [key(2), key(3), key(20)].into());
+    assert_eq!(told.unpaid, [key(3)].into());
+}
+
 #[test]
 fn a_long_busy_period_is_remembered_in_part_and_counted_in_full() {
     let mut class = Class::default();
