@@ -3,6 +3,7 @@
 //! A target takes any octets and panics where the program and the oracle disagree. The same functions are driven by
 //! libFuzzer (`mains`, built by `cargo xtask fuzz`) and by the test that replays the corpora.
 
+pub mod admission;
 pub mod edits;
 pub mod foreign;
 pub mod hpack;
@@ -22,7 +23,8 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
+    Target { name: "admission", run: admission::target },
     Target { name: "foreign", run: foreign::target },
     Target { name: "hpack", run: hpack::target },
     Target { name: "http1", run: http1::target },

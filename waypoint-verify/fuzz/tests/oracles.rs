@@ -1,5 +1,7 @@
 //! Each oracle can fail: a program that is wrong in one point is caught.
 
+#[path = "oracles/admission.rs"]
+mod admission;
 #[path = "oracles/files.rs"]
 mod files;
 #[path = "oracles/foreign.rs"]
