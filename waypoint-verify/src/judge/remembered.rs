@@ -65,3 +65,6 @@ impl<T> Remembered<T> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 mod bounds;
 mod counts;
+mod ends;
 mod scene;
 mod senders;
 mod trails;
+mod unreadable;

@@ -61,7 +61,7 @@ impl Judge {
     pub(super) fn tell(&mut self, connection: Unreadable) {
         let [newer, older] = &mut self.told;
         newer.insert(connection);
-        if newer.len() > self.limits.messages / 2 {
+        if newer.len() >= self.limits.messages / 2 {
             *older = std::mem::take(newer);
         }
     }

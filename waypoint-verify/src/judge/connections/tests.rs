@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{Connections, HANDSHAKE};
+use super::{Connections, Dispute, HANDSHAKE};
 use crate::evidence::End;
 use crate::model::{BootNs, ConnKey, Owner, Reason, Side};
 
@@ -46,6 +46,22 @@ fn a_connection_is_over_when_every_end_that_was_seen_is_closed() {
         connections.forget();
         let expected = if over { vec![1, 2] } else { vec![0, 1, 2] };
         assert_eq!(left(&connections), expected, "{seen:?} seen, {closed:?} closed");
+    }
+}
+
+/// Somebody chose the sequence numbers of one connection so that it looks like another one.
+#[test]
+fn two_sockets_that_are_the_same_end_dispute_it() {
+    let disputed = |connections: &Connections| connections.get(conn(0)).unwrap().disputed;
+    for side in [Side::Active, Side::Passive] {
+        let mut connections = Connections::new(BOUND);
+        open(&mut connections, 0, &[Side::Active, Side::Passive], BEGAN);
+        open(&mut connections, 0, &[side], BEGAN);
+        assert_eq!(disputed(&connections), None, "told twice");
+        open(&mut connections, 0, &[side], BEGAN + 1);
+        assert_eq!(disputed(&connections), Some(Dispute::Ends), "{side:?}");
+        connections.dispute(conn(0), Dispute::Messages);
+        assert_eq!(disputed(&connections), Some(Dispute::Ends), "the first reason stays");
     }
 }
 

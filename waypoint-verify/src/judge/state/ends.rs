@@ -36,7 +36,6 @@ impl State {
             if departure.end.zip(read).is_some_and(|(written, read)| written != read) {
                 self.connections.dispute(key.conn, Dispute::Messages);
                 again.extend(departure.waiting.iter().copied());
-                again.extend(self.arrivals.get(&key).map(|_| key));
             }
         }
     }

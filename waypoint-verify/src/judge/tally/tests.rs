@@ -66,3 +66,18 @@ fn beyond_what_is_told_apart_requests_and_payments_are_still_counted() {
     tally.take_back(&overdrawn(TOLD_APART + 1));
     assert_eq!((tally.forced, tally.groups.len()), (0, 0));
 }
+
+/// Their numbers depend on the order in which evidence comes; what is shown must not.
+#[test]
+fn groups_are_shown_in_an_order_of_their_own() {
+    let mut tally = Tally::default();
+    for (class, arrived) in [(1, 3), (2, 2)] {
+        for group in 0..arrived {
+            let share = Some(Share { class, group: key(group) });
+            tally.add(&JudgedUnder { overdrawn: share, ..overdrawn(group) }, false);
+        }
+        tally.overdrawn_class(class, std::iter::empty());
+    }
+    let group = |arrived| Group { arrived, at_most_passed: 0 };
+    assert_eq!((&tally.groups[..], tally.forced), (&[group(2), group(3)][..], 5));
+}

@@ -1,9 +1,9 @@
 //! What is forgotten because of a bound is missed, never misjudged.
 
-use super::scene::{Scene, TARGET, listener, policy};
+use super::scene::{Scene, TARGET, gateway, listener, policy};
 use crate::evidence::Evidence;
-use crate::judge::Limits;
-use crate::model::{MessageKey, Side};
+use crate::judge::{Limits, Tally};
+use crate::model::{CompiledPolicy, MessageKey, Side};
 
 fn of(messages: usize, connections: usize) -> Scene {
     Scene::bounded([policy()], Limits { messages, connections, explain: true })
@@ -154,4 +154,31 @@ fn an_arrival_that_waits_for_the_next_tick_keeps_the_judge_unsettled() {
     scene.tick();
     assert_eq!(scene.verdict(key), "Bypassed(UnknownSender)");
     assert!(!scene.judge.unsettled());
+}
+
+/// Each policy counts its own: what another one protects, or what is final under it, is not evicted there.
+#[test]
+fn only_where_a_verdict_is_missing_is_an_arrival_evicted() {
+    let named = |name: &str, policy: CompiledPolicy| CompiledPolicy { name: gateway(name), ..policy };
+    let policies = [
+        named("provisional", policy()),
+        named("final", CompiledPolicy { entry: Some([gateway("side")].into()), ..policy() }),
+        named("other", CompiledPolicy { targets: ["uid-other".into()].into(), ..policy() }),
+    ];
+    let mut scene = Scene::bounded(policies, Limits { messages: 4, connections: 1000, explain: true });
+    let key = scene.compliant()[2];
+    scene.tick();
+    let verdicts = |scene: &Scene| {
+        let of = |(_, tally): (_, &Tally)| (tally.provisional, tally.bypasses(), tally.unverifieds(), tally.requests);
+        scene.judge.tallies().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(&scene), [(1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 0, 0)]);
+    let conn = scene.connect("client", "backend", TARGET.parse().unwrap());
+    for offset in 0..4 {
+        scene.arrive(MessageKey { conn, offset, stream: 0 });
+    }
+    scene.tick();
+    assert_eq!(verdicts(&scene), [(0, 4, 1, 5), (0, 5, 0, 5), (0, 0, 0, 0)]);
+    let evicted = scene.judged.iter().filter(|judged| judged.key == key && judged.withdrawn.is_some()).count();
+    assert_eq!((evicted, scene.judge.evicted()), (1, 1));
 }

@@ -1,6 +1,7 @@
 //! Payments, tallies, withdrawals.
 
 use super::scene::{Scene, TARGET, link, listener, owner, policy};
+use super::unreadable::unreadable;
 use crate::evidence::Evidence;
 use crate::judge::PolicyVerdict;
 use crate::judge::tally::Group;
@@ -221,12 +222,7 @@ fn a_policy_is_true_only_if_enough_was_verified_and_nothing_is_unexplained() {
             1,
             PolicyVerdict::Unknown,
         ),
-        (
-            "and a connection that cannot be read",
-            &[verified, |s| s.tell(unreadable(s, None))],
-            1,
-            PolicyVerdict::Unknown,
-        ),
+        ("and a connection that cannot be read", &[verified, |s| s.tell(unreadable(None))], 1, PolicyVerdict::Unknown),
     ];
     for (name, plays, min, expected) in rows {
         let mut scene = Scene::default();
@@ -234,40 +230,6 @@ fn a_policy_is_true_only_if_enough_was_verified_and_nothing_is_unexplained() {
         scene.tick();
         scene.tick();
         assert_eq!(scene.tally().verdict(min), expected, "{name}");
-    }
-}
-
-fn unreadable(_: &Scene, conn: Option<crate::model::ConnKey>) -> Evidence {
-    Evidence::Unreadable {
-        stream: 1,
-        conn,
-        at_pod: super::scene::container("backend"),
-        local: TARGET.parse().unwrap(),
-        peer: "10.244.0.1:4000".parse().unwrap(),
-        reason: Reason::Malformed,
-        detail: String::new(),
-        at: 5,
-    }
-}
-
-/// Rows: who dialled a connection whose bytes cannot be told apart; it may be testified twice.
-#[test]
-fn of_an_unreadable_connection_only_who_dialled_it_is_said() {
-    let rows = [
-        ("client", "Bypassed(DirectConnection)"),
-        ("envoy", "Unverified(malformed)"),
-        ("unknown", "Unverified(malformed)"),
-        ("", "Bypassed(UnknownSender)"),
-    ];
-    for (from, expected) in rows {
-        let mut scene = Scene::default();
-        let conn = scene.connect(from, "backend", TARGET.parse().unwrap());
-        scene.tell(unreadable(&scene, Some(conn)));
-        scene.tick();
-        scene.tell(unreadable(&scene, Some(conn)));
-        scene.tick();
-        assert_eq!(scene.verdict(MessageKey { conn, ..zero() }), expected, "{from}");
-        assert_eq!(scene.tally().requests, 1, "{from}");
     }
 }
 
@@ -283,6 +245,31 @@ fn policies_of_different_targets_are_counted_alone_and_of_the_same_both() {
     scene.settle(&keys);
     scene.tick();
     assert_eq!(scene.judge.tallies().map(|(_, tally)| tally.verified).collect::<Vec<_>>(), [1, 0, 1]);
+    scene.tell(unreadable(None));
+    scene.tick();
+    assert_eq!(scene.judge.tallies().map(|(_, tally)| tally.unverifieds()).collect::<Vec<_>>(), [1, 0, 1]);
+}
+
+/// What is learned later of the causes of a departure may take away the need for a payment, and never stands for one.
+#[test]
+fn a_narrowed_link_is_paid_for_only_if_nothing_needs_to_pay() {
+    for (counted, expected) in [(true, "Verified (provisional)"), (false, "Verified")] {
+        let mut scene = Scene::default();
+        let keys = scene.compliant();
+        scene.settle(&keys[1..]);
+        scene.tick();
+        let entered = scene.enter("client", "envoy", listener("front"));
+        let narrower = crate::link::Link { counted, ..link(&[entered]) };
+        scene.tell(Evidence::Narrowed { key: keys[0], link: narrower.clone() });
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), expected, "counted: {counted}");
+        // ... nor is one that was overdrawn paid for by it.
+        scene.overdraw("envoy", &[keys[0]], &[]);
+        scene.tick();
+        scene.tell(Evidence::Narrowed { key: keys[0], link: narrower });
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), "Unverified(overdrawn)", "counted: {counted}");
+    }
 }
 
 /// Both wait for the same payments, which come once.

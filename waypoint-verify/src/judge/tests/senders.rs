@@ -1,12 +1,13 @@
 //! Senders that nobody saw, that are exempt, and copies.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::scene::{Scene, TARGET, link, listener, policy};
+use super::scene::{Scene, TARGET, link, listener, owner, policy};
 use super::trails::{from_waypoint, last, past};
-use crate::evidence::Evidence;
+use crate::evidence::{End, Evidence};
 use crate::link::Link;
-use crate::model::{CompiledPolicy, ExemptFrom, Exemption, MessageKey, Reason};
+use crate::model::{CompiledPolicy, ExemptFrom, Exemption, MessageKey, Owner, Process, Reason, Side};
 
 #[test]
 fn an_unseen_sender_is_named_by_where_its_address_is_and_excused_by_what_was_not_covered() {
@@ -81,4 +82,50 @@ fn a_copy_that_is_made_behind_the_waypoint_is_a_mirror_and_one_made_before_it_a_
     last(&mut scene, Link { mirror: true, counted: false, ..link(&[cause]) });
     scene.tick();
     assert_eq!((scene.tally().mirrors, scene.tally().bypasses()), (1, 1));
+}
+
+/// Whoever can make a second connection that looks like an exempt one must not be exempt by that.
+#[test]
+fn a_connection_of_which_two_claim_an_end_exempts_nobody() {
+    let from = ExemptFrom::Pods(BTreeSet::from(["uid-prometheus".to_owned()]));
+    let exempt = vec![Exemption { from, ports: BTreeSet::new(), reason: "why".into() }];
+    let mut scene = Scene::of([CompiledPolicy { exempt, ..policy() }]);
+    let key = scene.direct("prometheus");
+    let end = End {
+        owner: owner("client"),
+        process: None,
+        local: "10.244.0.3:9".parse().unwrap(),
+        remote: TARGET.parse().unwrap(),
+        at: 3,
+    };
+    scene.tell(Evidence::Opened { conn: key.conn, side: Side::Active, end: Arc::new(end) });
+    scene.tick();
+    assert_eq!((scene.verdict(key).as_str(), scene.tally().exempt.len()), ("Unverified(conflict)", 0));
+}
+
+/// Rows: the cgroup of a process of the node, its name, and whether it is the kubelet.
+#[test]
+fn the_kubelet_is_known_by_its_unit_or_by_its_name() {
+    for (cgroup, comm, exempt) in [
+        ("/system.slice/kubelet.service", Some("kubelet"), 1),
+        ("/system.slice/kubelet.service", None, 1),
+        ("/kubelet", Some("kubelet"), 1),
+        ("/user.slice", Some("curl"), 0),
+        ("/user.slice", None, 0),
+    ] {
+        let kubelet = Exemption { from: ExemptFrom::Kubelet, ports: BTreeSet::new(), reason: "why".into() };
+        let mut scene = Scene::of([CompiledPolicy { exempt: vec![kubelet], ..policy() }]);
+        let conn = scene.connect("", "backend", TARGET.parse().unwrap());
+        let end = End {
+            owner: Owner::Host { node: "node-1".into(), cgroup: cgroup.into() },
+            process: comm.map(|comm| Process { pid: 7, comm: comm.into() }),
+            local: "10.244.0.1:4000".parse().unwrap(),
+            remote: TARGET.parse().unwrap(),
+            at: 3,
+        };
+        scene.tell(Evidence::Opened { conn, side: Side::Active, end: Arc::new(end) });
+        scene.arrive(MessageKey { conn, offset: 0, stream: 0 });
+        scene.tick();
+        assert_eq!(scene.tally().exempt.values().sum::<u64>(), exempt, "{cgroup} {comm:?}");
+    }
 }
