@@ -35,9 +35,10 @@ impl Streams {
         Self { last: 0, open: Vec::new(), ended: VecDeque::new(), max: usize::from(max).max(1), clock: 0 }
     }
 
-    /// Whether such a stream has never been used (RFC 9113 section 5.1).
+    /// Whether such a stream has never been used (RFC 9113 section 5.1). Even ones are the server's, to push: Envoy does
+    /// not, and where a server does, it is safe to take its client's connection for a broken one.
     pub fn is_idle(&self, id: u32) -> bool {
-        id > self.last
+        id > self.last || (id != 0 && id.is_multiple_of(2))
     }
 
     pub fn is_open(&self, id: u32) -> bool {

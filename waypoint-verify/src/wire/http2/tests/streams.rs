@@ -21,6 +21,9 @@ fn streams_are_odd_grow_and_are_not_used_after_their_end() {
         (vec![post(3, "/", &[]), reset(3), get(3, "/")], M::StreamClosed.into()),
         (vec![reset(3)], M::StreamIdle.into()),
         (vec![frame(WINDOW_UPDATE, 0, 3, &[0, 0, 0, 1])], M::StreamIdle.into()),
+        // The server's, which nobody pushed.
+        (vec![get(7, "/"), reset(2)], M::StreamIdle.into()),
+        (vec![get(7, "/"), frame(WINDOW_UPDATE, 0, 6, &[0, 0, 0, 1])], M::StreamIdle.into()),
     ];
     refused(rows, &Settings::default());
 }
