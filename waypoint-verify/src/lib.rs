@@ -2,6 +2,7 @@
 pub mod cli;
 pub mod engine;
 pub mod evidence;
+mod fair;
 pub mod host;
 pub mod inventory;
 pub mod judge;

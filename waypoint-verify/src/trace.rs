@@ -24,12 +24,13 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::evidence::{Evidence, RequestLine};
+use crate::fair::Fair;
 use crate::link::{self, Hasher};
 use crate::model::{BootNs, ConnKey, ContainerRef, Owner, Process, Side, WatchList};
 use crate::probe::{Data, Direction, Drained, Note, Passage, Record};
 use crate::wire;
 use early::Early;
-use fair::{Charges, Fair};
+use fair::{Charges, Share};
 use instance::Instances;
 use losses::Openings;
 use socket::{Role, Socket};
@@ -151,10 +152,10 @@ pub struct Tracer<M> {
     order: u64,
     owners: FxHashMap<u64, Owner>,
     creators: FxHashMap<u64, Creator>,
-    creations: Fair,
+    creations: Fair<Share, u64>,
     sockets: FxHashMap<u64, Box<Socket>>,
     /// Cookies of `sockets` by the order of their opening.
-    by_age: Fair,
+    by_age: Fair<Share, u64>,
     /// Sockets that dialled and asked for a change of protocol at this offset: the other end tells how it was answered.
     switching: FxHashMap<ConnKey, (u64, u64)>,
     /// Something can hand octets to sockets past every hook.

@@ -1,25 +1,35 @@
 //! The two ends of each connection, and what the absence of one may mean.
 
-use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use crate::evidence::End;
-use crate::model::{BootNs, ConnKey, Reason, Side};
+use crate::fair::Fair;
+use crate::model::{BootNs, ConnKey, Owner, Reason, Side};
 
 /// How long after a loss an accepted socket may still be one whose dialling end was lost (the rest of a handshake).
 const HANDSHAKE: BootNs = 1_000_000_000;
 
-#[derive(Clone, Debug, Default)]
+/// Who decides how many connections there are: who dialled, or its address where it is not seen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Dialler {
+    Owner(Owner),
+    Address(IpAddr),
+}
+
+#[derive(Clone, Debug)]
 pub struct Connection {
     pub active: Option<Arc<End>>,
     pub passive: Option<Arc<End>>,
     /// Two connections have this key: whoever can send packets of his own making can choose it so.
     pub disputed: Option<Dispute>,
     closed: (bool, bool),
-    queued: bool,
+    dialler: Dialler,
+    /// Its place among those that are open, or closed.
+    order: u64,
+    over: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +43,9 @@ pub enum Dispute {
 #[derive(Debug)]
 pub struct Connections {
     by_key: FxHashMap<ConnKey, Connection>,
-    /// In the order of their openings, and those that are closed.
-    order: VecDeque<ConnKey>,
-    closed: VecDeque<ConnKey>,
+    open: Fair<Dialler, ConnKey>,
+    closed: Fair<Dialler, ConnKey>,
+    order: u64,
     bound: usize,
     /// Openings were lost since the last tick.
     pub lost: bool,
@@ -43,20 +53,19 @@ pub struct Connections {
     began: Option<BootNs>,
     /// An accepted socket that was opened before this may have been dialled by one whose opening was lost.
     lost_until: Option<BootNs>,
-    last_tick: BootNs,
 }
 
 impl Connections {
     pub fn new(bound: usize) -> Self {
         Self {
             by_key: FxHashMap::default(),
-            order: VecDeque::new(),
-            closed: VecDeque::new(),
+            open: Fair::default(),
+            closed: Fair::default(),
+            order: 0,
             bound,
             lost: false,
             began: None,
             lost_until: None,
-            last_tick: 0,
         }
     }
 
@@ -65,11 +74,16 @@ impl Connections {
     }
 
     pub fn opened(&mut self, conn: ConnKey, side: Side, end: Arc<End>) {
-        let order = &mut self.order;
-        let connection = self.by_key.entry(conn).or_insert_with(|| {
-            order.push_back(conn);
-            Connection::default()
-        });
+        let dialler = match side {
+            Side::Active => Dialler::Owner(end.owner.clone()),
+            Side::Passive => Dialler::Address(end.remote.ip().to_canonical()),
+        };
+        let Some(connection) = self.by_key.get_mut(&conn) else {
+            self.order += 1;
+            self.open.insert(dialler.clone(), self.order, conn);
+            self.by_key.insert(conn, Connection::new(dialler, self.order, side, end));
+            return;
+        };
         let known = match side {
             Side::Active => &mut connection.active,
             Side::Passive => &mut connection.passive,
@@ -77,7 +91,15 @@ impl Connections {
         match known {
             Some(known) if *known != end => connection.disputed = Some(Dispute::Ends),
             Some(_) => {}
-            None => *known = Some(end),
+            None => {
+                *known = Some(end);
+                if side == Side::Active {
+                    let queue = if connection.over { &mut self.closed } else { &mut self.open };
+                    queue.remove(&connection.dialler, connection.order);
+                    queue.insert(dialler.clone(), connection.order, conn);
+                    connection.dialler = dialler;
+                }
+            }
         }
     }
 
@@ -96,35 +118,35 @@ impl Connections {
         }
         let open = |end: &Option<Arc<End>>, closed: bool| end.is_some() && !closed;
         let over = !open(&connection.active, connection.closed.0) && !open(&connection.passive, connection.closed.1);
-        if over && !connection.queued {
-            connection.queued = true;
-            self.closed.push_back(conn);
+        if over && !connection.over {
+            connection.over = true;
+            self.open.remove(&connection.dialler, connection.order);
+            self.order += 1;
+            connection.order = self.order;
+            self.closed.insert(connection.dialler.clone(), self.order, conn);
         }
     }
 
     pub fn tick(&mut self, at: BootNs) {
         self.began.get_or_insert(at);
-        self.last_tick = at;
         if std::mem::take(&mut self.lost) {
             self.lost_until = Some(at + HANDSHAKE);
         }
     }
 
-    /// Keeps the bound: closed ones go first, then the oldest.
+    /// Keeps the bound: closed ones go first, then open ones, of whoever dialled most.
     pub fn forget(&mut self) {
         while self.closed.len() > self.bound / 4 || (self.by_key.len() > self.bound && !self.closed.is_empty()) {
-            let Some(oldest) = self.closed.pop_front() else { break };
+            let Some(oldest) = self.closed.pop() else { break };
             self.by_key.remove(&oldest);
         }
         while self.by_key.len() > self.bound {
-            let Some(oldest) = self.order.pop_front() else { break };
-            if self.by_key.remove(&oldest).is_some() {
-                // The other end of it may open just now.
-                self.lost_until = Some(self.last_tick + HANDSHAKE);
+            let forgotten = self.open.pop().and_then(|oldest| self.by_key.remove(&oldest));
+            let Some(Connection { active, passive, .. }) = forgotten else { break };
+            // Its other end may be told just now, as that of a connection that nobody dialled.
+            if let (Some(active), None) = (active, passive) {
+                self.lost_until = self.lost_until.max(Some(active.at + HANDSHAKE));
             }
-        }
-        if self.order.len() > 2 * self.bound {
-            self.order.retain(|conn| self.by_key.contains_key(conn));
         }
     }
 
@@ -141,6 +163,14 @@ impl Connections {
 }
 
 impl Connection {
+    fn new(dialler: Dialler, order: u64, side: Side, end: Arc<End>) -> Self {
+        let (active, passive) = match side {
+            Side::Active => (Some(end), None),
+            Side::Passive => (None, Some(end)),
+        };
+        Self { active, passive, disputed: None, closed: (false, false), dialler, order, over: false }
+    }
+
     /// Whether the two ends can be of one connection, as far as addresses tell: nobody translates the address of a pod
     /// that was dialled. (A man in the middle can make two connections whose sequence numbers are equal.)
     pub fn contradicts_itself(&self, pods: impl Fn(IpAddr) -> bool) -> bool {

@@ -24,7 +24,7 @@ pub struct ContainerRef {
 }
 
 /// The owner of a socket: the cgroup that it was created in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Owner {
     Container(Arc<ContainerRef>),

@@ -47,7 +47,7 @@ impl<M: Machine> Tracer<M> {
             Side::Passive => None,
         };
         if let Some(creator) = &creator {
-            self.creations.remove(Share::of(creator.cgroup), creator.order);
+            self.creations.remove(&Share::of(creator.cgroup), creator.order);
         }
         let cgroup = match opened.cgroup {
             0 => creator.as_ref().map_or(0, |creator| creator.cgroup),
@@ -144,7 +144,7 @@ impl<M: Machine> Tracer<M> {
 
     pub(super) fn remove(&mut self, cookie: u64) -> Option<Socket> {
         let socket = self.sockets.remove(&cookie)?;
-        self.by_age.remove(socket.share(), socket.opened_at);
+        self.by_age.remove(&socket.share(), socket.opened_at);
         self.left(socket.conn, cookie);
         self.switching.remove(&socket.conn);
         if socket.is_arrival() {

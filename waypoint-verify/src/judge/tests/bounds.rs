@@ -84,7 +84,7 @@ fn the_end_that_dialled_is_missed_and_not_unseen_where_it_may_have_been_forgotte
     let mut scene = of(1000, 8);
     let keys = scene.compliant();
     for _ in 0..20 {
-        scene.direct("client");
+        scene.connect("envoy", "client", "10.244.0.1:80".parse().unwrap());
     }
     scene.tick();
     scene.settle(&keys);
