@@ -92,6 +92,13 @@ impl Pieces {
         held.into_iter().chain(present).min()
     }
 
+    /// Where the last piece ends.
+    pub fn end(&self) -> u64 {
+        let held = self.held.last_key_value().map(|(start, held)| held.end(*start));
+        let present = self.present.last_key_value().map(|(_, end)| *end);
+        held.into_iter().chain(present).max().unwrap_or(0)
+    }
+
     pub fn forget_before(&mut self, pos: u64) {
         while let Some(entry) = self.held.first_entry().filter(|e| e.get().end(*e.key()) <= pos) {
             self.octets -= entry.remove().bytes.len();

@@ -219,9 +219,10 @@ impl RequestStream {
         // A FIN that the receiver has passed already is thrown away by TCP like any octet.
         let moved = fin && cut.end >= self.acked && *self.fin.get_or_insert(cut.end) != cut.end;
         // A pure ACK after the FIN stands one beyond it.
-        let beyond = |fin: u64, end: u64| end > fin && cut.start < cut.end;
+        let new = if cut.start < cut.end { cut.end } else { 0 };
+        let end = new.max(self.pieces.as_ref().map_or(0, |pieces| pieces.end()));
         if let Some(fin) = self.fin
-            && (moved || beyond(fin, cut.end))
+            && (moved || end > fin)
         {
             return Err((self.parser.boundary().min(fin), Conflict::AfterFin.into()));
         }

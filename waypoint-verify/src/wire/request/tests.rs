@@ -134,6 +134,20 @@ fn a_granted_skip_is_not_followed_beyond_the_fin() {
     assert_eq!(feed.stream.followed(), len + 10);
 }
 
+/// Found by fuzzing: octets that came before it were followed past the FIN, over what a grant covers.
+#[test]
+fn what_is_held_beyond_the_fin_contradicts_it() {
+    let head = b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 100000\r\n\r\n";
+    let len = head.len() as u64;
+    for (held, conflicts) in [(len + 5, false), (len + 6, true), (len + 500, true)] {
+        let mut feed = Feed::of(head);
+        assert!(feed.stream.grant().is_some());
+        feed.at(held, b"later").fin(len + 10);
+        let expected = if conflicts { Conflict::AfterFin.into() } else { Poison::Incomplete };
+        assert_eq!(feed.poison(), Some((0, expected)), "held at {held}");
+    }
+}
+
 #[test]
 fn a_fin_counts_one_and_ends_the_stream() {
     let mut feed = Feed::of(GET);
