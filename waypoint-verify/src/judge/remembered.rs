@@ -39,7 +39,6 @@ impl<T> Remembered<T> {
         false
     }
 
-    /// Its place in the order stays until its turn comes.
     pub fn remove(&mut self, key: &MessageKey) {
         self.by_key.remove(key);
     }
@@ -54,15 +53,28 @@ impl<T> Remembered<T> {
         }
     }
 
-    /// The oldest, if there are more than the bound.
-    pub fn overflow(&mut self) -> Option<(MessageKey, T)> {
-        while self.order.len() > self.bound {
-            let key = self.order.pop_front()?;
-            if let Some(value) = self.by_key.remove(&key) {
-                return Some((key, *value));
+    /// What is beyond the bound: the oldest, but rather what is not needed any more. Where nearly everything is, the
+    /// search ends after some.
+    pub fn overflow(&mut self, is_needed: impl Fn(&MessageKey, &T) -> bool) -> Vec<(MessageKey, T)> {
+        let mut out = Vec::new();
+        // Once round at most.
+        let some = 64 + self.bound / 8 + 4 * self.by_key.len().saturating_sub(self.bound);
+        let mut search = some.min(self.order.len());
+        while self.by_key.len() > self.bound {
+            let Some(key) = self.order.pop_front() else { break };
+            let searching = search > 0;
+            search = search.saturating_sub(1);
+            let Some(value) = self.by_key.get(&key) else { continue };
+            if searching && is_needed(&key, value) {
+                self.order.push_back(key);
+            } else if let Some(value) = self.by_key.remove(&key) {
+                out.push((key, *value));
             }
         }
-        None
+        if self.order.len() > 64 + 2 * self.by_key.len() {
+            self.order.retain(|key| self.by_key.contains_key(key));
+        }
+        out
     }
 }
 

@@ -3,6 +3,8 @@
 //! Evidence only fills it; what follows from evidence that came in any order is drawn at a tick.
 
 mod ends;
+mod forget;
+mod peers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use self::peers::Peers;
 use super::connections::{Connections, Dispute};
 use super::remembered::Remembered;
 use super::{Limits, tally::Share};
@@ -171,6 +174,8 @@ impl Progress {
 pub struct State {
     pub connections: Connections,
     pub entries: Remembered<Entry>,
+    /// How many entries each peer has.
+    peers: Peers,
     pub departures: Remembered<Departure>,
     pub arrivals: Remembered<Arrival>,
     /// Every node of the inventory is observed.
@@ -197,20 +202,12 @@ struct New {
     disputed: Vec<ConnKey>,
 }
 
-/// What had to be forgotten.
-#[derive(Debug, Default)]
-pub struct Forgotten {
-    /// Arrivals that were not judged for good.
-    pub arrivals: Vec<(MessageKey, Arrival)>,
-    /// Arrivals whose verdict rests on something that was.
-    pub bereft: Vec<MessageKey>,
-}
-
 impl State {
     pub fn new(limits: &Limits) -> Self {
         Self {
             connections: Connections::new(limits.connections),
             entries: Remembered::new(limits.messages),
+            peers: Peers::default(),
             departures: Remembered::new(limits.messages),
             arrivals: Remembered::new(limits.messages),
             covered: true,
@@ -229,6 +226,9 @@ impl State {
 
     pub fn entered(&mut self, key: MessageKey, mut entry: Entry) {
         entry.tick = self.tick;
+        if self.entries.get(&key).is_none() {
+            self.peers.add(entry.peer.ip());
+        }
         let disputed = self.entries.insert(key, entry, Entry::same);
         self.new.disputed.extend(disputed.then_some(key.conn));
     }
@@ -333,29 +333,6 @@ impl State {
             self.connections.dispute(conn, Dispute::Messages);
         }
         again
-    }
-
-    /// Keeps the bounds; only after everything that is due was judged.
-    pub fn forget(&mut self) -> Forgotten {
-        let mut forgotten = Forgotten::default();
-        while let Some((_, departure)) = self.departures.overflow() {
-            self.forgot = true;
-            // What is certain stays so: it would be taken back for nothing but the judge's own memory.
-            let arrivals = &self.arrivals;
-            let open = |key: &MessageKey| arrivals.get(key).is_some_and(Arrival::is_open);
-            forgotten.bereft.extend(departure.waiting.into_iter().filter(open));
-        }
-        while self.entries.overflow().is_some() {
-            self.forgot = true;
-        }
-        while let Some((key, arrival)) = self.arrivals.overflow() {
-            if arrival.is_open() {
-                self.evicted += 1;
-                forgotten.arrivals.push((key, arrival));
-            }
-        }
-        self.connections.forget();
-        forgotten
     }
 
     /// The verdict of `arrival` rests on these departures.

@@ -1,6 +1,6 @@
 //! What is forgotten because of a bound is missed, never misjudged.
 
-use super::scene::{Scene, TARGET, gateway, listener, policy};
+use super::scene::{Scene, TARGET, container, gateway, listener, policy};
 use crate::evidence::Evidence;
 use crate::judge::{Limits, Tally};
 use crate::model::{CompiledPolicy, MessageKey, Side};
@@ -16,17 +16,13 @@ fn an_arrival_that_is_forgotten_before_it_was_final_is_evicted_and_one_that_was_
     scene.tick();
     let last = scene.direct("client");
     for _ in 0..4 {
-        scene.direct("client");
-    }
-    scene.tick();
-    for _ in 0..5 {
-        scene.direct("client");
+        scene.compliant();
     }
     scene.tick();
     assert_eq!(scene.verdict(pending[2]), "Unverified(evicted)");
     assert_eq!(scene.verdict(last), "Bypassed(DirectConnection)");
     assert_eq!(scene.judge.evicted(), 1);
-    assert_eq!((scene.tally().requests, scene.tally().provisional, scene.tally().withdrawn), (11, 0, 1));
+    assert_eq!((scene.tally().requests, scene.tally().provisional, scene.tally().withdrawn), (6, 4, 1));
 }
 
 #[test]
@@ -173,12 +169,53 @@ fn only_where_a_verdict_is_missing_is_an_arrival_evicted() {
         scene.judge.tallies().map(of).collect::<Vec<_>>()
     };
     assert_eq!(verdicts(&scene), [(1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 0, 0)]);
-    let conn = scene.connect("client", "backend", TARGET.parse().unwrap());
-    for offset in 0..4 {
-        scene.arrive(MessageKey { conn, offset, stream: 0 });
+    for _ in 0..4 {
+        scene.compliant();
     }
     scene.tick();
-    assert_eq!(verdicts(&scene), [(0, 4, 1, 5), (0, 5, 0, 5), (0, 0, 0, 0)]);
+    assert_eq!(verdicts(&scene), [(4, 0, 1, 5), (0, 5, 0, 5), (0, 0, 0, 0)]);
     let evicted = scene.judged.iter().filter(|judged| judged.key == key && judged.withdrawn.is_some()).count();
     assert_eq!((evicted, scene.judge.evicted()), (1, 1));
+}
+
+/// Rows: what a client sends while a long request of another one is on its way.
+#[test]
+fn many_short_requests_do_not_take_a_long_one_away() {
+    type Play = fn(&mut Scene);
+    let rows: [(&str, Play); 3] = [
+        ("direct ones", |s| _ = s.direct("client")),
+        ("through the waypoint", |s| {
+            let keys = s.compliant();
+            s.tick();
+            s.settle(&keys);
+        }),
+        ("past it", |s| {
+            let cause = s.enter("client", "envoy", listener("side"));
+            let key = s.depart("envoy", &[cause], "backend", TARGET.parse().unwrap());
+            s.settle(&[key]);
+            s.arrive(key);
+        }),
+    ];
+    for (what, short) in rows {
+        let mut scene = of(16, 1000);
+        let conn = scene.connect("client", "envoy", listener("front"));
+        let cause = MessageKey { conn, offset: 0, stream: 0 };
+        let (instance, peer, at) = (container("envoy"), "10.244.0.77:9".parse().unwrap(), 5);
+        let local = listener("front");
+        scene.tell(Evidence::Entered { key: cause, instance, local, peer, digest: 5, at });
+        let keys = scene.through(&[cause]);
+        scene.arrive_as(keys[2], 5, "10.244.0.1:4000");
+        scene.tell(Evidence::Received { key: keys[2], whole: false, at: 1 });
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), "Verified (provisional)", "{what}");
+        for _ in 0..100 {
+            short(&mut scene);
+            scene.tick();
+        }
+        scene.tell(Evidence::Received { key: keys[2], whole: true, at: 2 });
+        scene.settle(&keys);
+        scene.tick();
+        assert_eq!(scene.verdict(keys[2]), "Verified", "{what}");
+        assert_eq!(scene.judge.evicted(), 0, "{what}");
+    }
 }
