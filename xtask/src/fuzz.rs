@@ -37,7 +37,7 @@ const COVERAGE: [&str; 5] = [
 /// MiB of memory that a target may take, its corpus, hyper and libFuzzer's own tables included.
 const MEMORY: u32 = 1024;
 /// Files of a corpus in the repository, and octets of each.
-const KEPT_FILES: usize = 90;
+const KEPT_FILES: usize = 80;
 const KEPT_OCTETS: u64 = 2048;
 
 pub fn main(arguments: &Args) -> Result<()> {
@@ -130,7 +130,7 @@ fn run(target: &str, arguments: &Args) -> Result<Figures> {
     Ok(Figures::of(&String::from_utf8_lossy(&text), !status.success()))
 }
 
-/// Merges what was found into few small files that reach the same edges.
+/// Merges what was found into few small files that reach the same edges, beside those that have a name.
 fn keep(target: &str) -> Result<()> {
     let merged = work(target, "merged");
     let _ = std::fs::remove_dir_all(&merged);
@@ -152,8 +152,14 @@ fn keep(target: &str) -> Result<()> {
     // Small and large ones alike, if there are too many.
     let every = files.len().div_ceil(KEPT_FILES).max(1);
     let kept = kept(target);
-    let _ = std::fs::remove_dir_all(&kept);
     std::fs::create_dir_all(&kept).with_context(|| format!("making {}", kept.display()))?;
+    for entry in std::fs::read_dir(&kept).with_context(|| format!("reading {}", kept.display()))? {
+        let path = entry?.path();
+        // Those that have a name were written or found for a reason.
+        if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-")) {
+            std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
     for (_, path) in files.iter().rev().step_by(every) {
         let name = path.file_name().context("a file of a corpus has a name")?;
         std::fs::copy(path, kept.join(name)).with_context(|| format!("copying {}", path.display()))?;
