@@ -12,7 +12,12 @@ use serde_json::Value;
 use super::plant::{Mutant, plant};
 use crate::{cargo, workspace};
 
-const EXAMINED: [&str; 3] = ["waypoint-verify/src/wire", "waypoint-verify/src/link", "waypoint-verify/src/judge"];
+const EXAMINED: [&str; 4] = [
+    "waypoint-verify/src/wire",
+    "waypoint-verify/src/trace",
+    "waypoint-verify/src/link",
+    "waypoint-verify/src/judge",
+];
 const TESTS: [&str; 3] = ["pipeline", "wire_properties", "wire_responses"];
 /// A mutant may loop for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,7 +76,7 @@ pub fn run((part, of): (usize, usize), only: &[String], jobs: usize) -> Result<(
     Ok(())
 }
 
-/// `wire`, `link` or `judge`: its own tests are asked first.
+/// `wire`, `trace`, `link` or `judge`: its own tests are asked first.
 fn module(mutant: &Mutant) -> &str {
     mutant.file.split('/').nth(2).map_or("", |name| name.trim_end_matches(".rs"))
 }
@@ -139,7 +144,7 @@ fn build(tree: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn attempt(programs: &[PathBuf], mutant: Option<usize>, first: &str) -> Result<Outcome> {
-    const FILTERS: [&str; 3] = ["wire::", "link::", "judge::"];
+    const FILTERS: [&str; 4] = ["wire::", "trace::", "link::", "judge::"];
     let (library, others): (Vec<_>, Vec<_>) = programs
         .iter()
         .partition(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("waypoint_verify-")));
