@@ -12,12 +12,8 @@ use serde_json::Value;
 use super::plant::{Mutant, plant};
 use crate::{cargo, workspace};
 
-const EXAMINED: [&str; 4] = [
-    "waypoint-verify/src/wire",
-    "waypoint-verify/src/trace",
-    "waypoint-verify/src/link",
-    "waypoint-verify/src/judge",
-];
+const EXAMINED: [&str; 4] =
+    ["waypoint-verify/src/wire", "waypoint-verify/src/trace", "waypoint-verify/src/link", "waypoint-verify/src/judge"];
 const TESTS: [&str; 3] = ["pipeline", "wire_properties", "wire_responses"];
 /// A mutant may loop for ever.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -126,6 +126,20 @@ fn whoever_dialled_most_gives_way_and_nobody_else() {
     }
 }
 
+/// Two pods behind one address, as where a node masquerades.
+#[test]
+fn an_address_stands_for_whoever_dialled_only_until_that_is_known() {
+    let mut connections = Connections::new(BOUND);
+    let of_pod = |connections: &mut Connections, cgroup: &str, n: usize| {
+        open(connections, n, &[Side::Passive], BEGAN);
+        open_by(cgroup, connections, n, &[Side::Active], BEGAN);
+    };
+    of_pod(&mut connections, "/victim", 0);
+    (1..50).for_each(|n| of_pod(&mut connections, "/hostile", n));
+    connections.forget();
+    assert!(left(&connections).contains(&0), "{:?}", left(&connections));
+}
+
 /// Rows: which end of a forgotten connection had been told, when it was opened, and until when the other one is excused.
 #[test]
 fn what_is_forgotten_excuses_its_other_end_for_a_handshake() {

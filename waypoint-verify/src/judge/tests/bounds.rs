@@ -97,8 +97,9 @@ fn what_was_never_taken_is_not_missed() {
     scene.arrive_as(unread, 5, "10.244.0.1:4000");
     scene.tell(Evidence::Abandoned { key: unread, reason: None });
     scene.tick();
+    assert!(scene.judge.state.arrivals.get(&unread).is_none(), "it takes no place");
     for _ in 0..10 {
-        scene.direct("client");
+        scene.compliant();
         scene.tick();
     }
     assert_eq!((scene.verdict(unread).as_str(), scene.tally().requests, scene.judge.evicted()), ("none", 10, 0));

@@ -114,6 +114,24 @@ fn an_overdrawn_class_is_unverified_and_forces_what_was_not_paid_for() {
     }
 }
 
+/// Where the waypoint itself is the last hop, what it made up is nobody's payment, and counts.
+#[test]
+fn what_a_waypoint_in_front_of_the_target_makes_up_is_forced() {
+    let mut scene = Scene::of([CompiledPolicy { via: Vec::new(), ..policy() }]);
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        let cause = scene.enter("client", "envoy", listener("front"));
+        let entered = scene.depart("envoy", &[cause], "waypoint", "10.244.0.5:8081".parse().unwrap());
+        let key = scene.depart("waypoint", &[entered], "backend", TARGET.parse().unwrap());
+        scene.settle(&[entered]);
+        scene.arrive(key);
+        sent.push(key);
+    }
+    scene.overdraw("waypoint", &sent[1..], &sent[..1]);
+    scene.tick();
+    assert_eq!((scene.tally().unverified[&Reason::Overdrawn], scene.tally().forced), (2, 1));
+}
+
 #[test]
 fn attempts_of_one_request_and_mirrored_copies_force_nothing() {
     let mut scene = Scene::default();
