@@ -130,10 +130,13 @@ fn data(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         payload = &[];
     }
     let mut tcp: &[u8] = &[];
+    let mut whole = true;
     if !copy_failed {
-        (tcp, payload) = payload.split_at_checked(record.header_len.into()).unwrap_or((&[], &[]));
+        let found = payload.split_at_checked(record.header_len.into());
+        whole = found.is_some();
+        (tcp, payload) = found.unwrap_or_default();
     }
-    if payload.len() != captured {
+    if !whole || payload.len() != captured {
         let expected = size_of::<wire::Data>() + usize::from(record.header_len) + captured;
         return Err(DecodeError::Length { kind: kind::DATA, len: bytes.len(), expected });
     }

@@ -230,6 +230,9 @@ fn a_tcp_header_stands_before_the_payload() {
     let Ok(Record::Data(data)) = decode(&row) else { panic!() };
     assert_eq!((data.header, data.bytes), (&b"twenty octets of TCP"[..], &b"hello"[..]));
     assert!(decode(&bytes(record, b"shorter than it says")).is_err());
+    // Found by fuzzing: one that is cut off was nothing, where no payload follows.
+    let record = wire::Data { header_len: 20, ..data_of(0, 5, 0, 0) };
+    assert!(decode(&bytes(record, b"cut off")).is_err());
 }
 
 /// Records without payload outlive the bytes that they were decoded from.
