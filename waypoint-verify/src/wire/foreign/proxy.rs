@@ -14,14 +14,16 @@ const LONGEST_1: usize = 107;
 /// `held` begins with one of the signatures.
 pub(super) fn said(held: &[u8]) -> Said {
     // The parser is asked only once all is there: of a torn address it says that it is wrong.
-    match held {
-        [b'P', ..] if held.len() < LONGEST_1 && !held.contains(&b'\n') => return Said::Need(held.len() + 1),
-        [b'P', ..] => {}
-        [.., high, low] if held.len() == HEADER && (*high, *low) != (0, 0) => {
-            return Said::Need(HEADER + usize::from(u16::from_be_bytes([*high, *low])));
+    if held.starts_with(b"P") {
+        if held.len() < LONGEST_1 && !held.contains(&b'\n') {
+            return Said::Need(held.len() + 1);
         }
-        _ if held.len() < HEADER => return Said::Need(HEADER),
-        _ => {}
+    } else {
+        let Some(len) = held.get(HEADER - 2..HEADER) else { return Said::Need(HEADER) };
+        let whole = HEADER + usize::from(u16::from_be_bytes([len[0], len[1]]));
+        if held.len() < whole {
+            return Said::Need(whole);
+        }
     }
     let parsed = HeaderResult::parse(held);
     if parsed.is_incomplete() {
