@@ -164,7 +164,7 @@ fn test(program: &Path, filters: &[&str], mutant: Option<usize>) -> Result<Outco
     command.args(filters).args(["--test-threads", "1", "-q"]).current_dir(workspace().join("waypoint-verify"));
     command
         .env("PROPTEST_CASES", "64")
-        .env("PROPTEST_FAILURE_PERSISTENCE", "off")
+        .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
         .env("PROPTEST_MAX_SHRINK_ITERS", "0")
         .env("RUST_BACKTRACE", "0");
     if let Some(n) = mutant {
