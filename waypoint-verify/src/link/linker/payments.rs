@@ -77,7 +77,7 @@ impl Payments {
 
     /// An entry is over, and no longer among those of its class, of which `earliest` is the first one left.
     /// `irregular`: where the first irregular one that is left was complete.
-    pub fn entry_over(&mut self, entry: &Entry, pays: bool, earliest: Option<Order>, irregular: Option<Order>) {
+    pub fn entry_over(&mut self, entry: &Entry, earliest: Option<Order>, irregular: Option<Order>) {
         if entry.irregular {
             let forgotten = self.purse.over(entry.key);
             forgotten.into_iter().for_each(|class| self.returned(class));
@@ -86,7 +86,7 @@ impl Payments {
         let class = entry.class;
         if let Some(account) = self.classes.get_mut(&class) {
             let mut outcomes = std::mem::take(&mut self.outcomes);
-            if pays && account.entry_over(entry.span(), &mut outcomes) {
+            if entry.acknowledged && account.entry_over(entry.span(), &mut outcomes) {
                 self.waiting -= 1;
             }
             let mut dead = Vec::new();

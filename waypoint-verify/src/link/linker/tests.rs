@@ -1,5 +1,6 @@
 //! One proxy instance: candidates, payments, bounds.
 
+mod bounds;
 mod candidates;
 mod counts;
 mod never_excluded;
