@@ -20,6 +20,8 @@ pub struct Payments {
     /// Debts that no class pays, and that an irregular entry may pay.
     doubtful: Vec<(u64, Debt)>,
     ready: Vec<LinkEvent>,
+    /// Classes of which something was returned, and that may be idle now.
+    touched: Vec<u64>,
     /// Kept for its capacity.
     outcomes: Vec<Outcome>,
     waiting: usize,
@@ -106,6 +108,7 @@ impl Payments {
     fn returned(&mut self, class: u64) {
         if let Some(account) = self.classes.get_mut(&class) {
             account.lent -= 1;
+            self.touched.push(class);
         }
     }
 
@@ -176,20 +179,18 @@ impl Payments {
     /// Decides what waits for irregular entries. `earliest`: of the live entries of a class; `irregular`: of the
     /// irregular ones.
     pub fn settle(&mut self, earliest: impl Fn(u64) -> Option<Order>, irregular: Option<Order>) {
-        let mut touched: Vec<u64> = Vec::new();
         if std::mem::take(&mut self.purse.changed) {
             for (class, debt) in std::mem::take(&mut self.doubtful) {
-                touched.push(class);
+                self.touched.push(class);
                 self.decide(class, debt);
             }
             self.groups.release_pinned(&earliest, irregular);
         }
         if self.waiting == 0 && !self.purse.is_empty() {
             let closed = self.purse.close();
-            closed.iter().for_each(|class| self.returned(*class));
-            touched.extend(closed);
+            closed.into_iter().for_each(|class| self.returned(class));
         }
-        for class in touched {
+        for class in std::mem::take(&mut self.touched) {
             self.tidy(class, earliest(class));
         }
     }

@@ -1,7 +1,7 @@
 //! What is bounded: who gives way, and that it makes nothing verified and nothing overdrawn that is not.
 
 use crate::link::Limits;
-use crate::link::testing::{Request, Scene, gateway, request, waypoint};
+use crate::link::testing::{GuardsExt, Request, Scene, gateway, request, waypoint};
 use crate::model::{MessageKey, Reason};
 
 const CLIENT: &str = "10.0.0.9";
@@ -100,6 +100,26 @@ fn something_is_kept_while_something_is_open() {
     scene.departs(&through_caddy());
     assert!(scene.linker.unsettled());
     scene.answered(entry);
+    scene.passes(30);
+    assert!(scene.linker.is_empty() && !scene.linker.unsettled());
+}
+
+/// A payment by an irregular entry is remembered while another one could change it, but not for ever.
+#[test]
+fn irregular_entries_that_paid_are_forgotten_without_a_trace() {
+    let irregular = |path: &str| request(path).with("x-a", "1").with("connection", "x-a");
+    let mut scene = Scene::of(&waypoint().correlated_by("x-a"));
+    let kept = scene.enters(&irregular("POST /kept"), CLIENT);
+    let mut departures = Vec::new();
+    for number in 0..300 {
+        let path = format!("GET /{number}");
+        let entry = scene.enters(&irregular(&path), CLIENT);
+        departures.push(scene.departs(&request(&path).with("x-forwarded-for", CLIENT)).0);
+        scene.answered(entry);
+        scene.passes(30);
+    }
+    assert_eq!(scene.settled(), departures.into_iter().collect());
+    scene.answered(kept);
     scene.passes(30);
     assert!(scene.linker.is_empty() && !scene.linker.unsettled());
 }
