@@ -99,9 +99,9 @@ impl Payments {
             for debt in dead {
                 self.decide(class, debt);
             }
-            self.tidy(class, earliest);
         }
         self.groups.release(class, earliest, irregular);
+        self.tidy(class, earliest);
     }
 
     /// A debt of this class that was paid from elsewhere is remembered no more.
@@ -114,8 +114,8 @@ impl Payments {
 
     fn tidy(&mut self, class: u64, earliest: Option<Order>) {
         let Some(account) = self.classes.get_mut(&class) else { return };
-        account.tidy(earliest);
-        if earliest.is_none() && account.is_idle() {
+        account.tidy(earliest, self.groups.of_class(class));
+        if earliest.is_none() && account.is_forgotten() {
             self.classes.remove(&class);
         }
     }
@@ -170,7 +170,7 @@ impl Payments {
             let Some((class, Debt { keys, at, ns, .. })) = self.purse.paid(payer).cloned() else { continue };
             let mut outcomes = vec![Outcome::Overdrawn { unpaid: Vec::new(), shared: vec![keys.to_vec()] }];
             if let Some(account) = self.classes.get_mut(&class) {
-                account.share(at, ns, keys, &mut outcomes);
+                account.share(at, ns, &keys, &mut outcomes);
             }
             tell(class, outcomes, &mut self.ready);
         }
@@ -184,7 +184,7 @@ impl Payments {
                 self.touched.push(class);
                 self.decide(class, debt);
             }
-            self.groups.release_pinned(&earliest, irregular);
+            self.touched.extend(self.groups.release_pinned(&earliest, irregular));
         }
         if self.waiting == 0 && !self.purse.is_empty() {
             let closed = self.purse.close();

@@ -1,5 +1,6 @@
 //! One proxy instance: candidates, payments, bounds.
 
+mod attempts;
 mod bounds;
 mod candidates;
 mod counts;
