@@ -244,9 +244,8 @@ fn what_is_paid_by_an_entry_that_could_have_paid_for_an_overdrawn_departure_is_o
     class.expire(Some(5), &mut dead);
     dead.into_iter().for_each(|debt| class.overdraw(debt, &mut out));
     class.entry_over(Span { from: 4, until: 9 }, &mut out);
-    let told = told(out);
-    assert_eq!((told.paid, told.unpaid), ([key(2), key(7)].into(), [key(5)].into()));
-    assert_eq!(told.overdrawn, [key(5), key(7)].into());
+    let Told { paid, unpaid, overdrawn } = told(out);
+    assert_eq!((paid, unpaid, overdrawn), ([2, 7].map(key).into(), [key(5)].into(), [5, 7].map(key).into()));
 }
 
 /// Of a busy period that is longer than what is remembered, just what a later departure can reach.
