@@ -40,6 +40,19 @@ fn one_entry_that_stays_open_keeps_nothing_of_those_that_come_and_go() {
 }
 
 #[test]
+fn those_that_come_and_go_after_many_that_stay_open_are_not_kept_behind_them() {
+    let mut entries = Entries::default();
+    for number in 0..1_100u32 {
+        entries.insert(entry(number, u64::from(number), 1, false));
+        assert!(entries.by_class[&1].all.len() <= 101);
+        if number >= 100 {
+            entries.remove(entry(number, 0, 1, false).key);
+        }
+    }
+    assert_eq!((entries.len(), entries.of_class(1).count()), (100, 100));
+}
+
+#[test]
 fn those_that_are_gone_are_stepped_over_in_front_of_a_class_only_if_they_are_few() {
     let mut entries = Entries::default();
     (0..1_000u32).for_each(|number| entries.insert(entry(number, u64::from(number), 1, false)));
