@@ -92,6 +92,8 @@ fn an_exchange_of_a_forgotten_request_ends_when_the_first_of_its_ends_says_so() 
     for (answered, closed, end) in [(500, 700, 500), (700, 500, 500)] {
         let mut suspects = Suspects::default();
         suspects.entry(2, entry(1), PEER, 10, Some(900));
+        // Some time before its end.
+        suspects.advance(5);
         suspects.answered(entry(1), answered);
         suspects.closed(conn(1), closed);
         assert_eq!([end, end + 1].map(|ns| reason(&suspects, 11, ns)), [Some(Reason::Evicted), None]);
