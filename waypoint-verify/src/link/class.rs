@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use crate::model::{BootNs, ConnKey, MessageKey};
@@ -76,8 +77,9 @@ pub struct Class {
     unpaid: VecDeque<Debt>,
     /// In the order of payment, which is that of the payers' ends. Kept while a path may reach it.
     paid: VecDeque<Paid>,
-    /// Departures that are overdrawn, as far as a live entry may still reach them.
-    points: BTreeMap<(Order, MessageKey), (BootNs, Attempts)>,
+    /// Departures that are overdrawn, by their first attempt, as far as a live entry or a further attempt may still
+    /// reach them.
+    points: BTreeMap<(Order, MessageKey), BootNs>,
     /// Debts that are not paid from here, but by something else, or are undecided.
     pub lent: usize,
 }
@@ -92,6 +94,11 @@ impl Class {
     /// Nothing waits, and nothing that happens later can be connected with what happened here.
     pub fn is_idle(&self) -> bool {
         self.unpaid.is_empty() && self.lent == 0
+    }
+
+    /// The same, and nothing is remembered of it.
+    pub fn is_forgotten(&self) -> bool {
+        self.is_idle() && self.points.is_empty()
     }
 
     pub fn depart(&mut self, debt: Debt) {
@@ -111,16 +118,14 @@ impl Class {
             debt.keys.push(further);
             return Joined::Waiting;
         }
-        let overdrawn = self.points.values_mut().find(|(_, keys)| keys.contains(&first));
-        let paid = self.paid.iter_mut().find(|paid| paid.debt.keys.contains(&first));
-        let found = (overdrawn.is_some(), paid.is_some());
-        overdrawn.into_iter().for_each(|(_, keys)| keys.push(further));
-        paid.into_iter().for_each(|paid| paid.debt.keys.push(further));
-        match found {
-            (true, _) => Joined::Overdrawn,
-            (false, true) => Joined::Paid,
-            (false, false) => Joined::Unknown,
+        if self.points.keys().any(|(_, key)| *key == first) {
+            return Joined::Overdrawn;
         }
+        let Some(paid) = self.paid.iter_mut().find(|paid| paid.debt.keys.contains(&first)) else {
+            return Joined::Unknown;
+        };
+        paid.debt.keys.push(further);
+        Joined::Paid
     }
 
     /// An entry is over and pays for the earliest departure of its span. `false`: it had none to pay for.
@@ -131,14 +136,14 @@ impl Class {
         }
         let Some(debt) = self.unpaid.remove(index) else { return false };
         out.push(Outcome::Paid(debt.keys.clone()));
-        if self.is_idle() && self.points.is_empty() {
+        if self.is_forgotten() {
             // As `tidy` would find it.
             return true;
         }
         let keys = debt.keys.clone();
         self.paid.push_back(Paid { debt, by, overdrawn: false });
         let first = (by.from + 1, FIRST_KEY);
-        if self.points.range(first..).next().is_some_and(|((at, _), (ns, _))| by.covers(*at, *ns)) {
+        if self.points.range(first..).next().is_some_and(|((at, _), ns)| by.covers(*at, *ns)) {
             self.spread(|paid| paid.debt.keys == keys, out);
         }
         self.forget();
@@ -153,16 +158,19 @@ impl Class {
     }
 
     /// Forgets what no later departure can be connected with. Not before the dead are decided.
-    pub fn tidy(&mut self, earliest: Option<Order>) {
+    /// `attempts`: of what began with these, further attempts may come.
+    pub fn tidy(&mut self, earliest: Option<Order>, attempts: impl Iterator<Item = MessageKey>) {
         if !self.is_idle() {
             return;
         }
         // Paths lead only through entries that span both ends, and no live one has paid for anything.
         self.paid.clear();
-        match earliest {
-            Some(earliest) => self.points = self.points.split_off(&(earliest + 1, FIRST_KEY)),
-            None => self.points.clear(),
+        if self.points.is_empty() {
+            return;
         }
+        let attempts: FxHashSet<MessageKey> = attempts.collect();
+        self.points
+            .retain(|(at, first), _| earliest.is_some_and(|earliest| earliest < *at) || attempts.contains(first));
     }
 
     /// Places of those payers that could have paid for this debt.
@@ -183,13 +191,13 @@ impl Class {
     /// A dead debt that nothing pays for.
     pub fn overdraw(&mut self, debt: Debt, out: &mut Vec<Outcome>) {
         out.push(Outcome::Overdrawn { unpaid: debt.keys.to_vec(), shared: Vec::new() });
-        self.share(debt.at, debt.ns, debt.keys, out);
+        self.share(debt.at, debt.ns, &debt.keys, out);
     }
 
     /// A departure of this class is overdrawn, or paid by what could have paid for an overdrawn one.
-    pub fn share(&mut self, at: Order, ns: BootNs, keys: Attempts, out: &mut Vec<Outcome>) {
+    pub fn share(&mut self, at: Order, ns: BootNs, keys: &Attempts, out: &mut Vec<Outcome>) {
         if let Some(first) = keys.first() {
-            self.points.insert((at, *first), (ns, keys));
+            self.points.insert((at, *first), ns);
         }
         self.spread(|paid| paid.by.covers(at, ns), out);
     }
@@ -202,7 +210,7 @@ impl Class {
             paid.overdrawn = true;
             let Debt { keys, at, ns, .. } = &paid.debt;
             reached.push((*at, *ns));
-            self.points.insert((*at, keys[0]), (*ns, keys.clone()));
+            self.points.insert((*at, keys[0]), *ns);
             shared.push(keys.to_vec());
         };
         self.paid.iter_mut().filter(|paid| !paid.overdrawn && first(paid)).for_each(|paid| mark(paid, &mut reached));

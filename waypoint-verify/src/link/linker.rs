@@ -73,13 +73,9 @@ impl Linker {
             return self.wild(entry.key.conn, entry.peer, 0, Reason::Conflict);
         }
         let irregular = self.plan.irregular(&entry.facts, entry.peer);
-        if self.entries.len() >= self.limits.live_entries {
-            self.make_room(false, self.limits.live_entries);
-        }
+        self.make_room(false, self.limits.live_entries);
         if irregular {
-            if self.entries.irregular_len() >= self.limits.irregular_entries {
-                self.make_room(true, self.limits.irregular_entries);
-            }
+            self.make_room(true, self.limits.irregular_entries);
             self.payments.purse.entered(entry.key);
         }
         let class = self.plan.entry_key(&entry.facts, entry.peer, &self.hasher);
@@ -88,6 +84,16 @@ impl Linker {
 
     /// Who has most of them gives way: several at once, because it takes a look at all to find them.
     fn make_room(&mut self, irregular: bool, bound: usize) {
+        let many = |entries: &Entries| if irregular { entries.irregular_len() } else { entries.len() };
+        if many(&self.entries) < bound {
+            return;
+        }
+        // Those that are over pay before one that is open does: else it would pay for what only they can pay for, and be
+        // missed where only it can.
+        self.end_before(self.clock.now());
+        if many(&self.entries) < bound {
+            return;
+        }
         for key in self.entries.surplus(irregular, (bound / 64).max(1)) {
             self.evict(key);
         }
@@ -97,14 +103,14 @@ impl Linker {
     fn evict(&mut self, key: MessageKey) {
         let Some(entry) = self.entries.remove(key) else { return };
         self.evicted += 1;
-        self.pay(&entry, true);
+        self.pay(&entry);
         let peer = self.shown_peer(entry.peer);
         self.suspects.entry(self.limits.wild, key, peer, entry.complete_at, entry.deadline);
     }
 
-    fn pay(&mut self, entry: &Entry, pays: bool) {
+    fn pay(&mut self, entry: &Entry) {
         let irregular = self.entries.oldest_irregular().map(|entry| entry.complete_at);
-        self.payments.entry_over(entry, pays, self.entries.earliest_of_class(entry.class), irregular);
+        self.payments.entry_over(entry, self.entries.earliest_of_class(entry.class), irregular);
     }
 
     /// The receiver took the whole head: by an ACK, or by the kernel's `bytes_received` when it was closed. Only such an
@@ -251,20 +257,25 @@ impl Linker {
     pub fn advance(&mut self, at: Order, ns: BootNs, out: &mut Vec<LinkEvent>) {
         self.clock.advance(at, ns);
         let over = ns.saturating_sub(clock::GRACE);
-        while let Some(entry) = self.entries.next_over(over) {
-            self.clock.forget(entry.deadline.unwrap_or_default());
-            self.pay(&entry, entry.acknowledged);
-            if self.plan.mirrors {
-                let until = entry.deadline.unwrap_or_default().saturating_add(self.limits.mirror_life);
-                self.late.keep(self.limits.live_entries, until, entry);
-            }
-        }
+        self.end_before(over);
         let entries = &self.entries;
         let irregular = entries.oldest_irregular().map(|entry| entry.complete_at);
         self.payments.settle(|class| entries.earliest_of_class(class), irregular);
         self.payments.take(out);
         self.late.advance(over);
         self.suspects.advance(over);
+    }
+
+    /// Exchanges that were over before `ns` pay and are forgotten.
+    fn end_before(&mut self, ns: BootNs) {
+        while let Some(entry) = self.entries.next_over(ns) {
+            self.clock.forget(entry.deadline.unwrap_or_default());
+            self.pay(&entry);
+            if self.plan.mirrors {
+                let until = entry.deadline.unwrap_or_default().saturating_add(self.limits.mirror_life);
+                self.late.keep(self.limits.live_entries, until, entry);
+            }
+        }
     }
 
     /// Departures that wait for a payment.

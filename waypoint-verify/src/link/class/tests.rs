@@ -14,14 +14,19 @@ fn key(number: u64) -> MessageKey {
 }
 
 fn debt(at: u64) -> Debt {
-    Debt { keys: [key(at)].into_iter().collect(), at, ns: at, irregular: SmallVec::new() }
+    debt_of(at, at, at)
 }
 
-/// Entries as (complete at, over at), departures by when they began. Orders and clocks are one number here.
+fn debt_of(number: u64, at: u64, ns: BootNs) -> Debt {
+    Debt { keys: [key(number)].into_iter().collect(), at, ns, irregular: SmallVec::new() }
+}
+
+/// Entries as (complete at, over at), departures by when they began, ascending: several may begin in one record.
+/// Orders and clocks are one number here.
 #[derive(Clone, Debug)]
 struct Traffic {
     entries: Vec<(u64, u64)>,
-    departures: BTreeSet<u64>,
+    departures: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -52,8 +57,8 @@ impl Traffic {
             while coming.first().is_some_and(|entry| entry.0 == now) {
                 live.push(coming.remove(0));
             }
-            if self.departures.contains(&now) {
-                class.depart(debt(now));
+            for (number, _) in self.departures.iter().enumerate().filter(|(_, at)| **at == now) {
+                class.depart(debt_of(number as u64, now, now));
             }
             if !advances.contains(&now) && now <= end {
                 continue;
@@ -67,7 +72,7 @@ impl Traffic {
                 let mut dead = Vec::new();
                 class.expire(earliest, &mut dead);
                 dead.into_iter().for_each(|debt| class.overdraw(debt, &mut out));
-                class.tidy(earliest);
+                class.tidy(earliest, std::iter::empty());
             }
         }
         let mut dead = Vec::new();
@@ -93,10 +98,13 @@ fn told(out: Vec<Outcome>) -> Told {
 
 fn traffic() -> impl Strategy<Value = Traffic> {
     let entries = prop::collection::vec((0u64..30, 1u64..15), 0..10);
-    let departures = prop::collection::btree_set(1u64..45, 0..12);
-    (entries, departures).prop_map(|(entries, departures)| Traffic {
-        entries: entries.into_iter().map(|(from, life)| (2 * from, 2 * (from + life) + 1)).collect(),
-        departures: departures.into_iter().map(|at| 2 * at + 1).collect(),
+    let departures = prop::collection::vec(1u64..90, 0..12);
+    (entries, departures).prop_map(|(entries, mut departures)| {
+        departures.sort_unstable();
+        Traffic {
+            entries: entries.into_iter().map(|(from, life)| (2 * from, 2 * (from + life) + 1)).collect(),
+            departures,
+        }
     })
 }
 
@@ -126,7 +134,7 @@ proptest! {
         let told = traffic.play(&advances);
         for (index, at) in traffic.departures.iter().enumerate() {
             let may_be_left = matching(&edges, traffic.entries.len(), Some(index)) == largest;
-            prop_assert_eq!(told.overdrawn.contains(&key(*at)), may_be_left, "{}", at);
+            prop_assert_eq!(told.overdrawn.contains(&key(index as u64)), may_be_left, "{}", at);
         }
     }
 
@@ -136,12 +144,12 @@ proptest! {
         order in any::<prop::sample::Index>(),
     ) {
         let mut class = Class::default();
-        let mut departures: Vec<u64> = traffic.departures.iter().copied().collect();
+        let mut departures: Vec<(u64, u64)> = (0..).zip(traffic.departures.iter().copied()).collect();
         if !departures.is_empty() {
             let by = order.index(departures.len());
             departures.rotate_left(by);
         }
-        departures.into_iter().for_each(|at| class.depart(debt(at)));
+        departures.into_iter().for_each(|(number, at)| class.depart(debt_of(number, at, at)));
         let mut entries = traffic.entries.clone();
         entries.sort_by_key(|entry| entry.1);
         let mut out = Vec::new();
@@ -158,7 +166,7 @@ fn over(class: &mut Class, from: u64, until: BootNs, earliest: Option<u64>) -> T
     class.entry_over(Span { from, until }, &mut out);
     class.expire(earliest, &mut dead);
     dead.into_iter().for_each(|debt| class.overdraw(debt, &mut out));
-    class.tidy(earliest);
+    class.tidy(earliest, std::iter::empty());
     told(out)
 }
 
@@ -197,6 +205,68 @@ fn a_further_attempt_shares_the_payment_or_the_lack_of_it() {
     assert_eq!(over(&mut class, 4, 4, Some(5)).overdrawn, [key(5)].into());
     assert_eq!(class.join(key(5), key(6)), Joined::Overdrawn);
     assert_eq!(class.join(key(99), key(100)), Joined::Unknown);
+}
+
+/// Else an attempt of a request that may be the made-up one would be called paid.
+#[test]
+fn a_further_attempt_of_what_shares_an_overdrawn_payment_is_overdrawn() {
+    let (mut class, mut out, mut dead) = (Class::default(), Vec::new(), Vec::new());
+    [2, 3].into_iter().for_each(|at| class.depart(debt(at)));
+    class.entry_over(Span { from: 1, until: 9 }, &mut out);
+    class.expire(None, &mut dead);
+    dead.into_iter().for_each(|debt| class.overdraw(debt, &mut out));
+    assert_eq!([2, 3].map(|first| class.join(key(first), key(20))), [Joined::Overdrawn; 2]);
+    // It still is when nothing else is remembered.
+    class.tidy(None, [key(2)].into_iter());
+    assert!(class.paid.is_empty() && !class.is_forgotten());
+    assert_eq!([2, 3].map(|first| class.join(key(first), key(21))), [Joined::Overdrawn, Joined::Unknown]);
+}
+
+#[test]
+fn what_nothing_can_be_connected_with_any_more_is_not_kept() {
+    let mut class = Class::default();
+    for period in 0..100 {
+        let from = 10 * period;
+        [from + 2, from + 3].into_iter().for_each(|at| class.depart(debt(at)));
+        // Something else is always open, since before that.
+        let told = over(&mut class, from + 1, from + 9, Some(from + 8));
+        assert_eq!((told.paid.len(), told.unpaid.len(), told.overdrawn.len()), (1, 1, 2));
+        assert_eq!((class.paid.len(), class.points.len(), class.is_forgotten()), (0, 0, true));
+    }
+}
+
+/// An entry may be told after what departed later: a gap before it was filled late.
+#[test]
+fn what_is_paid_by_an_entry_that_could_have_paid_for_an_overdrawn_departure_is_overdrawn_with_it() {
+    let (mut class, mut out, mut dead) = (Class::default(), Vec::new(), Vec::new());
+    [2, 5, 7, 20].into_iter().for_each(|at| class.depart(debt(at)));
+    class.entry_over(Span { from: 1, until: 3 }, &mut out);
+    class.expire(Some(5), &mut dead);
+    dead.into_iter().for_each(|debt| class.overdraw(debt, &mut out));
+    class.entry_over(Span { from: 4, until: 9 }, &mut out);
+    let Told { paid, unpaid, overdrawn } = told(out);
+    assert_eq!((paid, unpaid, overdrawn), ([2, 7].map(key).into(), [key(5)].into(), [5, 7].map(key).into()));
+}
+
+/// Of a busy period that is longer than what is remembered, just what a later departure can reach.
+#[test]
+fn what_can_still_be_overdrawn_is_remembered_before_what_cannot() {
+    let (mut class, mut out) = (Class::default(), Vec::new());
+    // Several begin at one clock; nothing reaches the first of all.
+    let clock = |number: u64| number / 3 * 3;
+    let last = super::REMEMBERED as u64 + 2;
+    class.depart(debt_of(0, 5, 0));
+    class.depart(debt_of(3, 35, clock(3)));
+    class.entry_over(Span { from: 1, until: 0 }, &mut out);
+    for number in 3..=last {
+        class.depart(debt_of(number + 1, 10 * number + 15, clock(number + 1)));
+        class.entry_over(Span { from: 10 * number, until: clock(number + 1) }, &mut out);
+    }
+    let mut dead = Vec::new();
+    class.expire(None, &mut dead);
+    assert_eq!(dead.iter().map(|debt| debt.keys[0]).collect::<Vec<_>>(), [key(last + 1)]);
+    dead.into_iter().for_each(|debt| class.overdraw(debt, &mut out));
+    assert_eq!(told(out).overdrawn, (3..=last + 1).map(key).collect());
 }
 
 /// Else an attempt that came after its payment would stay called paid.

@@ -44,6 +44,12 @@ fn requests() -> impl Strategy<Value = Request> {
     })
 }
 
+/// A header that is taken out or set.
+fn changes() -> impl Strategy<Value = (&'static str, Option<&'static str>)> {
+    let name = prop::sample::select(vec!["traceparent", "x-a", "x-b", "accept", "x-forwarded-for"]);
+    (name, prop::option::of(prop::sample::select(vec![TRACES[0], TRACES[2], "1", "2", "10.0.0.2"])))
+}
+
 fn guards() -> impl Strategy<Value = Guards> {
     let declared = Guards { forwarded_for: ForwardedFor::Appends(Appends::Declared), ..waypoint() };
     prop::sample::select(vec![
@@ -70,12 +76,18 @@ proptest! {
     #[test]
     fn a_regular_entry_is_found_by_class_exactly_where_it_is_possible(
         guards in guards(), entry in requests(), peer in peers(), departure in requests(), derived in any::<bool>(),
+        change in prop::option::weighted(0.7, changes()),
     ) {
         let plan = Plan::new(&guards, &hasher());
-        // Half of the departures are made from the entry, so that many pairs agree.
+        // Half of the departures are made from the entry, so that many pairs agree, or differ in one header.
         let departure = if derived {
             let mut made = entry.clone();
             made.set("x-forwarded-for", peer.to_canonical().to_string());
+            match change {
+                None => {}
+                Some((name, None)) => made.remove(name),
+                Some((name, Some(value))) => made.set(name, value),
+            }
             made
         } else {
             departure

@@ -61,7 +61,7 @@ fn a_trace_id_is_taken_from_one_well_formed_traceparent() {
     const ID: &str = "0af7651916cd43dd8448eb211c80319c";
     let good = format!("00-{ID}-b7ad6b7169203331-01");
     let number = Trace::One(u128::from_str_radix(ID, 16).unwrap());
-    let rows: [(&[&str], Trace); 12] = [
+    let rows: [(&[&str], Trace); 14] = [
         (&[], Trace::Absent),
         (&[&good], number),
         (&[&good.replace("-01", "-00")], number),
@@ -72,6 +72,8 @@ fn a_trace_id_is_taken_from_one_well_formed_traceparent() {
         (&[&good.replace("00-0af", "ff-0af")], Trace::Unusable),
         (&[&good.replace(ID, "00000000000000000000000000000000")], Trace::Unusable),
         (&[&good[..54]], Trace::Unusable),
+        (&[&good.replace("b7ad", "g7ad")], Trace::Unusable),
+        (&[&good.replace("-01", "-0g")], Trace::Unusable),
         (&[&good.replace('a', "g")], Trace::Unusable),
         (&[""], Trace::Unusable),
     ];
@@ -130,6 +132,8 @@ fn headers_are_equal_however_a_proxy_spells_orders_and_joins_them() {
         (vec![("X-A", "a  b")], vec![("x-a", "a b")], false),
         (vec![("X-A", "1"), ("X-A", "2")], vec![("x-a", "2"), ("x-a", "1")], false),
         (vec![("X-A", "1")], vec![("x-a", "2")], false),
+        (vec![("Accept", "a,b")], vec![("accept", "ab")], false),
+        (vec![("Cookie", "a=1; b")], vec![("cookie", "a=1b")], false),
         (vec![("X-A", "1")], vec![], false),
         (vec![("X-A", "")], vec![], false),
         (vec![("X-A", "v")], vec![("x-a", "V")], false),

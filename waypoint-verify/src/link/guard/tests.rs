@@ -31,6 +31,8 @@ fn an_undeclared_waypoint_is_held_to_nothing() {
 fn a_waypoint_is_held_to_what_its_policy_declares() {
     let declared = Constraints { trace: false, headers: false, ..ALL };
     assert_eq!(used(&waypoint(), &departure()), declared);
+    assert_eq!(declared.names(), ["method", "path", "authority", "forwarded-for"], "as it is explained");
+    assert_eq!(Constraints { trace: true, headers: true, ..Default::default() }.names(), ["trace", "headers"]);
     assert_eq!(used(&waypoint().correlated_by("x-order-id"), &departure()), Constraints { headers: true, ..declared });
     assert_eq!(used(&waypoint().correlated_by("traceparent"), &departure()), Constraints { trace: true, ..declared });
     let none = Guards { method: None, path: None, authority: None, ..waypoint() };

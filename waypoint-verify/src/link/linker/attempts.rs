@@ -29,6 +29,12 @@ impl Groups {
         self.by_id.is_empty() && self.began.is_empty()
     }
 
+    /// The first attempts of this class of which further ones may come.
+    pub fn of_class(&self, class: u64) -> impl Iterator<Item = MessageKey> {
+        let ids = self.began.get(&class).into_iter().flatten().map(|began| began.id);
+        ids.filter_map(|id| self.by_id.get(&id)).map(|(_, first)| *first)
+    }
+
     /// The attempt that was the first of this id in this class; `None`: it is this one.
     pub fn first(&mut self, id: u64, class: u64, key: MessageKey, at: Order, irregular: bool) -> Option<MessageKey> {
         if let Some((known, first)) = self.by_id.get(&id) {
@@ -50,13 +56,16 @@ impl Groups {
         }
     }
 
-    /// The same for those that only irregular entries have kept, or can have caused.
-    pub fn release_pinned(&mut self, earliest: impl Fn(u64) -> Option<Order>, irregular: Option<Order>) {
+    /// The same for those that only irregular entries have kept, or can have caused. Gives the classes in which these
+    /// keep none any more.
+    pub fn release_pinned(&mut self, earliest: impl Fn(u64) -> Option<Order>, irregular: Option<Order>) -> Vec<u64> {
         let mut pinned = std::mem::take(&mut self.pinned);
         pinned.sort_unstable();
         pinned.dedup();
-        pinned.retain(|class| self.release_but(*class, earliest(*class), irregular));
-        self.pinned = pinned;
+        let kept = |class: &u64| self.release_but(*class, earliest(*class), irregular);
+        let (kept, released) = pinned.into_iter().partition(kept);
+        self.pinned = kept;
+        released
     }
 
     /// `true`: some are kept for irregular entries alone.

@@ -75,3 +75,31 @@ impl Linker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::link::testing::{Scene, gateway, request};
+
+    use super::Bodies;
+
+    #[test]
+    fn no_more_departures_wait_for_their_body_than_the_bound_and_the_oldest_gives_way() {
+        let mut scene = Scene::of(&gateway());
+        let (_, link) = scene.departs(&request("GET /a"));
+        let (mut bodies, mut newest) = (Bodies::default(), Vec::new());
+        for _ in 0..1_000 {
+            let key = scene.key();
+            bodies.departed(4, key, &link, 1);
+            newest.push(key);
+            assert!(bodies.open.len() <= 2 * 4 + 65 && bodies.order.len() <= 2 * 4 + 65);
+        }
+        assert!(newest[newest.len() - 4..].iter().all(|key| bodies.open.contains_key(key)));
+        // Those that are complete are not kept for the sake of one that never is.
+        for _ in 0..1_000 {
+            let key = scene.key();
+            bodies.departed(2_000, key, &link, 1);
+            bodies.open.remove(&key);
+            assert!(bodies.order.len() <= 2 * bodies.open.len() + 66);
+        }
+    }
+}

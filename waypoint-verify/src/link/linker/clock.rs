@@ -36,6 +36,11 @@ impl Clock {
         }
     }
 
+    /// Everything up to this clock was read, so nothing that was told began later.
+    pub fn now(&self) -> BootNs {
+        self.recent.back().map_or(0, |(_, ns)| *ns)
+    }
+
     /// No later than the clock of the record `at`. `told`: of that record or a later one.
     pub fn began(&self, at: Order, told: BootNs) -> BootNs {
         let before = self.recent.iter().rev().find(|(order, _)| *order < at);

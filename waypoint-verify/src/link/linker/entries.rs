@@ -42,14 +42,21 @@ impl Entry {
     }
 }
 
+/// The entries of one class.
+#[derive(Debug, Default)]
+struct Places {
+    /// Ascending by `complete_at`; places of entries that are gone are skipped and cleared lazily.
+    all: SmallVec<[(u32, MessageKey); 1]>,
+    live: usize,
+}
+
 #[derive(Debug, Default)]
 pub struct Entries {
     slots: Vec<Option<Entry>>,
     free: Vec<u32>,
     by_key: FxHashMap<MessageKey, u32>,
     by_conn: FxHashMap<ConnKey, SmallVec<[MessageKey; 2]>>,
-    /// Ascending by `complete_at`; places of entries that are gone are skipped and cleared lazily.
-    by_class: FxHashMap<u64, SmallVec<[(u32, MessageKey); 1]>>,
+    by_class: FxHashMap<u64, Places>,
     irregular: Vec<u32>,
     by_age: VecDeque<MessageKey>,
     /// Deadlines by what set them: each is nearly ascending by itself.
@@ -92,14 +99,17 @@ impl Entries {
 
     fn place(&mut self, class: u64, complete_at: Order, place: (u32, MessageKey)) {
         let slots = &self.slots;
-        let later = |other: &(u32, MessageKey)| {
-            slots[other.0 as usize]
-                .as_ref()
-                .is_some_and(|entry| entry.key == other.1 && entry.complete_at > complete_at)
+        let complete = |(slot, key): &(u32, MessageKey)| {
+            slots[*slot as usize].as_ref().filter(|entry| entry.key == *key).map(|entry| entry.complete_at)
         };
         let places = self.by_class.entry(class).or_default();
-        let at = places.iter().rposition(|other| !later(other)).map_or(0, |at| at + 1);
-        places.insert(at, place);
+        while places.all.last().is_some_and(|place| complete(place).is_none()) {
+            places.all.pop();
+        }
+        let before = |other: &(u32, MessageKey)| complete(other).is_some_and(|other| other <= complete_at);
+        let at = places.all.iter().rposition(before).map_or(0, |at| at + 1);
+        places.all.insert(at, place);
+        places.live += 1;
     }
 
     pub fn remove(&mut self, key: MessageKey) -> Option<Entry> {
@@ -122,17 +132,17 @@ impl Entries {
         Some(entry)
     }
 
-    /// Drops stale places once they may be half of a class or stand in front, and the class with its last one.
+    /// Drops stale places once they are half of a class or many stand in front, and the class with its last entry.
     fn trim(&mut self, class: u64) {
         let Some(places) = self.by_class.get_mut(&class) else { return };
         let slots = &self.slots;
         let alive =
             |place: &(u32, MessageKey)| slots[place.0 as usize].as_ref().is_some_and(|entry| entry.key == place.1);
-        let stale = places.iter().take_while(|place| !alive(place)).count();
-        if stale == places.len() {
+        places.live -= 1;
+        if places.live == 0 {
             self.by_class.remove(&class);
-        } else if stale * 2 >= places.len() || stale >= STALE {
-            places.retain(|place| alive(place));
+        } else if places.all.len() >= 2 * places.live || !places.all.iter().take(STALE).any(alive) {
+            places.all.retain(|place| alive(place));
         }
     }
 
@@ -199,7 +209,7 @@ impl Entries {
         self.by_class
             .get(&class)
             .into_iter()
-            .flatten()
+            .flat_map(|places| &places.all)
             .filter_map(|(slot, key)| self.slots[*slot as usize].as_ref().filter(|entry| entry.key == *key))
     }
 
@@ -218,3 +228,6 @@ impl Entries {
 
 /// Stale places in front of a class that are stepped over rather than cleared.
 const STALE: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub struct Payments {
     /// Debts that no class pays, and that an irregular entry may pay.
     doubtful: Vec<(u64, Debt)>,
     ready: Vec<LinkEvent>,
+    /// Classes of which something was returned, and that may be idle now.
+    touched: Vec<u64>,
     /// Kept for its capacity.
     outcomes: Vec<Outcome>,
     waiting: usize,
@@ -77,7 +79,7 @@ impl Payments {
 
     /// An entry is over, and no longer among those of its class, of which `earliest` is the first one left.
     /// `irregular`: where the first irregular one that is left was complete.
-    pub fn entry_over(&mut self, entry: &Entry, pays: bool, earliest: Option<Order>, irregular: Option<Order>) {
+    pub fn entry_over(&mut self, entry: &Entry, earliest: Option<Order>, irregular: Option<Order>) {
         if entry.irregular {
             let forgotten = self.purse.over(entry.key);
             forgotten.into_iter().for_each(|class| self.returned(class));
@@ -86,7 +88,7 @@ impl Payments {
         let class = entry.class;
         if let Some(account) = self.classes.get_mut(&class) {
             let mut outcomes = std::mem::take(&mut self.outcomes);
-            if pays && account.entry_over(entry.span(), &mut outcomes) {
+            if entry.acknowledged && account.entry_over(entry.span(), &mut outcomes) {
                 self.waiting -= 1;
             }
             let mut dead = Vec::new();
@@ -97,22 +99,23 @@ impl Payments {
             for debt in dead {
                 self.decide(class, debt);
             }
-            self.tidy(class, earliest);
         }
         self.groups.release(class, earliest, irregular);
+        self.tidy(class, earliest);
     }
 
     /// A debt of this class that was paid from elsewhere is remembered no more.
     fn returned(&mut self, class: u64) {
         if let Some(account) = self.classes.get_mut(&class) {
             account.lent -= 1;
+            self.touched.push(class);
         }
     }
 
     fn tidy(&mut self, class: u64, earliest: Option<Order>) {
         let Some(account) = self.classes.get_mut(&class) else { return };
-        account.tidy(earliest);
-        if earliest.is_none() && account.is_idle() {
+        account.tidy(earliest, self.groups.of_class(class));
+        if earliest.is_none() && account.is_forgotten() {
             self.classes.remove(&class);
         }
     }
@@ -167,7 +170,7 @@ impl Payments {
             let Some((class, Debt { keys, at, ns, .. })) = self.purse.paid(payer).cloned() else { continue };
             let mut outcomes = vec![Outcome::Overdrawn { unpaid: Vec::new(), shared: vec![keys.to_vec()] }];
             if let Some(account) = self.classes.get_mut(&class) {
-                account.share(at, ns, keys, &mut outcomes);
+                account.share(at, ns, &keys, &mut outcomes);
             }
             tell(class, outcomes, &mut self.ready);
         }
@@ -176,20 +179,18 @@ impl Payments {
     /// Decides what waits for irregular entries. `earliest`: of the live entries of a class; `irregular`: of the
     /// irregular ones.
     pub fn settle(&mut self, earliest: impl Fn(u64) -> Option<Order>, irregular: Option<Order>) {
-        let mut touched: Vec<u64> = Vec::new();
         if std::mem::take(&mut self.purse.changed) {
             for (class, debt) in std::mem::take(&mut self.doubtful) {
-                touched.push(class);
+                self.touched.push(class);
                 self.decide(class, debt);
             }
-            self.groups.release_pinned(&earliest, irregular);
+            self.touched.extend(self.groups.release_pinned(&earliest, irregular));
         }
         if self.waiting == 0 && !self.purse.is_empty() {
             let closed = self.purse.close();
-            closed.iter().for_each(|class| self.returned(*class));
-            touched.extend(closed);
+            closed.into_iter().for_each(|class| self.returned(class));
         }
-        for class in touched {
+        for class in std::mem::take(&mut self.touched) {
             self.tidy(class, earliest(class));
         }
     }

@@ -179,3 +179,6 @@ impl Suspects {
         of_peer(&peer).chain(hidden).filter_map(|key| self.of.get(key)).filter(open).map(|suspect| suspect.reason).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! Which entries a departure is linked with.
 
 use crate::link::Limits;
-use crate::link::testing::{GuardsExt, OWN, Scene, gateway, request, set, waypoint};
-use crate::model::{ForwardedFor, Guards, MessageKey, Reason, Touch};
+use crate::link::testing::{GuardsExt, OWN, Request, Scene, gateway, request, set, waypoint};
+use crate::model::{ForwardedFor, Guards, Touch};
 
 const CLIENT: &str = "10.0.0.9";
 const OTHER: &str = "10.0.0.8";
@@ -38,14 +38,18 @@ fn each_constraint_contradicts_where_it_is_guarded_and_not_where_it_is_not() {
         ("headers", with("x-order-id", "1"), request("GET /a").from(CLIENT)),
         ("x-order-id", request("GET /a"), with("x-order-id", "2").from(CLIENT)),
     ];
-    for (field, entry, departure) in rows {
-        let mut guarded = Scene::of(&gateway());
-        guarded.enters(&entry, CLIENT);
-        assert!(guarded.departs(&departure).1.candidates.is_empty(), "{field}: {departure:?}");
+    // An entry of which a header is dropped is compared one by one, all others by class.
+    let irregular = |entry: &Request| entry.clone().with("x-gone", "1").with("connection", "x-gone");
+    for (field, regular, departure) in rows {
+        for entry in [irregular(&regular), regular] {
+            let mut guarded = Scene::of(&gateway());
+            guarded.enters(&entry, CLIENT);
+            assert!(guarded.departs(&departure).1.candidates.is_empty(), "{field}: {entry:?} {departure:?}");
 
-        let mut open = Scene::of(&unguarded(field));
-        let cause = open.enters(&entry, CLIENT);
-        assert_eq!(open.departs(&departure).1.candidates[..], [cause], "{field}: {departure:?}");
+            let mut open = Scene::of(&unguarded(field));
+            let cause = open.enters(&entry, CLIENT);
+            assert_eq!(open.departs(&departure).1.candidates[..], [cause], "{field}: {entry:?} {departure:?}");
+        }
     }
 }
 
@@ -98,6 +102,31 @@ fn what_connection_names_is_dropped_and_so_not_compared() {
         assert_eq!(link.candidates[..], [cause]);
         assert!(scene.departs(&request("GET /b").from(CLIENT)).1.candidates.is_empty());
     }
+    let mut scene = Scene::of(&gateway());
+    let listed = request("GET /a").with("x-forwarded-for", "1.1.1.1").with("connection", "x-forwarded-for");
+    let cause = scene.enters(&listed, CLIENT);
+    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [cause]);
+}
+
+#[test]
+fn a_trace_id_that_a_waypoint_may_make_up_contradicts_nothing_and_one_that_entered_does() {
+    let other = TRACE.replace("0af", "0bf");
+    let rows = [(None, true), (Some(TRACE), false), (Some("unusable"), true)];
+    for (entered, linked) in rows {
+        for irregular in [false, true] {
+            let mut scene = Scene::of(&waypoint().correlated_by("traceparent").correlated_by("x-gone"));
+            let mut entry = request("GET /a");
+            if irregular {
+                entry = entry.with("x-gone", "1").with("connection", "x-gone");
+            }
+            if let Some(trace) = entered {
+                entry = entry.with("traceparent", trace);
+            }
+            scene.enters(&entry, CLIENT);
+            let departure = request("GET /a").with("x-forwarded-for", CLIENT).with("traceparent", &other);
+            assert_eq!(!scene.departs(&departure).1.candidates.is_empty(), linked, "{entry:?}");
+        }
+    }
 }
 
 #[test]
@@ -124,71 +153,6 @@ fn mapped_peers_are_the_addresses_that_they_map() {
 }
 
 #[test]
-fn an_entry_causes_nothing_before_its_head_is_complete_or_after_its_exchange() {
-    let mut scene = Scene::of(&gateway());
-    let before = scene.departs(&request("GET /a").from(CLIENT)).1;
-    assert!(before.candidates.is_empty());
-    let cause = scene.enters(&request("GET /a"), CLIENT);
-    scene.answered(cause);
-    scene.passes(4);
-    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [cause]);
-    scene.passes(2);
-    assert!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates.is_empty());
-}
-
-#[test]
-fn a_request_that_its_sender_resets_ends_alone_and_after_a_while() {
-    let mut scene = Scene::of(&gateway());
-    let given_up = scene.enters(&request("GET /a"), CLIENT);
-    let kept = MessageKey { stream: 3, ..given_up };
-    scene.enters_as(kept, &request("GET /a"), CLIENT.parse().unwrap());
-    scene.linker.reset(given_up, scene.ns);
-    scene.passes(1_900);
-    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [given_up, kept]);
-    scene.passes(200);
-    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [kept]);
-}
-
-#[test]
-fn a_closed_connection_ends_an_exchange_after_a_while() {
-    let mut scene = Scene::of(&gateway());
-    let cause = scene.enters(&request("GET /a"), CLIENT);
-    scene.closed(cause);
-    scene.passes(1_900);
-    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [cause]);
-    scene.passes(200);
-    assert!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates.is_empty());
-}
-
-#[test]
-fn a_later_request_on_the_same_connection_ends_nothing() {
-    let mut scene = Scene::of(&gateway());
-    let first = scene.enters(&request("GET /a"), CLIENT);
-    let second = crate::model::MessageKey { offset: 100, ..first };
-    scene.enters_as(second, &request("GET /b"), CLIENT.parse().unwrap());
-    scene.passes(2_600);
-    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.candidates[..], [first]);
-}
-
-#[test]
-fn a_departure_whose_head_came_in_pieces_is_linked_by_its_beginning() {
-    let mut scene = Scene::of(&gateway());
-    let cause = scene.enters(&request("GET /a"), CLIENT);
-    scene.order += 1;
-    let began = scene.order;
-    scene.passes(1);
-    let late = scene.enters(&request("GET /a"), CLIENT);
-    scene.answered(cause);
-    scene.passes(10);
-    let link = scene.departs_late(&request("GET /a").from(CLIENT), began).1;
-    assert_eq!((&link.candidates[..], link.wild), (&[cause][..], None));
-    assert_ne!(late, cause);
-    // Long after, what was open then is forgotten: this is said.
-    scene.passes(100);
-    assert_eq!(scene.departs_late(&request("GET /a").from(CLIENT), began).1.wild, Some(Reason::Evicted));
-}
-
-#[test]
 fn a_foreign_process_is_caused_by_nothing() {
     let mut scene = Scene::of(&gateway());
     scene.enters(&request("GET /a"), CLIENT);
@@ -205,105 +169,6 @@ fn more_candidates_than_are_named_are_said_to_be_more() {
     }
     let link = scene.departs(&request("GET /a").from(CLIENT)).1;
     assert!(link.more && link.counted && link.candidates.len() == 2);
-}
-
-#[test]
-fn a_stream_that_cannot_be_read_may_cause_what_its_peer_allows_while_it_lives() {
-    let mut scene = Scene::of(&gateway());
-    let conn = scene.wild(CLIENT, Reason::Opaque);
-    let wild = |scene: &mut Scene, peer: &str| scene.departs(&request("GET /a").from(peer)).1.wild;
-    assert_eq!(wild(&mut scene, CLIENT), Some(Reason::Opaque));
-    assert_eq!(wild(&mut scene, OTHER), None);
-    scene.linker.closed(conn, scene.ns);
-    scene.passes(1_900);
-    assert_eq!(wild(&mut scene, CLIENT), Some(Reason::Opaque));
-    scene.passes(200);
-    assert_eq!(wild(&mut scene, CLIENT), None);
-
-    let tamed = scene.wild(CLIENT, Reason::Lost);
-    scene.linker.tame(tamed);
-    assert_eq!(wild(&mut scene, CLIENT), None);
-
-    scene.wild("127.0.0.1", Reason::Gap);
-    assert_eq!(wild(&mut scene, OTHER), Some(Reason::Gap), "a loopback peer shows as anyone");
-}
-
-#[test]
-fn more_unreadable_streams_than_are_kept_affect_what_is_of_their_peers_until_the_last_of_them_ends() {
-    let mut scene = Scene::limited(&gateway(), Limits { wild: 1, ..Limits::default() });
-    let kept = scene.wild(CLIENT, Reason::Gap);
-    let crowded = scene.wild(CLIENT, Reason::Gap);
-    let wild = |scene: &mut Scene| scene.departs(&request("GET /a").from(CLIENT)).1.wild;
-    assert_eq!(wild(&mut scene), Some(Reason::Bound));
-    assert_eq!(scene.departs(&request("GET /a").from(OTHER)).1.wild, None);
-    scene.linker.closed(kept, scene.ns);
-    scene.passes(2_100);
-    assert_eq!(wild(&mut scene), Some(Reason::Bound), "the other one is still open");
-    scene.linker.closed(crowded, scene.ns);
-    scene.passes(1_900);
-    assert_eq!(wild(&mut scene), Some(Reason::Bound), "and may have just been read");
-    scene.passes(200);
-    assert_eq!(wild(&mut scene), None);
-
-    // Where nothing tells peers apart it may be anybody's; and one that was whole after all, nobody's.
-    let mut scene = Scene::limited(
-        &Guards { forwarded_for: ForwardedFor::Unknown, ..waypoint() },
-        Limits { wild: 0, ..Limits::default() },
-    );
-    let tamed = scene.wild(CLIENT, Reason::Lost);
-    let wild = |scene: &mut Scene| scene.departs(&request("GET /a").from(OTHER)).1.wild;
-    assert_eq!(wild(&mut scene), Some(Reason::Bound));
-    scene.linker.tame(tamed);
-    assert_eq!(wild(&mut scene), None);
-}
-
-#[test]
-fn a_forgotten_entry_may_cause_what_its_peer_allows_until_it_is_over() {
-    for guards in [gateway(), waypoint()] {
-        let mut scene = Scene::limited(&guards, Limits { live_entries: 1, ..Limits::default() });
-        let forgotten = scene.enters(&request("GET /a"), CLIENT);
-        let kept = scene.enters(&request("GET /b"), CLIENT);
-        let link = scene.departs(&request("GET /b").from(CLIENT)).1;
-        assert_eq!((&link.candidates[..], link.wild, link.counted), (&[kept][..], Some(Reason::Evicted), false));
-        assert_eq!((scene.linker.evicted, scene.linker.live()), (1, 1));
-        assert_eq!(scene.departs(&request("GET /b").from(OTHER)).1.wild, None);
-        scene.answered(forgotten);
-        scene.passes(30);
-        assert_eq!(scene.departs(&request("GET /b").from(CLIENT)).1.wild, None);
-    }
-}
-
-#[test]
-fn a_mirror_behind_a_gateway_is_a_copy_of_its_entry_also_when_it_is_late() {
-    let copy = |path: &str| request(path).host("hello-shadow:80").with("x-forwarded-for", &format!("{CLIENT},{OWN}"));
-    let mut scene = Scene::of(&gateway().mirroring());
-    let cause = scene.enters(&request("GET /a").host("hello:80"), CLIENT);
-    scene.enters(&request("GET /a").host("hello:80"), OTHER);
-    let link = scene.departs(&copy("GET /a")).1;
-    assert_eq!((&link.candidates[..], link.mirror, link.counted), (&[cause][..], true, false));
-    assert!(scene.departs(&copy("GET /b")).1.candidates.is_empty());
-    scene.answered(cause);
-    scene.closed(cause);
-    scene.passes(2_600);
-    assert_eq!(scene.departs(&copy("GET /a")).1.candidates[..], [cause]);
-    scene.passes(15_000);
-    assert!(scene.departs(&copy("GET /a")).1.candidates.is_empty());
-
-    let mut plain = Scene::of(&gateway());
-    plain.enters(&request("GET /a").host("hello:80"), CLIENT);
-    assert!(plain.departs(&copy("GET /a")).1.candidates.is_empty(), "no route mirrors");
-}
-
-#[test]
-fn a_copy_of_something_forgotten_is_not_called_made_up() {
-    let mut scene = Scene::limited(&gateway().mirroring(), Limits { live_entries: 1, ..Limits::default() });
-    for _ in 0..3 {
-        let entry = scene.enters(&request("GET /a"), CLIENT);
-        scene.answered(entry);
-        scene.passes(30);
-    }
-    let copy = request("GET /a").host("hello-shadow").with("x-forwarded-for", &format!("{CLIENT},{OWN}"));
-    assert_eq!(scene.departs(&copy).1.wild, Some(Reason::Evicted));
 }
 
 /// What Envoy makes of a request between HTTP/1.1 and HTTP/2 takes no cause away. Rows: what entered, what departs.
@@ -338,21 +203,4 @@ fn an_entry_of_one_version_causes_a_departure_of_another() {
     scene.enters(&http1("GET hello:443"), CLIENT);
     let connect = http2("CONNECT hello:443").with("x-forwarded-for", CLIENT);
     assert!(scene.departs(&connect).1.candidates.is_empty(), "a plain CONNECT is no GET");
-}
-
-#[test]
-fn a_tunnel_may_cause_anything_while_its_connection_lives() {
-    let mut scene = Scene::of(&gateway());
-    let conn = scene.wild(OTHER, Reason::Malformed);
-    scene.enters(&request("GET /a"), CLIENT);
-    assert_eq!(
-        scene.departs(&request("GET /a").from(CLIENT)).1.wild,
-        None,
-        "a stream that cannot be read is its peer's"
-    );
-    scene.linker.tunnel(conn, scene.order);
-    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.wild, Some(Reason::Opaque));
-    scene.linker.closed(conn, scene.ns);
-    scene.passes(2_100);
-    assert_eq!(scene.departs(&request("GET /a").from(CLIENT)).1.wild, None);
 }

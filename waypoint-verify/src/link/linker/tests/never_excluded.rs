@@ -78,7 +78,7 @@ fn requests() -> impl Strategy<Value = Request> {
         2 => select(vec![TRACES[0], TRACES[1], "unusable", ""]).prop_map(|value| ("Traceparent", value)),
         2 => select(vec!["10.0.0.1", " 1.1.1.1,2.2.2.2 ,  3.3.3.3:99", "a,,b, ", "", ",", "::ffff:10.0.0.1", "10.244.1.250"])
             .prop_map(|value| ("X-Forwarded-For", value)),
-        1 => select(vec!["close", "keep-alive, Upgrade", "traceparent", "X-A, x-none", "cookie,Accept"])
+        1 => select(vec!["close", "keep-alive, Upgrade", "traceparent", "X-A, x-none", "cookie,Accept", "X-Forwarded-For"])
             .prop_map(|value| ("Connection", value)),
         4 => (
             select(vec!["X-A", "x-a", "Accept", "ACCEPT", "Cookie", "X_Under", "User-Agent", "Accept-Encoding", "TE", "Expect", "Via"]),

@@ -64,6 +64,19 @@ fn exchanges_end_in_the_order_of_time_whatever_ended_them() {
     let second = scene.departs(&through_caddy()).0;
     scene.passes(100);
     assert_eq!(scene.settled(), [first, second].into());
+
+    // And the other way round, told at once.
+    let mut scene = Scene::of(&waypoint());
+    let closed = scene.enters(&request("GET /a"), CLIENT);
+    let answered = scene.enters(&request("GET /a"), CLIENT);
+    scene.closed(closed);
+    let first = scene.departs(&through_caddy()).0;
+    scene.ns += 1_900_000_000;
+    scene.answered(answered);
+    scene.passes(8);
+    let second = scene.departs(&through_caddy()).0;
+    scene.passes(3_000);
+    assert_eq!(scene.settled(), [first, second].into());
 }
 
 #[test]
@@ -176,6 +189,45 @@ fn irregular_entries_pay_for_what_only_they_can_pay() {
     scene.passes(30);
     assert_eq!(scene.unpaid(), 1);
     assert!(scene.overdrawn().contains(&either) && scene.overdrawn().contains(&only));
+}
+
+/// Who pays instead of another one must be able to, or the next search goes astray.
+#[test]
+fn irregular_entries_that_pay_for_each_other_only_pay_for_what_they_can_have_caused() {
+    let guards = ["x-a", "x-b", "x-z"].iter().fold(waypoint(), |guards, name| guards.correlated_by(name));
+    let mut scene = Scene::of(&guards);
+    let entries = [("x-b", "1"), ("x-a", "2"), ("x-b", "2")].map(|(name, value)| {
+        scene.enters(&request("GET /a").with(name, value).with("x-z", "1").with("connection", "x-z"), CLIENT)
+    });
+    let mut departs = |a: &str, b: &str, candidates: &[usize]| {
+        let (departure, link) = scene.departs(&through_caddy().with("X-A", a).with("X-B", b));
+        let expected: Vec<_> = candidates.iter().map(|at| entries[*at]).collect();
+        assert_eq!(link.candidates[..], expected);
+        scene.passes(1);
+        departure
+    };
+    let (either, other) = (departs("2", "1", &[0, 1]), departs("2", "2", &[1, 2]));
+    let only = departs("1", "1", &[0]);
+    let made_up = departs("1", "1", &[0]);
+    assert_eq!((scene.settled(), scene.overdrawn()), ([either, other].into(), [only, made_up].into()));
+    assert_eq!(scene.unpaid(), 1);
+}
+
+#[test]
+fn an_irregular_entry_that_is_open_pays_whatever_others_did_before() {
+    let irregular = request("GET /a").with("x-a", "1").with("connection", "x-a");
+    let mut scene = Scene::of(&waypoint().correlated_by("x-a"));
+    let mut departures = Vec::new();
+    for _ in 0..3 {
+        let entry = scene.enters(&irregular, CLIENT);
+        scene.passes(1);
+        departures.push(scene.departs(&through_caddy()).0);
+        scene.passes(1);
+        assert_eq!(scene.settled(), departures.iter().copied().collect());
+        scene.answered(entry);
+        scene.passes(30);
+        assert!(scene.linker.is_empty());
+    }
 }
 
 #[test]

@@ -42,6 +42,18 @@ fn bodies_are_not_compared_where_something_may_change_them() {
 }
 
 #[test]
+fn only_a_translated_body_is_not_compared() {
+    for (name, value) in [("content-type", "application/grpc"), ("x-note", "application/grpc-web"), ("accept", "a/b")] {
+        let mut scene = Scene::of(&gateway());
+        let entry = request("POST /a").with(name, value);
+        let cause = scene.enters(&entry, CLIENT);
+        let departure = scene.departs(&entry.from(CLIENT)).0;
+        scene.linker.entry_ended(cause, 5);
+        assert!(scene.linker.departure_ended(departure, 7).expect("narrower").candidates.is_empty(), "{name}: {value}");
+    }
+}
+
+#[test]
 fn a_departure_that_no_entry_is_left_for_needs_no_payment() {
     let mut scene = Scene::of(&waypoint());
     let entry = scene.enters(&request("POST /a"), CLIENT);
