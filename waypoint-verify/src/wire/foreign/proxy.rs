@@ -13,26 +13,32 @@ const LONGEST_1: usize = 107;
 
 /// `held` begins with one of the signatures.
 pub(super) fn said(held: &[u8]) -> Said {
-    // The parser is asked only once all is there: of a torn address it says that it is wrong.
-    if held.starts_with(b"P") {
-        if held.len() < LONGEST_1 && !held.contains(&b'\n') {
-            return Said::Need(held.len() + 1);
+    // The parser is asked only once all is there, and for no octet behind it: what it says of a torn header, or of two
+    // lines, depends on where they are cut.
+    let header = if held.starts_with(b"P") {
+        let line = &held[..held.len().min(LONGEST_1)];
+        match line.iter().position(|octet| *octet == b'\n') {
+            Some(end) => &line[..=end],
+            None if line.len() < LONGEST_1 => return Said::Need(held.len() + 1),
+            None => line,
         }
     } else {
         let Some(len) = held.get(HEADER - 2..HEADER) else { return Said::Need(HEADER) };
         let whole = HEADER + usize::from(u16::from_be_bytes([len[0], len[1]]));
-        if held.len() < whole {
-            return Said::Need(whole);
+        match held.get(..whole) {
+            Some(header) => header,
+            None => return Said::Need(whole),
         }
-    }
-    let parsed = HeaderResult::parse(held);
+    };
+    let parsed = HeaderResult::parse(header);
+    let malformed = || Said::Name("PROXY protocol, malformed".into());
     if parsed.is_incomplete() {
-        return Said::Need(held.len() + 1);
+        return malformed();
     }
     let (version, addresses) = match parsed {
         HeaderResult::V1(Ok(header)) => (1, of_1(header.addresses)),
         HeaderResult::V2(Ok(header)) => (2, of_2(header.addresses)),
-        HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => return Said::Name("PROXY protocol, malformed".into()),
+        HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => return malformed(),
     };
     Said::Name(match addresses {
         Some((from, to)) => format!("PROXY protocol v{version}, claims {from} to {to}"),
