@@ -13,7 +13,7 @@ use super::plant::{Mutant, plant};
 use crate::{cargo, workspace};
 
 const EXAMINED: [&str; 3] = ["waypoint-verify/src/wire", "waypoint-verify/src/link", "waypoint-verify/src/judge"];
-const TESTS: [&str; 3] = ["pipeline", "wire_properties", "wire_responses"];
+const TESTS: [&str; 4] = ["pipeline", "wire_properties", "wire_responses", "wire_http2"];
 /// A mutant may loop for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
