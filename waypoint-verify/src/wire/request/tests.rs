@@ -6,6 +6,8 @@ use crate::model::Reason;
 use crate::wire::fixture::{Feed, GET, ISN, seq};
 use crate::wire::{Bound, Conflict, Gap, Malformed, Poison, RequestStream, Segment, Settings};
 
+mod bounds;
+
 const LEN: u64 = GET.len() as u64;
 
 #[test]

@@ -13,8 +13,12 @@ struct Feed {
 
 impl Feed {
     fn asked(asked: &[Asked]) -> Self {
+        Self::with(asked, Settings::default())
+    }
+
+    fn with(asked: &[Asked], settings: Settings) -> Self {
         let mut events = Vec::new();
-        let mut stream = ResponseStream::new(u32::MAX - 40, &Arc::new(Settings::default()));
+        let mut stream = ResponseStream::new(u32::MAX - 40, &Arc::new(settings));
         asked.iter().for_each(|asked| stream.request(*asked, 0, &mut events));
         Self { stream, events, offset: 0 }
     }
@@ -80,6 +84,14 @@ fn a_response_ends_where_its_framing_says() {
         (Asked::Other, &[("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0)], false),
         (Asked::Other, &[("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n", 0)], false),
         (Asked::Other, &[("HTTP/1.1 200 OK\nContent-Length: 0\n\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 199 Odd\r\n\r\nHTTP/1.1 599 Odd\r\nContent-Length: 0\r\n\r\n", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n", 0)], true),
         (Asked::Other, &[("HTTP/1.1 200 OK\r\nX: ", 9), ("Content-Length: 0\r\n\r\n", 0)], false),
     ];
     for (asked, packets, ends) in rows {
@@ -198,4 +210,50 @@ fn chunks_are_granted_one_by_one_and_the_window_moves_with_small_ones() {
 #[test]
 fn an_idle_stream_is_small() {
     assert!(Feed::asked(&[]).stream.memory() < 200);
+}
+
+#[test]
+fn what_is_just_as_large_as_its_bound_is_read_and_one_more_is_not() {
+    let response = "HTTP/1.1 200 OK\r\nA:\r\nContent-Length: 0\r\n\r\n";
+    let max_head = |octets: usize| Settings { max_head: u32::try_from(octets).unwrap(), ..Settings::default() };
+    let max_fields = |max_fields: u16| Settings { max_fields, ..Settings::default() };
+    let rows = [(max_head(response.len()), max_head(response.len() - 1)), (max_fields(2), max_fields(1))];
+    for (allows, refuses) in rows {
+        for (settings, reads) in [(allows, true), (refuses, false)] {
+            let mut feed = Feed::with(&[Asked::Other], settings);
+            for n in 0..response.len() {
+                feed.packet(&response[n..=n], 0);
+            }
+            assert_eq!((feed.stream.known(), feed.ended().len()), (reads, usize::from(reads)));
+        }
+    }
+    // Requests that wait for their response.
+    let max_pipelined = 3;
+    for (asked, known) in [(3, true), (4, false)] {
+        let feed = Feed::with(&vec![Asked::Other; asked], Settings { max_pipelined, ..Settings::default() });
+        assert_eq!(feed.stream.known(), known);
+    }
+}
+
+#[test]
+fn memory_counts_what_a_server_may_make_it_hold() {
+    let text = "x".repeat(1000);
+    let idle = Feed::asked(&[Asked::Other]).stream.memory();
+    let grown = |packets: &[(&str, u32)]| {
+        let mut feed = Feed::asked(&[Asked::Other]);
+        for (bytes, uncopied) in packets {
+            feed.packet(bytes, *uncopied);
+        }
+        assert!(feed.stream.known());
+        feed.stream.memory() - idle
+    };
+    // A head and a trailer section without end, and what lies behind a hole.
+    for held in [
+        grown(&[("HTTP/1.1 200 OK\r\nX: ", 0), (&text, 0)]),
+        grown(&[(CHUNKED, 0), ("0\r\nX: ", 0), (&text, 0)]),
+        grown(&[("HTTP/1.1", 5), (&text, 0)]),
+    ] {
+        assert!((1000..2200).contains(&held), "{held}");
+    }
+    assert!(Feed::asked(&[Asked::Other; 1000]).stream.memory() >= idle + 900, "what was asked is remembered");
 }

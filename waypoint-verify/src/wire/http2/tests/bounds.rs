@@ -104,9 +104,9 @@ fn memory_counts_what_is_held_and_nothing_that_is_gone() {
     assert!((4000..16_000).contains(&grown(&[torn[..4500].to_vec()])));
     assert!((5000..16_000).contains(&grown(&[torn])));
     // Forty entries of the header table, with their names and values.
-    let entry = |n: usize| [&[0x40, 3][..], format!("x{n:02}").as_bytes(), &[50], &[b'y'; 50]].concat();
-    let entries: Vec<u8> = (0..40).flat_map(entry).collect();
-    let table = grown(&[frame(HEADERS, WHOLE, 3, &[request("GET", "/", &[]), entries].concat())]);
+    let entry = |n: u32| [&[0x40, 3][..], format!("x{n:02}").as_bytes(), &[50], &[b'y'; 50]].concat();
+    let head = |n: u32| frame(HEADERS, WHOLE, 3 + 2 * n, &[request("GET", "/", &[]), entry(n)].concat());
+    let table = grown(&(0..40).map(head).collect::<Vec<_>>());
     assert!((40 * (53 + 24)..16_000).contains(&table), "{table}");
     // Open streams; of ended ones only the last ones are remembered.
     let open: Vec<Vec<u8>> = (0..500).map(|n| post(3 + 2 * n, "/", &[])).collect();
