@@ -152,3 +152,6 @@ impl AsRef<[u8]> for HeldOctets {
 fn index(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

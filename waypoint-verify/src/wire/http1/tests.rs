@@ -33,6 +33,7 @@ fn what_the_rfc_allows_is_read_as_messages() {
         ("GET HTTPS://x?q HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /?q x"], &[0]),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", &["CONNECT a:443 a:443"], &[0]),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", &["OPTIONS * a"], &[0]),
+        ("OPTIONS a1+-.://x/p HTTP/1.1\r\nHost: a\r\n\r\n", &["OPTIONS /p x"], &[0]),
         // RFC 9110 section 9.1: methods are case-sensitive tokens, any of them.
         ("get / HTTP/1.1\r\nHost: a\r\n\r\n", &["get / a"], &[0]),
         // 3.2: an empty Host; HTTP/1.0 without one.
@@ -126,7 +127,12 @@ fn whatever_could_be_read_in_two_ways_poisons_the_stream_where_its_message_start
         ("GET http:/x HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
         ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", M::Host),
         ("GET http://u@x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Host),
+        ("GET 1http://x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("GET ht_tp://x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("GET ://x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("OPTIONS a HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
         ("CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("CONNECT u@a:1 HTTP/1.1\r\nHost: a\r\n\r\n", M::Host),
         ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", M::ConnectWithBody),
         ("GET / HTTP/1.1\r\n\r\n", M::HostMissing),
         ("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", M::TwoHosts),

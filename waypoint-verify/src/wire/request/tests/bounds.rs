@@ -1,6 +1,7 @@
 //! Bounds that are just reached, and what memory counts.
 
-use crate::wire::fixture::Feed;
+use crate::wire::fixture::{Feed, seq};
+use crate::wire::{Poison, Segment};
 
 /// More than a stream that has read the same and waits for nothing.
 fn grown(play: &dyn Fn(&mut Feed) -> &mut Feed) -> usize {
@@ -55,4 +56,32 @@ fn memory_counts_whatever_a_client_may_make_it_hold() {
     // The start of another protocol.
     let hello = grown(&|feed| feed.at(0, &[&b"\x16\x03\x01\x10\x00"[..], &[1; 1000]].concat()));
     assert!(hello >= 1000, "{hello}");
+}
+
+#[test]
+fn a_connection_without_any_octet_holds_no_message() {
+    let mut feed = Feed::new();
+    feed.fin(0).ack(1).close(Some(1));
+    assert_eq!((feed.poison(), feed.stream.finished()), (None, true));
+    let mut one = Feed::of(b"P");
+    one.fin(1);
+    assert_eq!(one.poison(), Some((0, Poison::Incomplete)));
+}
+
+#[test]
+fn after_poison_nothing_is_kept_but_the_count_of_a_tunnel() {
+    let idle = Feed::new().stream.memory();
+    let text = "x".repeat(2000);
+    let mut torn = Feed::of(format!("GET /{text}").as_bytes());
+    torn.doubt(3000, b"x").at(3100, text.as_bytes()).ack(9000);
+    assert!(torn.poison().is_some());
+    assert!(torn.stream.memory() <= idle, "{} {idle}", torn.stream.memory());
+
+    let head = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let mut tunnel = Feed::of(head);
+    tunnel.stream.switched(0);
+    let end = head.len() as u64;
+    tunnel.at(end, b"hello").segment(Segment { seq: seq(end + 5), urg: true, ..Segment::default() });
+    assert!(tunnel.poison().is_some());
+    assert_eq!(tunnel.stream.tunnelled(), 5);
 }
