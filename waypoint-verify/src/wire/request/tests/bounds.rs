@@ -46,6 +46,14 @@ fn memory_counts_whatever_a_client_may_make_it_hold() {
     // Many small ones cost more than their octets.
     let many = grown(&|feed| (0..100).fold(feed, |feed, n| feed.at(2 * n + 1, b"x")));
     assert!((100 * 24..100 * 100).contains(&many), "{many}");
+    let unseen = |feed: &mut Feed, n: u64| {
+        feed.segment(Segment { seq: seq(2 * n + 1), payload_len: 1, ..Segment::default() });
+    };
+    let unseen = grown(&|feed| {
+        (0..100).for_each(|n| unseen(feed, n));
+        feed
+    });
+    assert!((100 * 24..100 * 100).contains(&unseen), "{unseen}");
     // And nothing of it once it was told and acknowledged.
     let gone = grown(&|feed| {
         feed.doubt(0, head).at(1, &head[1..]).at(0, b"G");
@@ -84,4 +92,29 @@ fn after_poison_nothing_is_kept_but_the_count_of_a_tunnel() {
     tunnel.at(end, b"hello").segment(Segment { seq: seq(end + 5), urg: true, ..Segment::default() });
     assert!(tunnel.poison().is_some());
     assert_eq!(tunnel.stream.tunnelled(), 5);
+}
+
+/// Content that came before its head is of no use, and is no hole.
+#[test]
+fn what_was_held_and_is_passed_over_is_gone() {
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n";
+    let start = head.len() as u64;
+    let mut feed = Feed::new();
+    feed.at(start + 5, b"xyz").at(0, head).at(start, b"abcdexyz").close(None);
+    assert_eq!((feed.poison(), feed.ends()), (None, vec![(0, start + 8, 8)]));
+    // Holes that are filled leave nothing behind, though another one stays.
+    let mut feed = Feed::new();
+    let large = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{}", "x".repeat(1000));
+    let (large, len) = (large.as_bytes(), large.len() as u64);
+    feed.at(200 * len, b"G").at(1, &large[1..]);
+    let one = feed.stream.memory();
+    feed.at(0, &large[..1]).ack(len);
+    for n in 1..100 {
+        let at = n * len;
+        // Out of order, the content before its head; and the end of it once more.
+        feed.at(at + 100, &large[100..]).at(at + len - 10, &large[large.len() - 10..]).at(at + 1, &large[1..100]);
+        feed.at(at, &large[..1]).ack(at + len);
+    }
+    assert_eq!((feed.poison(), feed.ends().len()), (None, 100));
+    assert!(feed.stream.memory() < one, "{} {one}", feed.stream.memory());
 }
