@@ -203,7 +203,7 @@ fn header_blocks_may_come_in_pieces_with_padding_and_priority() {
     ];
     for frames in rows {
         let len = frames.concat().len() as u64;
-        for feed in feeds(frames, &Settings::default()) {
+        for mut feed in feeds(frames, &Settings::default()) {
             assert_eq!(feed.poison(), None, "{frames:?}");
             assert_eq!(feed.heads(), ["GET /1 a", "GET /2 a"], "{frames:?}");
             assert_eq!(feed.ends()[1], (start(), start() + len, 0), "{frames:?}");
@@ -213,6 +213,8 @@ fn header_blocks_may_come_in_pieces_with_padding_and_priority() {
                 panic!("{:?}", feed.events)
             };
             assert_eq!((*offset, u64::from(*head_len)), (start(), len), "{frames:?}");
+            feed.fin(start() + len);
+            assert_eq!(feed.poison(), None, "nothing of it is left open: {frames:?}");
         }
     }
 }

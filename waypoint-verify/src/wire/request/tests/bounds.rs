@@ -1,7 +1,7 @@
 //! Bounds that are just reached, and what memory counts.
 
-use crate::wire::fixture::{Feed, seq};
-use crate::wire::{Poison, Segment};
+use crate::wire::fixture::{Feed, GET, seq};
+use crate::wire::{Conflict, Malformed, Poison, Segment};
 
 /// More than a stream that has read the same and waits for nothing.
 fn grown(play: &dyn Fn(&mut Feed) -> &mut Feed) -> usize {
@@ -84,6 +84,14 @@ fn after_poison_nothing_is_kept_but_the_count_of_a_tunnel() {
     torn.doubt(3000, b"x").at(3100, text.as_bytes()).ack(9000);
     assert!(torn.poison().is_some());
     assert!(torn.stream.memory() <= idle, "{} {idle}", torn.stream.memory());
+    // Whatever comes then.
+    let urgent = Segment { seq: seq(5000), payload_len: 1, bytes: b"x", urg: true, ..Segment::default() };
+    torn.at(5000, text.as_bytes()).doubt(4000, text.as_bytes()).doubt(0, b"PUT /").segment(urgent).ack(20_000).fin(6);
+    torn.stream.doubt(urgent, &mut torn.events);
+    torn.stream.shed(&mut torn.events);
+    torn.close(Some(77));
+    assert_eq!((torn.events.len(), torn.stream.grant(), torn.stream.followed()), (1, None, 2005));
+    assert!(torn.stream.memory() <= idle, "{} {idle}", torn.stream.memory());
 
     let head = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     let mut tunnel = Feed::of(head);
@@ -117,4 +125,45 @@ fn what_was_held_and_is_passed_over_is_gone() {
     }
     assert_eq!((feed.poison(), feed.ends().len()), (None, 100));
     assert!(feed.stream.memory() < one, "{} {one}", feed.stream.memory());
+}
+
+#[test]
+fn content_that_was_not_copied_may_come_in_any_order() {
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
+    let start = head.len() as u64;
+    let pieces = [(50, 60), (60, 70), (40, 50), (30, 75), (90, 100), (31, 32), (0, 30), (80, 92), (75, 80)];
+    // Also before the head itself.
+    for first in 0..pieces.len() {
+        let mut feed = Feed::new();
+        for (n, (from, to)) in pieces.into_iter().enumerate() {
+            if n == first {
+                feed.at(0, head);
+            }
+            assert!(feed.ends().is_empty());
+            let payload_len = to - from;
+            feed.segment(Segment { seq: seq(start + u64::from(from)), payload_len, ..Segment::default() });
+        }
+        assert_eq!((feed.poison(), feed.ends()), (None, vec![(0, start + 100, 100)]), "{first}");
+        feed.ack(start + 100).close(None);
+        assert_eq!(feed.poison(), None, "{first}");
+    }
+}
+
+#[test]
+fn doubts_are_kept_until_they_are_acknowledged_and_within_the_window() {
+    let len = GET.len() as u64;
+    let evil = [&b"GET /b"[..], &GET[6..]].concat();
+    let mut feed = Feed::of(GET);
+    feed.doubt(len, &evil).ack(len).at(len, GET);
+    assert_eq!(feed.poison(), Some((len + 5, Conflict::OverlapDiffers.into())));
+    // Beyond it nothing is part of the stream.
+    let mut feed = Feed::of(GET);
+    let idle = feed.stream.memory();
+    feed.doubt(len + (1 << 30) + 1, GET);
+    assert_eq!(feed.stream.memory(), idle);
+    feed.doubt(len + (1 << 30), GET);
+    assert!(feed.stream.memory() > idle);
+    let urgent = Segment { seq: seq(len), payload_len: 1, bytes: b"x", urg: true, ..Segment::default() };
+    feed.stream.doubt(urgent, &mut feed.events);
+    assert_eq!(feed.poison(), Some((len, Malformed::Urgent.into())));
 }
