@@ -1,7 +1,8 @@
 //! Bounds that are just reached, and what memory counts.
 
+use crate::model::Reason;
 use crate::wire::fixture::{Feed, GET, seq};
-use crate::wire::{Conflict, Malformed, Poison, Segment};
+use crate::wire::{Bound, Conflict, Malformed, Poison, Segment, Settings};
 
 /// More than a stream that has read the same and waits for nothing.
 fn grown(play: &dyn Fn(&mut Feed) -> &mut Feed) -> usize {
@@ -79,18 +80,23 @@ fn a_connection_without_any_octet_holds_no_message() {
 #[test]
 fn after_poison_nothing_is_kept_but_the_count_of_a_tunnel() {
     let idle = Feed::new().stream.memory();
-    let text = "x".repeat(2000);
+    let text = "x".repeat(20_000);
     let mut torn = Feed::of(format!("GET /{text}").as_bytes());
-    torn.doubt(3000, b"x").at(3100, text.as_bytes()).ack(9000);
+    torn.doubt(30_000, b"x").at(31_000, text.as_bytes()).ack(90_000);
     assert!(torn.poison().is_some());
     assert!(torn.stream.memory() <= idle, "{} {idle}", torn.stream.memory());
     // Whatever comes then.
     let urgent = Segment { seq: seq(5000), payload_len: 1, bytes: b"x", urg: true, ..Segment::default() };
-    torn.at(5000, text.as_bytes()).doubt(4000, text.as_bytes()).doubt(0, b"PUT /").segment(urgent).ack(20_000).fin(6);
+    torn.at(50_000, text.as_bytes())
+        .doubt(40_000, text.as_bytes())
+        .doubt(0, b"PUT /")
+        .segment(urgent)
+        .ack(95_000)
+        .fin(6);
     torn.stream.doubt(urgent, &mut torn.events);
     torn.stream.shed(&mut torn.events);
     torn.close(Some(77));
-    assert_eq!((torn.events.len(), torn.stream.grant(), torn.stream.followed()), (1, None, 2005));
+    assert_eq!((torn.events.len(), torn.stream.grant(), torn.stream.followed()), (1, None, 20_005));
     assert!(torn.stream.memory() <= idle, "{} {idle}", torn.stream.memory());
 
     let head = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -166,4 +172,29 @@ fn doubts_are_kept_until_they_are_acknowledged_and_within_the_window() {
     let urgent = Segment { seq: seq(len), payload_len: 1, bytes: b"x", urg: true, ..Segment::default() };
     feed.stream.doubt(urgent, &mut feed.events);
     assert_eq!(feed.poison(), Some((len, Malformed::Urgent.into())));
+}
+
+#[test]
+fn what_is_held_out_of_order_is_bounded() {
+    let settings = Settings { max_out_of_order: 4096, ..Settings::default() };
+    for (step, size) in [(2u64, 1usize), (1000, 999)] {
+        let mut feed = Feed::with(&settings);
+        let mut n = 0;
+        while feed.poison().is_none() {
+            feed.at(1 + n * step, &b"x".repeat(size));
+            assert!(feed.stream.memory() < 4096 + 1500);
+            n += 1;
+            assert!(n < 100);
+        }
+        assert_eq!(feed.poison(), Some((0, Bound::OutOfOrder.into())));
+    }
+    let mut shed = Feed::of(&GET[..9]);
+    shed.stream.shed(&mut shed.events);
+    assert_eq!(shed.stream.poisoned().map(Poison::reason), Some(Reason::Bound));
+}
+
+#[test]
+fn an_idle_stream_is_small() {
+    let feed = Feed::of(GET);
+    assert!(feed.stream.memory() < 400);
 }
