@@ -6,6 +6,7 @@ use crate::wire::fixture::{Feed, GET, ISN, seq};
 use crate::wire::{Conflict, Gap, Malformed, Poison, RequestStream, Segment, Settings};
 
 mod bounds;
+mod fin;
 
 const LEN: u64 = GET.len() as u64;
 
@@ -121,39 +122,6 @@ fn an_ack_beyond_what_was_followed_is_a_gap() {
     assert_eq!(hole.poison(), None, "a hole is pending until an ACK passes it");
     hole.ack(LEN);
     assert_eq!(hole.poison(), Some((0, Gap::AckBeyondFollowed.into())));
-}
-
-/// Found by fuzzing: octets that only a grant covers were followed past the FIN.
-#[test]
-fn a_granted_skip_is_not_followed_beyond_the_fin() {
-    let head = b"POST /a HTTP/1.1\r\nHost: b\r\nContent-Length: 100000\r\n\r\n";
-    let len = head.len() as u64;
-    let mut feed = Feed::of(head);
-    assert!(feed.stream.grant().is_some());
-    feed.fin(len + 10).ack(len + 2000);
-    assert_eq!(feed.poison(), Some((0, Gap::AckBeyondFollowed.into())));
-    assert_eq!(feed.stream.followed(), len + 10);
-}
-
-#[test]
-fn a_fin_counts_one_and_ends_the_stream() {
-    let mut feed = Feed::of(GET);
-    feed.fin(LEN).ack(LEN + 1).close(Some(LEN + 1));
-    assert_eq!((feed.poison(), feed.stream.finished(), feed.stream.acked()), (None, true, LEN));
-    // A pure ACK behind the FIN, and the FIN again.
-    feed.segment(Segment { seq: seq(LEN + 1), ..Segment::default() }).fin(LEN);
-    assert_eq!(feed.poison(), None);
-    for late in [LEN, LEN - 1] {
-        let mut feed = Feed::of(GET);
-        feed.fin(late).at(LEN, GET);
-        assert_eq!(feed.poison().map(|(_, poison)| poison), Some(Conflict::AfterFin.into()));
-    }
-    let mut early = Feed::new();
-    early.fin(LEN).at(0, &[GET, GET].concat());
-    assert_eq!(early.poison(), Some((0, Conflict::AfterFin.into())));
-    let mut torn = Feed::of(&GET[..9]);
-    torn.fin(9);
-    assert_eq!(torn.poison(), Some((0, Poison::Incomplete)));
 }
 
 #[test]

@@ -56,6 +56,11 @@ fn a_reset_is_told_once_whether_its_message_had_ended_or_not() {
         assert_eq!(resets, [&of(at(0), 3, at(2)), &of(at(2), 5, at(4)), &of(first, 1, at(7))]);
         assert_eq!(feed.ends().len(), 2, "a reset is no end");
     }
+    let frames = [post(3, "/", &[]), frame(DATA, END_STREAM, 3, b"x"), reset(3)];
+    for feed in feeds(&frames, &Settings::default()) {
+        let told = feed.events.last();
+        assert!(matches!(told, Some(Event::Reset { stream: 3, .. })), "after its content: {told:?}");
+    }
     // The header table goes on over it.
     let indexed = [&[0x40, 1, b'x', 1, b'y'][..]].concat();
     let frames = [
