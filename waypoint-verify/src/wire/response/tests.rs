@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::wire::ResponseEvent::{Answered, Ended, Unknown};
 use crate::wire::{Asked, ResponseEvent, ResponseStream, Segment, Settings, Which};
 
+mod bounds;
+
 struct Feed {
     stream: ResponseStream,
     events: Vec<ResponseEvent>,
@@ -210,50 +212,4 @@ fn chunks_are_granted_one_by_one_and_the_window_moves_with_small_ones() {
 #[test]
 fn an_idle_stream_is_small() {
     assert!(Feed::asked(&[]).stream.memory() < 200);
-}
-
-#[test]
-fn what_is_just_as_large_as_its_bound_is_read_and_one_more_is_not() {
-    let response = "HTTP/1.1 200 OK\r\nA:\r\nContent-Length: 0\r\n\r\n";
-    let max_head = |octets: usize| Settings { max_head: u32::try_from(octets).unwrap(), ..Settings::default() };
-    let max_fields = |max_fields: u16| Settings { max_fields, ..Settings::default() };
-    let rows = [(max_head(response.len()), max_head(response.len() - 1)), (max_fields(2), max_fields(1))];
-    for (allows, refuses) in rows {
-        for (settings, reads) in [(allows, true), (refuses, false)] {
-            let mut feed = Feed::with(&[Asked::Other], settings);
-            for n in 0..response.len() {
-                feed.packet(&response[n..=n], 0);
-            }
-            assert_eq!((feed.stream.known(), feed.ended().len()), (reads, usize::from(reads)));
-        }
-    }
-    // Requests that wait for their response.
-    let max_pipelined = 3;
-    for (asked, known) in [(3, true), (4, false)] {
-        let feed = Feed::with(&vec![Asked::Other; asked], Settings { max_pipelined, ..Settings::default() });
-        assert_eq!(feed.stream.known(), known);
-    }
-}
-
-#[test]
-fn memory_counts_what_a_server_may_make_it_hold() {
-    let text = "x".repeat(1000);
-    let idle = Feed::asked(&[Asked::Other]).stream.memory();
-    let grown = |packets: &[(&str, u32)]| {
-        let mut feed = Feed::asked(&[Asked::Other]);
-        for (bytes, uncopied) in packets {
-            feed.packet(bytes, *uncopied);
-        }
-        assert!(feed.stream.known());
-        feed.stream.memory() - idle
-    };
-    // A head and a trailer section without end, and what lies behind a hole.
-    for held in [
-        grown(&[("HTTP/1.1 200 OK\r\nX: ", 0), (&text, 0)]),
-        grown(&[(CHUNKED, 0), ("0\r\nX: ", 0), (&text, 0)]),
-        grown(&[("HTTP/1.1", 5), (&text, 0)]),
-    ] {
-        assert!((1000..2200).contains(&held), "{held}");
-    }
-    assert!(Feed::asked(&[Asked::Other; 1000]).stream.memory() >= idle + 900, "what was asked is remembered");
 }

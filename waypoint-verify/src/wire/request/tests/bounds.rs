@@ -153,6 +153,10 @@ fn content_that_was_not_copied_may_come_in_any_order() {
         feed.ack(start + 100).close(None);
         assert_eq!(feed.poison(), None, "{first}");
     }
+    // What was copied behind the payload of a segment is none of it.
+    let mut feed = Feed::of(head);
+    feed.segment(Segment { seq: seq(start), payload_len: 100, skipped: 90, bytes: &[b'x'; 99], ..Segment::default() });
+    assert_eq!((feed.poison(), feed.stream.followed()), (None, start + 100));
 }
 
 #[test]
