@@ -76,6 +76,10 @@ fn octets_that_differ_at_one_place_poison_what_they_belong_to() {
     let mut feed = Feed::of(&[GET, GET].concat());
     feed.at(LEN, other);
     assert_eq!(feed.poison(), Some((LEN + 5, Conflict::OverlapDiffers.into())));
+    // Also when what came before it was acknowledged.
+    let mut feed = Feed::of(&[GET, GET].concat());
+    feed.ack(LEN).at(LEN, other);
+    assert_eq!(feed.poison(), Some((LEN + 5, Conflict::OverlapDiffers.into())));
     // Part of a head that is not complete.
     let mut feed = Feed::of(&GET[..20]);
     feed.at(5, &other[5..10]);
