@@ -191,4 +191,16 @@ mod tests {
         unacked.keep(240, b"d", 100);
         assert_eq!(unacked.compare(159, b"b", 30), Err((159, Bound::Unacknowledged.into())));
     }
+
+    /// A client that never stops sending before all is acknowledged.
+    #[test]
+    fn what_is_acknowledged_takes_no_room() {
+        let mut unacked = Unacked::default();
+        for n in 0..1000 {
+            unacked.keep(200 * n, &[b'x'; 100], 10_000);
+            unacked.acknowledged(200 * n);
+        }
+        assert_eq!(unacked.compare(200 * 999, b"?", 0), Err((200 * 999, Conflict::OverlapDiffers.into())));
+        assert!(unacked.heap() < 1000, "{}", unacked.heap());
+    }
 }
