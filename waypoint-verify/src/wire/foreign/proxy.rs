@@ -20,7 +20,6 @@ pub(super) fn said(held: &[u8]) -> Said {
         [.., high, low] if held.len() == HEADER && (*high, *low) != (0, 0) => {
             return Said::Need(HEADER + usize::from(u16::from_be_bytes([*high, *low])));
         }
-        _ if held.len() < HEADER => return Said::Need(HEADER),
         _ => {}
     }
     let parsed = HeaderResult::parse(held);
