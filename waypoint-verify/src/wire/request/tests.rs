@@ -162,7 +162,7 @@ fn the_kernels_count_at_close_is_the_second_net() {
     let mut behind = Feed::of(head);
     behind.at(end, b"\n");
     assert!(behind.stream.grant().is_some() && behind.ends().is_empty());
-    behind.close(Some(end));
+    behind.close(Some(end + 1));
     assert_eq!((behind.poison(), behind.events.len()), (Some((end, Malformed::BareLf.into())), 3));
     let mut hole = Feed::new();
     hole.at(1, b"x").close(None);

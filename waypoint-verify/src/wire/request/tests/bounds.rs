@@ -107,9 +107,12 @@ fn after_poison_nothing_is_kept_but_the_count_of_a_tunnel() {
     let mut tunnel = Feed::of(head);
     tunnel.stream.switched(0);
     let end = head.len() as u64;
-    tunnel.at(end, b"hello").segment(Segment { seq: seq(end + 5), urg: true, ..Segment::default() });
+    tunnel.at(end, b"hello");
+    assert!(tunnel.stream.grant().is_some());
+    tunnel.segment(Segment { seq: seq(end + 5), urg: true, ..Segment::default() });
     assert!(tunnel.poison().is_some());
-    assert_eq!(tunnel.stream.tunnelled(), 5);
+    tunnel.ack(end + 1000).close(Some(end + 1000));
+    assert_eq!((tunnel.stream.tunnelled(), tunnel.events.len()), (5, 3));
 }
 
 /// Content that came before its head is of no use, and is no hole.
@@ -129,6 +132,11 @@ fn what_was_held_and_is_passed_over_is_gone() {
     feed.at(0, &large[..1]).ack(len);
     for n in 1..100 {
         let at = n * len;
+        if n % 2 == 0 {
+            // A part of the content before its head, which is then passed over.
+            feed.at(at + 500, &large[500..600]).at(at, &large[..100]).at(at + 100, &large[100..]).ack(at + len);
+            continue;
+        }
         // Out of order, the content before its head; and the end of it once more.
         feed.at(at + 100, &large[100..]).at(at + len - 10, &large[large.len() - 10..]).at(at + 1, &large[1..100]);
         feed.at(at, &large[..1]).ack(at + len);
