@@ -86,11 +86,11 @@ fn after_poison_nothing_is_kept_but_the_count_of_a_tunnel() {
     let idle = Feed::new().stream.memory();
     let text = "x".repeat(20_000);
     let mut torn = Feed::of(format!("GET /{text}").as_bytes());
-    torn.doubt(30_000, b"x").at(31_000, text.as_bytes()).ack(90_000);
+    let urgent = Segment { seq: seq(5000), payload_len: 1, bytes: b"x", urg: true, ..Segment::default() };
+    torn.doubt(30_000, b"x").at(31_000, text.as_bytes()).segment(urgent);
     assert!(torn.poison().is_some());
     assert!(torn.stream.memory() <= idle, "{} {idle}", torn.stream.memory());
     // Whatever comes then.
-    let urgent = Segment { seq: seq(5000), payload_len: 1, bytes: b"x", urg: true, ..Segment::default() };
     torn.at(50_000, text.as_bytes())
         .doubt(40_000, text.as_bytes())
         .doubt(0, b"PUT /")
