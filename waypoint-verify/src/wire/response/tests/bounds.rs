@@ -85,8 +85,13 @@ fn what_a_socket_wrote_before_an_octet_that_was_seen_has_been_written() {
     part.offset = end - 10;
     part.packet("0123456789", 0).offset = 0;
     part.packet(HEAD, 100_000).packet(NONE, 0);
+    // The start of the next head came last.
+    let mut torn = Feed::asked(&[Asked::Other; 2]);
+    torn.packet(HEAD, 0).offset = end + 5;
+    torn.packet(&NONE[5..], 0).offset = end;
+    torn.packet(&NONE[..5], 0);
     let idle = Feed::asked(&[Asked::Other; 2]).stream.memory();
-    for feed in [unseen, skipped, again, part] {
+    for feed in [unseen, skipped, again, part, torn] {
         assert_eq!((feed.ended(), feed.stream.known()), (vec![0, 1], true), "{:?}", feed.events);
         assert!(feed.stream.memory() <= idle + 8, "nothing is held any more");
     }
