@@ -159,3 +159,6 @@ impl AsRef<[u8]> for HeldOctets {
 fn index(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

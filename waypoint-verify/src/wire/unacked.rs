@@ -173,4 +173,34 @@ mod tests {
         assert_eq!(unacked.compare(10, b"dX", 3), Err((11, Conflict::OverlapDiffers.into())));
         assert!(unacked.heap() < 200);
     }
+
+    #[test]
+    fn as_much_is_kept_as_was_asked_for_whatever_was_forgotten_before() {
+        let mut unacked = Unacked::default();
+        unacked.keep(0, &[b'a'; 30], 100);
+        unacked.keep(100, &[b'b'; 60], 100);
+        unacked.acknowledged(30);
+        unacked.keep(200, &[b'c'; 40], 100);
+        // Nothing at all is no piece.
+        unacked.keep(300, b"", 100);
+        assert!(!unacked.is_idle(30));
+        for (at, octet) in [(159, b'b'), (200, b'c')] {
+            assert_eq!(unacked.compare(at, &[octet], 30), Ok(()));
+            assert_eq!(unacked.compare(at, b"?", 30), Err((at, Conflict::OverlapDiffers.into())));
+        }
+        unacked.keep(240, b"d", 100);
+        assert_eq!(unacked.compare(159, b"b", 30), Err((159, Bound::Unacknowledged.into())));
+    }
+
+    /// A client that never stops sending before all is acknowledged.
+    #[test]
+    fn what_is_acknowledged_takes_no_room() {
+        let mut unacked = Unacked::default();
+        for n in 0..1000 {
+            unacked.keep(200 * n, &[b'x'; 100], 10_000);
+            unacked.acknowledged(200 * n);
+        }
+        assert_eq!(unacked.compare(200 * 999, b"?", 0), Err((200 * 999, Conflict::OverlapDiffers.into())));
+        assert!(unacked.heap() < 1000, "{}", unacked.heap());
+    }
 }

@@ -14,7 +14,7 @@ use crate::{cargo, workspace};
 
 const EXAMINED: [&str; 4] =
     ["waypoint-verify/src/wire", "waypoint-verify/src/trace", "waypoint-verify/src/link", "waypoint-verify/src/judge"];
-const TESTS: [&str; 3] = ["pipeline", "wire_properties", "wire_responses"];
+const TESTS: [&str; 4] = ["pipeline", "wire_properties", "wire_responses", "wire_http2"];
 /// A mutant may loop for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 

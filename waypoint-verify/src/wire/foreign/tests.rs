@@ -83,7 +83,16 @@ fn what_is_no_hello_is_still_tls() {
         &[0, 16, 0, 15, 0, 13, 2, b'h', b'2', 9, b'x', 0, b'y', b'y', b'y', b'y', b'y', b'y', b'y'],
     ]
     .concat();
+    // So much padding that the hello is as long as what is gathered.
+    let longest = |padding: u16| {
+        let all = u16::try_from(odd.len() - 2 + 4).unwrap() + padding;
+        let zeros = vec![0; padding.into()];
+        [&all.to_be_bytes()[..], &odd[2..], &[0, 21], &padding.to_be_bytes(), &zeros].concat()
+    };
+    let room = 16 * 1024 - handshake(1, &body(&longest(0))).len();
     let rows: &[(Vec<u8>, &str)] = &[
+        (handshake(1, &body(&longest(u16::try_from(room).unwrap()))), "TLS, server name a??.b, ALPN h2, x?yyyyyyy"),
+        (handshake(1, &body(&longest(u16::try_from(room).unwrap() + 1))), "TLS"),
         (handshake(1, &body(&[])), "TLS"),
         (handshake(1, &body(&[0, 0])), "TLS"),
         (handshake(1, &body(&odd)), "TLS, server name a??.b, ALPN h2, x?yyyyyyy"),
@@ -105,8 +114,12 @@ fn what_is_no_hello_is_still_tls() {
     }
     let mut held = Feed::new();
     for n in 0..16 {
-        held.at(n * 1000, &rows[7].0.iter().copied().chain([0; 1000]).take(1000).collect::<Vec<_>>());
+        held.at(n * 1000, &rows[9].0.iter().copied().chain([0; 1000]).take(1000).collect::<Vec<_>>());
         assert!(held.stream.memory() < 40_000);
+    }
+    // Which message it is shows with its first octets; no other record is waited for.
+    for other in [handshake(2, &[0; 40]), handshake(2, &[])] {
+        assert_eq!(named(&fed(&other, 1000)), is(Protocol::Tls, "TLS"));
     }
 }
 
@@ -137,6 +150,8 @@ fn proxy_protocol_is_named_with_what_it_claims() {
     let endless = [b"PROXY TCP4 ", &[b'1'; 96][..]].concat();
     assert_eq!(fed(&endless[..106], 50).events, []);
     assert_eq!(named(&fed(&endless, 50)), is(Protocol::ProxyProtocol, "PROXY protocol, malformed"));
+    // One that is longer than what is gathered is not waited for.
+    assert_eq!(named(&fed(&two(&[0x21, 0x11, 0xff, 0xff]), 16)), is(Protocol::ProxyProtocol, "PROXY protocol"));
     let mut torn = fed(b"PROXY TCP4 10.0.0.1", 4);
     assert_eq!(torn.events, []);
     torn.close(None);

@@ -63,7 +63,7 @@ impl Cursor<'_> {
             return Err(Malformed::RequestLine.into());
         }
         let Some(next) = self.line_end(end)? else { return Ok(None) };
-        if next != end + 2 || status < 100 {
+        if status < 100 {
             return Err(Malformed::RequestLine.into());
         }
         self.at = next;

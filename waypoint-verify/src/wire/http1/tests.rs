@@ -3,6 +3,9 @@
 use crate::wire::fixture::Feed;
 use crate::wire::{Body, Bound, Event, Malformed, Opaque, Poison, Protocol, Settings, Switch};
 
+mod bounds;
+mod heads;
+
 fn octet_by_octet(bytes: &[u8]) -> Feed {
     let mut feed = Feed::new();
     for (offset, octet) in (0..).zip(bytes) {
@@ -22,6 +25,7 @@ fn what_the_rfc_allows_is_read_as_messages() {
             &["GET / a", "GET /2 a"],
             &[0, 0],
         ),
+        ("\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", &["GET / a"], &[0]),
         // 3.2.1-3.2.4: the four forms of a target.
         ("GET /p?q=1#f HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /p?q=1#f a"], &[0]),
         ("GET http://x:80/p?q HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /p?q x:80"], &[0]),
@@ -29,6 +33,7 @@ fn what_the_rfc_allows_is_read_as_messages() {
         ("GET HTTPS://x?q HTTP/1.1\r\nHost: a\r\n\r\n", &["GET /?q x"], &[0]),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", &["CONNECT a:443 a:443"], &[0]),
         ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", &["OPTIONS * a"], &[0]),
+        ("OPTIONS a1+-.://x/p HTTP/1.1\r\nHost: a\r\n\r\n", &["OPTIONS /p x"], &[0]),
         // RFC 9110 section 9.1: methods are case-sensitive tokens, any of them.
         ("get / HTTP/1.1\r\nHost: a\r\n\r\n", &["get / a"], &[0]),
         // 3.2: an empty Host; HTTP/1.0 without one.
@@ -40,6 +45,13 @@ fn what_the_rfc_allows_is_read_as_messages() {
         // RFC 9110 section 8.6: leading zeros are digits.
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 005\r\n\r\nabcde", &["POST / a"], &[5]),
         ("POST / HTTP/1.1\r\nHost: a\r\nCONTENT-LENGTH:0\r\n\r\n", &["POST / a"], &[0]),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\t5 \t\r\n\r\nabcde", &["POST / a"], &[5]),
+        // Names as long as those that decide something.
+        (
+            "GET /1 HTTP/1.1\r\nHost: a\r\nAccept-Charset: 5\r\nIf-Modified-Since: x\r\nUser-Agent: close\r\nReferer: h2c\r\nFrom: b\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+            &["GET /1 a", "GET /2 a"],
+            &[0, 0],
+        ),
         // 10.1.1: Expect changes nothing in the framing.
         ("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", &["POST / a"], &[1]),
         // 7.1: chunks, hexadecimal sizes, extensions, trailers.
@@ -115,7 +127,12 @@ fn whatever_could_be_read_in_two_ways_poisons_the_stream_where_its_message_start
         ("GET http:/x HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
         ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", M::Host),
         ("GET http://u@x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Host),
+        ("GET 1http://x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("GET ht_tp://x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("GET ://x/ HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("OPTIONS a HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
         ("CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", M::Target),
+        ("CONNECT u@a:1 HTTP/1.1\r\nHost: a\r\n\r\n", M::Host),
         ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", M::ConnectWithBody),
         ("GET / HTTP/1.1\r\n\r\n", M::HostMissing),
         ("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", M::TwoHosts),
@@ -137,6 +154,7 @@ fn whatever_could_be_read_in_two_ways_poisons_the_stream_where_its_message_start
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1 1\r\n\r\nx", M::BadLength),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nx", M::BadLength),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551617\r\n\r\nx", M::BadLength),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4611686018427387905\r\n\r\nx", M::BadLength),
         (
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             M::LengthAndChunked,
@@ -218,23 +236,6 @@ fn chunks_are_described_in_one_way_only() {
 }
 
 #[test]
-fn other_protocols_are_named_at_the_start_of_a_stream() {
-    let rows: &[(&[u8], Protocol)] = &[
-        (b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n", Protocol::Http2),
-        (b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\nGET / HTTP/1.1\r\n", Protocol::ProxyProtocol),
-        (b"PROXY tcp4 10.0.0.1 10.0.0.2 1 2\r\n", Protocol::ProxyProtocol),
-        (b"\x00\x01\x02", Protocol::Unknown),
-        (b"hello\r\n", Protocol::Unknown),
-    ];
-    for (octets, protocol) in rows {
-        for feed in [Feed::of(octets), octet_by_octet(octets)] {
-            let why = Poison::Opaque(Opaque::NotHttp(*protocol));
-            assert_eq!(feed.poison().map(|(_, poison)| poison), Some(why), "{octets:?}");
-        }
-    }
-}
-
-#[test]
 fn octets_after_a_switch_are_messages_only_if_nothing_was_switched() {
     let upgrade = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
     let plain = b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -268,58 +269,24 @@ fn what_follows_a_switch_is_counted_and_need_not_be_seen() {
         feed.ack(end + 100_000).at(end + 100_000, b"x").fin(end + 100_001).close(Some(end + 100_002));
         assert_eq!((feed.poison(), feed.heads().len(), feed.stream.tunnelled()), (None, 1, 100_001), "{head}");
     }
-    for value in ["foo", "h2c", "websocket, h2c", ""] {
-        let head = ends(value);
+    let twice = |a: &str, b: &str| ends(&format!("{a}\r\nUpgrade: {b}"));
+    let http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let rows = [
+        (ends("foo"), 0, "x"),
+        (ends("foo"), 0, http2),
+        (ends("h2c"), 0, "x"),
+        (ends("websocket, h2c"), 0, http2),
+        (ends(""), 0, "x"),
+        (twice("h2c", "websocket"), 0, "x"),
+        (twice("websocket", "h2c"), 0, http2),
+        // It was another request that was answered so.
+        (ends("websocket"), 7, "x"),
+    ];
+    for (head, switched, after) in rows {
         let mut feed = Feed::of(head.as_bytes());
-        feed.stream.switched(0);
-        feed.at(head.len() as u64, b"x");
+        feed.stream.switched(switched);
+        feed.at(head.len() as u64, after.as_bytes());
         assert_eq!(feed.poison(), Some((head.len() as u64, Opaque::AfterSwitch.into())), "{head}");
         assert_eq!(feed.stream.tunnelled(), 0);
-    }
-}
-
-#[test]
-fn a_head_tells_its_framing_and_who_saw_it_when() {
-    let mut feed = Feed::of(b"POST / HTTP/1.1\r\n");
-    feed.at(17, b"Host: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
-    let Event::Head { offset, head_len, started_at, complete_at, body, switch, expects, .. } = feed.events[0] else {
-        panic!()
-    };
-    assert_eq!((offset, started_at, complete_at), (0, 1, 2));
-    assert_eq!(u64::from(head_len), feed.stream.followed());
-    assert_eq!((body, switch, expects), (Body::Chunked, None, true));
-}
-
-#[test]
-fn the_digest_depends_on_the_octets_and_on_the_key() {
-    let digest = |key: u8, octets: &[u8]| {
-        let mut feed = Feed::with(&Settings { digest_key: [key; 16], ..Settings::default() });
-        feed.at(0, octets);
-        let Event::Head { digest, .. } = feed.events[0] else { panic!() };
-        digest
-    };
-    let one = digest(1, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(one, digest(1, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-    assert_ne!(one, digest(2, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-    assert_ne!(one, digest(1, b"GET / HTTP/1.1\r\nHost:  a\r\n\r\n"));
-}
-
-#[test]
-fn heads_chunk_lines_and_trailers_are_bounded() {
-    let small = Settings { max_head: 60, max_fields: 3, max_chunk_line: 10, ..Settings::default() };
-    let chunked = "POST / HTTP/1.1\r\nHost:\r\nTransfer-Encoding:chunked\r\n\r\n";
-    let rows: &[(String, Bound)] = &[
-        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(60)), Bound::HeadTooLarge),
-        (format!("GET /{}", "x".repeat(60)), Bound::HeadTooLarge),
-        ("GET / HTTP/1.1\r\nHost: a\r\nA:\r\nB:\r\nC:\r\n\r\n".into(), Bound::TooManyFields),
-        (format!("{chunked}1;{}\r\n", "x".repeat(20)), Bound::ChunkLine),
-        (format!("{chunked}{}\r\n", "0".repeat(20)), Bound::ChunkLine),
-        (format!("{chunked}0\r\nX: {}", "x".repeat(80)), Bound::TrailersTooLarge),
-    ];
-    for (octets, bound) in rows {
-        let mut feed = Feed::with(&small);
-        feed.at(0, octets.as_bytes());
-        assert_eq!(feed.poison(), Some((0, Poison::Bound(*bound))), "{octets:?}");
-        assert!(feed.stream.memory() < 600, "what it held is freed");
     }
 }

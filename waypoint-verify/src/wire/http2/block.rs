@@ -39,7 +39,6 @@ pub(super) fn request(
     list: &mut Vec<u8>,
     settings: &Settings,
 ) -> Result<Request, Poison> {
-    list.clear();
     let mut fields = Fields::new(list, settings);
     decoder.decode(block, &mut fields)?;
     fields.finish(ends)

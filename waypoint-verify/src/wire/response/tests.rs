@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::wire::ResponseEvent::{Answered, Ended, Unknown};
 use crate::wire::{Asked, ResponseEvent, ResponseStream, Segment, Settings, Which};
 
+mod bounds;
+
 struct Feed {
     stream: ResponseStream,
     events: Vec<ResponseEvent>,
@@ -13,8 +15,12 @@ struct Feed {
 
 impl Feed {
     fn asked(asked: &[Asked]) -> Self {
+        Self::with(asked, Settings::default())
+    }
+
+    fn with(asked: &[Asked], settings: Settings) -> Self {
         let mut events = Vec::new();
-        let mut stream = ResponseStream::new(u32::MAX - 40, &Arc::new(Settings::default()));
+        let mut stream = ResponseStream::new(u32::MAX - 40, &Arc::new(settings));
         asked.iter().for_each(|asked| stream.request(*asked, 0, &mut events));
         Self { stream, events, offset: 0 }
     }
@@ -80,6 +86,14 @@ fn a_response_ends_where_its_framing_says() {
         (Asked::Other, &[("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 0)], false),
         (Asked::Other, &[("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n", 0)], false),
         (Asked::Other, &[("HTTP/1.1 200 OK\nContent-Length: 0\n\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", 0)], false),
+        (Asked::Other, &[("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 199 Odd\r\n\r\nHTTP/1.1 599 Odd\r\nContent-Length: 0\r\n\r\n", 0)], true),
+        (Asked::Other, &[("HTTP/1.1 200 OK\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n", 0)], true),
         (Asked::Other, &[("HTTP/1.1 200 OK\r\nX: ", 9), ("Content-Length: 0\r\n\r\n", 0)], false),
     ];
     for (asked, packets, ends) in rows {

@@ -150,6 +150,8 @@ fn what_is_no_header_block_is_refused() {
     let mut decoder = Decoder::new(5000);
     assert_eq!(decode(&mut decoder, &[0x3f, 0xea, 0x26]), Err(Failure::TooLarge));
     assert_eq!(decode(&mut decoder, &[0x3f, 0xe9, 0x26]), Ok(vec![]));
+    // The smallest size that there was between two blocks, and the last one.
+    assert_eq!(lines(&mut decoder, &[0x20, 0x3f, 0xe9, 0x26, 0x82]), [":method=GET"]);
     // Every receiver keeps what both ends start with.
     let mut small = Decoder::new(0);
     assert_eq!(decode(&mut small, &[0x3f, 0xe1, 0x1f]), Ok(vec![]));

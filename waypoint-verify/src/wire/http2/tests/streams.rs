@@ -59,6 +59,11 @@ fn a_reset_is_told_once_whether_its_message_had_ended_or_not() {
         assert_eq!(resets, [&of(at(0), 3, at(2)), &of(at(2), 5, at(4)), &of(first, 1, at(7))]);
         assert_eq!(feed.ends().len(), 2, "a reset is no end");
     }
+    let frames = [post(3, "/", &[]), frame(DATA, END_STREAM, 3, b"x"), reset(3)];
+    for feed in feeds(&frames, &Settings::default()) {
+        let told = feed.events.last();
+        assert!(matches!(told, Some(Event::Reset { stream: 3, .. })), "after its content: {told:?}");
+    }
     // The header table goes on over it.
     let indexed = [&[0x40, 1, b'x', 1, b'y'][..]].concat();
     let frames = [
@@ -72,6 +77,30 @@ fn a_reset_is_told_once_whether_its_message_had_ended_or_not() {
         panic!()
     };
     assert_eq!(head.values("x").collect::<Vec<_>>(), [b"y"]);
+}
+
+/// Rule 5 asks whether an entry began before its departure.
+#[test]
+fn a_head_says_in_which_records_it_began_and_was_complete() {
+    let before = [opening(), get(1, "/1")].concat();
+    let head = [frame(HEADERS, 0, 3, &request("GET", "/2", &[])), frame(CONTINUATION, END_HEADERS, 3, b"")].concat();
+    let mut feed = Feed::of(&before);
+    let at = before.len() as u64;
+    let mut from = 0;
+    for to in [3, 20, head.len() - 2, head.len()] {
+        feed.at(at + from as u64, &head[from..to]);
+        from = to;
+    }
+    feed.at(at + from as u64, &get(5, "/3"));
+    let records: Vec<_> = feed
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Head { started_at, complete_at, .. } => Some((*started_at, *complete_at)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(records, [(1, 1), (2, 5), (6, 6)]);
 }
 
 #[test]
