@@ -98,7 +98,8 @@ fn reasons(packet: &Packet, data: &Data<'_>, newest: Option<u32>, stamp: Stamp) 
         reasons.push(Dropped::Flags);
     }
     if let (Some(newest), Stamp::Is(Some(stamp))) = (newest, stamp)
-        && (stamp.wrapping_sub(newest) as i32) < 0
+        // Half of all numbers away is not older: `tcp_paws_check` asks the difference this way round.
+        && newest.wrapping_sub(stamp) as i32 > 0
     {
         reasons.push(Dropped::Timestamp);
     }
