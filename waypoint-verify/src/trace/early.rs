@@ -161,4 +161,65 @@ mod tests {
         }
         assert!(early.held.is_empty() && early.octets == 0, "nothing waits for ever");
     }
+
+    /// Rows: what is changed in a record that belongs to the opening, and whether it still does.
+    #[test]
+    fn data_before_an_opening_belongs_to_it_by_all_that_names_a_connection() {
+        type Change = fn(&mut Data<'_>);
+        let at = |port: u16| SocketAddr::from(([10, 0, 0, 1], port));
+        let opened = Opened {
+            ts: 0,
+            cookie: 7,
+            cgroup: 1,
+            side: Side::Passive,
+            local: at(80),
+            remote: at(4000),
+            client_isn: u32::MAX,
+            server_isn: 41,
+            tsval: None,
+            mptcp: false,
+        };
+        let of_listener = Data { seq: 0, ack: 42, local: at(80), remote: at(4000), ..data(1, 99, b"GET") };
+        let of_socket = Data { cookie: 7, listener_owned: false, ..of_listener };
+        let rows: [(&str, Data<'_>, Change, bool); 10] = [
+            ("the listener's", of_listener, |_| {}, true),
+            ("with Fast Open nothing is acknowledged", of_listener, |data| data.ack = 0, true),
+            ("of another connection of these addresses", of_listener, |data| data.seq = 1, false),
+            ("which another server's number answered", of_listener, |data| data.ack = 43, false),
+            ("of another port", of_listener, |data| data.remote.set_port(4001), false),
+            ("to another port", of_listener, |data| data.local.set_port(81), false),
+            ("the cookie is the listener's", of_listener, |data| data.cookie = 7, true),
+            ("the socket's own", of_socket, |_| {}, true),
+            ("later octets of it", of_socket, |data| data.seq = 500, true),
+            ("another socket's", of_socket, |data| data.cookie = 8, false),
+        ];
+        for (what, mut data, change, belongs) in rows {
+            change(&mut data);
+            let mut early = Early::default();
+            early.hold(&of_socket, 9);
+            early.hold(&data, 3);
+            let orders: Vec<u64> = early.take(&opened).iter().map(|held| held.order).collect();
+            assert_eq!(orders, if belongs { vec![3, 9] } else { vec![9] }, "{what}");
+            assert_eq!((early.held.len(), early.octets), if belongs { (0, 0) } else { (1, 3) }, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_within_the_bounds_waits_for_eight_drains() {
+        let mut early = Early::default();
+        early.hold(&data(1, 1, b"first"), 1);
+        (2..=RECORDS as u64).for_each(|order| early.hold(&data(1, 1, b""), order));
+        for _ in 0..DRAINS {
+            assert_eq!(early.expire().len(), 0, "as many as may be");
+        }
+        let gone = early.expire();
+        assert_eq!((gone.len(), gone[0].1.as_data().bytes), (RECORDS, &b"first"[..]));
+        assert_eq!(gone[0].0.cookie, 1);
+        let large = vec![0; OCTETS];
+        early.hold(&data(1, 1, &large), 1);
+        assert_eq!(early.expire().len(), 0, "as much as may be");
+        early.hold(&data(1, 1, b"x"), 2);
+        assert_eq!(early.expire().len(), 1);
+        assert_eq!((early.held.len(), early.octets), (1, 1));
+    }
 }

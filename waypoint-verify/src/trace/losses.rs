@@ -193,3 +193,23 @@ impl<M: Machine> Tracer<M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openings_that_were_lost_are_their_owners_and_beyond_the_bound_anybodys() {
+        let mut openings = Openings::default();
+        assert!(!openings.were_lost(1));
+        openings.lost(Some(1));
+        assert_eq!([1, 2].map(|of| openings.were_lost(of)), [true, false]);
+        (0..OWNERS as u64).for_each(|of| openings.lost(Some(of)));
+        assert!(!openings.were_lost(OWNERS as u64), "so many are told apart");
+        openings.lost(Some(OWNERS as u64));
+        assert!(openings.were_lost(OWNERS as u64 + 7));
+        let mut openings = Openings::default();
+        openings.lost(None);
+        assert!(openings.were_lost(1));
+    }
+}
