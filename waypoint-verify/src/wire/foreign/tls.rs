@@ -25,9 +25,8 @@ pub(super) fn said(held: &[u8]) -> Said {
             return only();
         }
         let [0x16, 3, _, high, low, payload @ ..] = rest else {
-            let wrong =
-                rest.first().is_some_and(|octet| *octet != 0x16) || rest.get(1).is_some_and(|octet| *octet != 3);
-            return if wrong { only() } else { Said::Need(before(rest) + RECORD_HEADER) };
+            // A header is looked at once it is whole: else what is said depends on where octets are cut.
+            return if rest.len() < RECORD_HEADER { Said::Need(before(rest) + RECORD_HEADER) } else { only() };
         };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let Some((payload, next)) = payload.split_at_checked(length) else {
