@@ -47,3 +47,37 @@ impl State {
         forgotten
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, SocketAddr};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::judge::Limits;
+    use crate::judge::state::Entry;
+    use crate::model::{ConnKey, ContainerRef, PodRef};
+
+    fn enter(state: &mut State, n: u32, peer: u8) {
+        let pod = PodRef { namespace: "ns".into(), name: "envoy".into(), uid: "uid".into() };
+        let instance = ContainerRef { node: "node".into(), pod, name: "envoy".into(), id: "id".into() };
+        let (local, peer) = (SocketAddr::from(([10, 96, 0, 1], 80)), SocketAddr::from(([10, 0, 0, peer], 4000)));
+        let key = MessageKey { conn: ConnKey { client_isn: n, server_isn: 0 }, offset: 0, stream: 0 };
+        let instance = Arc::new(instance);
+        state.entered(key, Entry { instance, local, peer, digest: 5, at: 1, end: None, tick: 0 });
+    }
+
+    /// Of entries that nobody before the proxy sent, those of whoever has most of them go.
+    #[test]
+    fn a_client_with_many_entries_takes_no_place_from_one_with_few() {
+        let mut state = State::new(&Limits { messages: 8, connections: 8, explain: false });
+        (0..2).for_each(|n| enter(&mut state, n, 1));
+        for n in 2..100 {
+            enter(&mut state, n, 2);
+            enter(&mut state, n, 2);
+            state.forget();
+            let [few, many] = [1, 2].map(|last| state.peers.of(IpAddr::from([10, 0, 0, last])));
+            assert_eq!((few, many), (2, (n as usize - 1).min(6)), "{n}");
+        }
+    }
+}
