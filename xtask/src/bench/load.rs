@@ -41,6 +41,13 @@ impl Protocol {
         }
     }
 
+    pub fn connections(self) -> u64 {
+        match self {
+            Self::Http1 => CONNECTIONS,
+            Self::Http2 | Self::Grpc => h2load::CONNECTIONS,
+        }
+    }
+
     /// Requests on their way at one time.
     pub fn in_flight(self) -> u64 {
         match self {
