@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ppp::{HeaderResult, PartialResult, v1, v2};
+use ppp::{HeaderResult, v1, v2};
 
 use super::Said;
 
@@ -30,15 +30,10 @@ pub(super) fn said(held: &[u8]) -> Said {
             None => return Said::Need(whole),
         }
     };
-    let parsed = HeaderResult::parse(header);
-    let malformed = || Said::Name("PROXY protocol, malformed".into());
-    if parsed.is_incomplete() {
-        return malformed();
-    }
-    let (version, addresses) = match parsed {
+    let (version, addresses) = match HeaderResult::parse(header) {
         HeaderResult::V1(Ok(header)) => (1, of_1(header.addresses)),
         HeaderResult::V2(Ok(header)) => (2, of_2(header.addresses)),
-        HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => return malformed(),
+        HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => return Said::Name("PROXY protocol, malformed".into()),
     };
     Said::Name(match addresses {
         Some((from, to)) => format!("PROXY protocol v{version}, claims {from} to {to}"),
