@@ -121,25 +121,17 @@ fn opened(record: &wire::Opened) -> Result<Record<'static>, DecodeError> {
 }
 
 fn data(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
-    let (record, mut payload) = head::<wire::Data>(kind::DATA, bytes)?;
+    let (record, rest) = head::<wire::Data>(kind::DATA, bytes)?;
     let wire::Header { ts, cookie, cgroup, flags, .. } = record.header;
     let copy_failed = flags & flag::COPY_FAILED != 0;
     let captured = record.captured_len as usize;
-    if copy_failed {
-        // What had been reserved for the payload was never written.
-        payload = &[];
-    }
-    let mut tcp: &[u8] = &[];
-    let mut whole = true;
-    if !copy_failed {
-        let found = payload.split_at_checked(record.header_len.into());
-        whole = found.is_some();
-        (tcp, payload) = found.unwrap_or_default();
-    }
-    if !whole || payload.len() != captured {
+    // Where the copy failed, what had been reserved for the payload was never written.
+    let parts: Option<(&[u8], &[u8])> =
+        if copy_failed { Some((&[], &[])) } else { rest.split_at_checked(record.header_len.into()) };
+    let Some((tcp, payload)) = parts.filter(|(_, payload)| payload.len() == captured) else {
         let expected = size_of::<wire::Data>() + usize::from(record.header_len) + captured;
         return Err(DecodeError::Length { kind: kind::DATA, len: bytes.len(), expected });
-    }
+    };
     let wire::Data { payload_len, skipped, captured_len, .. } = record;
     if u64::from(skipped) + u64::from(captured_len) > u64::from(payload_len) {
         return Err(DecodeError::Slice { payload_len, skipped, captured: captured_len });
