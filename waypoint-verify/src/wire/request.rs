@@ -220,7 +220,8 @@ impl RequestStream {
         let moved = fin && cut.end >= self.acked && *self.fin.get_or_insert(cut.end) != cut.end;
         // A pure ACK after the FIN stands one beyond it.
         let new = if cut.start < cut.end { cut.end } else { 0 };
-        let end = new.max(self.pieces.as_ref().map_or(0, |pieces| pieces.end()));
+        let held = self.pieces.as_ref().map_or(0, |pieces| pieces.end());
+        let end = new.max(held).max(followed);
         if let Some(fin) = self.fin
             && (moved || end > fin)
         {
@@ -228,11 +229,6 @@ impl RequestStream {
         }
         if cut.end > followed && cut.start < cut.end {
             self.read(cut.starting(followed), at, out).map_err(|poison| (self.parser.boundary(), poison))?;
-        }
-        if let Some(fin) = self.fin
-            && self.followed() > fin
-        {
-            return Err((self.parser.boundary().min(fin), Conflict::AfterFin.into()));
         }
         if self.finished() && self.parser.inside_message() {
             return Err((self.parser.boundary(), Poison::Incomplete));
