@@ -68,6 +68,46 @@ impl<K: Clone + Hash + Ord, V> Fair<K, V> {
     }
 }
 
+/// What owners hold of something that all share.
+#[derive(Debug)]
+pub struct Charges<K> {
+    by_owner: FxHashMap<K, usize>,
+    sum: usize,
+}
+
+impl<K> Default for Charges<K> {
+    fn default() -> Self {
+        Self { by_owner: FxHashMap::default(), sum: 0 }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Charges<K> {
+    pub fn sum(&self) -> usize {
+        self.sum
+    }
+
+    /// Something of the owner's has become larger or smaller; what it holds now.
+    pub fn charge(&mut self, owner: K, before: usize, now: usize) -> usize {
+        self.sum = self.sum + now - before;
+        let held = self.by_owner.entry(owner).or_default();
+        *held = *held + now - before;
+        let held = *held;
+        if held == 0 {
+            self.by_owner.remove(&owner);
+        }
+        held
+    }
+
+    pub fn of(&self, owner: K) -> usize {
+        self.by_owner.get(&owner).copied().unwrap_or(0)
+    }
+
+    /// What each would hold if all who hold anything held as much.
+    pub fn mean(&self) -> usize {
+        self.sum / self.by_owner.len().max(1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +136,31 @@ mod tests {
             fair.insert(owner, order, order);
         }
         assert_eq!([fair.pop(), fair.pop(), fair.pop()], [Some(2), Some(1), Some(3)]);
+    }
+
+    #[test]
+    fn charges_are_kept_by_owner_and_in_all() {
+        let mut charges = Charges::default();
+        let (one, two) = (1, 2);
+        assert_eq!([charges.charge(one, 0, 5), charges.charge(two, 0, 7), charges.charge(one, 5, 9)], [5, 7, 9]);
+        assert_eq!(charges.sum(), 16);
+        assert_eq!([charges.charge(one, 9, 0), charges.charge(two, 7, 7)], [0, 7]);
+        assert_eq!(charges.sum(), 7);
+    }
+
+    #[test]
+    fn what_is_held_is_counted_by_owner_and_shared_by_all() {
+        let mut peers = Charges::default();
+        assert_eq!(peers.mean(), 0);
+        for peer in [1, 1, 1, 2] {
+            peers.charge(peer, 0, 1);
+        }
+        assert_eq!([peers.of(1), peers.of(2), peers.of(3), peers.mean()], [3, 1, 0, 2]);
+        for peer in [1, 2] {
+            peers.charge(peer, 1, 0);
+        }
+        assert_eq!([peers.of(1), peers.of(2), peers.mean()], [2, 0, 2], "who has nothing has no share");
+        peers.charge(2, 0, 1);
+        assert_eq!((peers.mean(), peers.by_owner.len()), (1, 2));
     }
 }

@@ -24,13 +24,13 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::evidence::{Evidence, RequestLine};
-use crate::fair::Fair;
+use crate::fair::{Charges, Fair};
 use crate::link::{self, Hasher};
 use crate::model::{BootNs, ConnKey, ContainerRef, Owner, Process, Side, WatchList};
 use crate::probe::{Data, Direction, Drained, Note, Passage, Record};
 use crate::wire;
 use early::Early;
-use fair::{Charges, Share};
+use fair::Share;
 use instance::Instances;
 use losses::Openings;
 use socket::{Role, Socket};
@@ -171,7 +171,7 @@ pub struct Tracer<M> {
     early: Early,
     instances: Instances,
     /// Octets that all streams occupy, about: what their sockets are charged.
-    stream_octets: Charges,
+    stream_octets: Charges<Share>,
     counters: Counters,
     /// Stands for all request lines where none are wanted.
     no_line: Arc<RequestLine>,

@@ -4,19 +4,18 @@
 
 mod ends;
 mod forget;
-mod peers;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use self::peers::Peers;
 use super::connections::{Connections, Dispute};
 use super::remembered::Remembered;
 use super::{Limits, tally::Share};
 use crate::evidence::{End, RequestLine};
+use crate::fair::Charges;
 use crate::link::Link;
 use crate::model::{BootNs, Class, ConnKey, ContainerRef, MessageKey, Reason, Side, Verdict};
 
@@ -175,7 +174,7 @@ pub struct State {
     pub connections: Connections,
     pub entries: Remembered<Entry>,
     /// How many entries each peer has.
-    peers: Peers,
+    peers: Charges<IpAddr>,
     pub departures: Remembered<Departure>,
     pub arrivals: Remembered<Arrival>,
     /// Every node of the inventory is observed.
@@ -207,7 +206,7 @@ impl State {
         Self {
             connections: Connections::new(limits.connections),
             entries: Remembered::new(limits.messages),
-            peers: Peers::default(),
+            peers: Charges::default(),
             departures: Remembered::new(limits.messages),
             arrivals: Remembered::new(limits.messages),
             covered: true,
@@ -227,7 +226,7 @@ impl State {
     pub fn entered(&mut self, key: MessageKey, mut entry: Entry) {
         entry.tick = self.tick;
         if self.entries.get(&key).is_none() {
-            self.peers.add(entry.peer.ip());
+            self.peers.charge(entry.peer.ip(), 0, 1);
         }
         let disputed = self.entries.insert(key, entry, Entry::same);
         self.new.disputed.extend(disputed.then_some(key.conn));

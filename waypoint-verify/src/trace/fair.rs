@@ -2,8 +2,6 @@
 
 use std::net::IpAddr;
 
-use rustc_hash::FxHashMap;
-
 /// Who something is held for: a cgroup, and whoever dialled. What a proxy accepted is the proxy's own, but how much of it
 /// there is, its clients decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,31 +13,6 @@ pub struct Share {
 impl Share {
     pub fn of(cgroup: u64) -> Self {
         Self { cgroup, dialled: None }
-    }
-}
-
-/// What owners hold of something that all share.
-#[derive(Debug, Default)]
-pub struct Charges {
-    by_owner: FxHashMap<Share, usize>,
-    sum: usize,
-}
-
-impl Charges {
-    pub fn sum(&self) -> usize {
-        self.sum
-    }
-
-    /// Something of the owner's has become larger or smaller; what it holds now.
-    pub fn charge(&mut self, owner: Share, before: usize, now: usize) -> usize {
-        self.sum = self.sum + now - before;
-        let held = self.by_owner.entry(owner).or_default();
-        *held = *held + now - before;
-        let held = *held;
-        if held == 0 {
-            self.by_owner.remove(&owner);
-        }
-        held
     }
 }
 
@@ -61,16 +34,6 @@ pub fn cap(mut held: Vec<usize>, most: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn charges_are_kept_by_owner_and_in_all() {
-        let mut charges = Charges::default();
-        let (one, two) = (Share::of(1), Share::of(2));
-        assert_eq!([charges.charge(one, 0, 5), charges.charge(two, 0, 7), charges.charge(one, 5, 9)], [5, 7, 9]);
-        assert_eq!(charges.sum(), 16);
-        assert_eq!([charges.charge(one, 9, 0), charges.charge(two, 7, 7)], [0, 7]);
-        assert_eq!(charges.sum(), 7);
-    }
 
     #[test]
     fn a_cap_leaves_alone_those_who_have_little() {

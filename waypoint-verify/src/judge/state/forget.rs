@@ -23,13 +23,13 @@ impl State {
             |departure: &Departure| departure.status == Status::Pending || departure.waiting.iter().any(open);
         // What entered from another hop is needed as long as that hop's departure; of the others no peer may have most.
         let departures = &self.departures;
-        let share = self.peers.share();
+        let share = self.peers.mean();
         let entries = self.entries.overflow(|key, entry| {
             let departed = departures.get(key);
             departed.map_or_else(|| self.peers.of(entry.peer.ip()) <= share, is_needed)
         });
         for (_, entry) in &entries {
-            self.peers.remove(entry.peer.ip());
+            self.peers.charge(entry.peer.ip(), 1, 0);
         }
         for (_, departure) in self.departures.overflow(|_, departure| is_needed(departure)) {
             self.forgot = true;
