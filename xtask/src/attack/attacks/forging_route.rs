@@ -11,7 +11,7 @@ use crate::attack::label::IN_ALL;
 use crate::attack::stage::Stage;
 use crate::attack::traffic::answered;
 use crate::attack::{Attack, Setting};
-use crate::client::{Request, Script};
+use crate::client::{Connection, Request, Script, Step};
 use crate::demo::{Count, past};
 
 const EACH: usize = 30;
@@ -42,10 +42,20 @@ fn play(stage: &mut Stage) -> Result<()> {
         ],
     );
     let to = stage.lab.gateway("hello-gateway")?;
-    let honest = vec![Request::get("/same").header("traceparent", TRACE).header("User-Agent", &genuine); EACH];
-    let honest = stage.lab.client("client-1")?.spawn(&Script::keep_alive(to, honest))?;
-    let forging = vec![Request::get("/forge").header("User-Agent", &forged); EACH];
-    answered(stage.lab.client("client-3")?.run(&Script::keep_alive(to, forging))?, EACH)?;
+    // Both are connected before either begins, so that they are on their way at the same time however long a client takes to start.
+    let waiting = |client: &str, request: Request| -> Result<_> {
+        let mut connection = Connection::new(to, vec![request; EACH]);
+        connection.steps.splice(0..0, [Step::Connect, Step::Wait("begin".to_owned())]);
+        let mut held = stage.lab.client(client)?.spawn(&Script { connections: vec![connection] })?;
+        held.wait_until_held("begin", 1)?;
+        Ok(held)
+    };
+    let honest = Request::get("/same").header("traceparent", TRACE).header("User-Agent", &genuine);
+    let mut honest = waiting("client-1", honest)?;
+    let mut forging = waiting("client-3", Request::get("/forge").header("User-Agent", &forged))?;
+    honest.release("begin")?;
+    forging.release("begin")?;
+    answered(forging.finish()?, EACH)?;
     answered(honest.finish()?, EACH)?;
     let named = stage.ready["findings"].to_string().contains("hello/forging");
     stage.claim("the route is named as destroying evidence", named);
