@@ -8,12 +8,13 @@ mod connections;
 mod evict;
 pub mod explain;
 mod remembered;
+mod settled;
 mod state;
 pub mod tally;
 mod trail;
 mod unreadable;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::evidence::Evidence;
@@ -69,9 +70,9 @@ pub struct Judge {
     state: State,
     limits: Limits,
     /// Arrivals to judge, or to judge again, at the next tick.
-    due: BTreeSet<MessageKey>,
+    due: Vec<MessageKey>,
     /// What came since the last tick of the arrivals' own progress.
-    progress: BTreeMap<MessageKey, Progress>,
+    progress: Vec<(MessageKey, Progress)>,
     unreadable: BTreeSet<Unreadable>,
     /// Those that were judged, for when they are testified again: the newest, and those before.
     told: [BTreeSet<Unreadable>; 2],
@@ -111,8 +112,8 @@ impl Judge {
             watch,
             state,
             limits,
-            due: BTreeSet::new(),
-            progress: BTreeMap::new(),
+            due: Vec::new(),
+            progress: Vec::new(),
             unreadable: BTreeSet::new(),
             told: Default::default(),
             last_losses: Default::default(),
@@ -163,10 +164,10 @@ impl Judge {
                 );
             }
             Evidence::Received { key, whole, .. } => {
-                self.progress.entry(key).or_default().received(whole);
+                self.progress.push((key, Progress::received(whole)));
             }
             Evidence::Abandoned { key, reason } => {
-                self.progress.entry(key).or_default().abandoned(reason);
+                self.progress.push((key, Progress::abandoned(reason)));
             }
             Evidence::Unreadable { at_pod, local, peer, reason, detail, conn, stream, at } => {
                 let (pod, node) = (at_pod.pod.uid.clone(), at_pod.node.clone());
@@ -210,22 +211,30 @@ impl Judge {
 
     fn tick(&mut self, at: BootNs, out: &mut Vec<Judged>) {
         let mut due = std::mem::take(&mut self.due);
-        due.append(&mut self.state.tick(at));
-        for (key, progress) in std::mem::take(&mut self.progress) {
-            if self.state.progressed(key, progress) {
-                due.insert(key);
+        self.state.tick(at, &mut due);
+        self.progress.sort_unstable_by_key(|(key, _)| *key);
+        for news in self.progress.chunk_by(|(one, _), (other, _)| one == other) {
+            let key = news[0].0;
+            if self.state.progressed(key, news.iter().map(|(_, news)| news)) {
+                due.push(key);
             }
         }
-        for key in due {
+        self.progress.clear();
+        due.sort_unstable();
+        due.dedup();
+        for key in due.drain(..) {
             self.judge(key, at, out);
         }
+        // What it has allocated is used again.
+        due.append(&mut self.due);
+        self.due = due;
         for connection in std::mem::take(&mut self.unreadable) {
             self.judge_unreadable(&connection, out);
             self.tell(connection);
         }
         let forgotten = self.state.forget();
         for (key, arrival) in &forgotten.arrivals {
-            self.due.remove(key);
+            self.due.retain(|due| due != key);
             self.evict(*key, arrival, out);
         }
         self.due.extend(forgotten.bereft);
@@ -254,7 +263,7 @@ impl Judge {
             let mut found = walk.arrival(key, arrival);
             if found.unseen && *unseen_at.get_or_insert(at) >= at {
                 // With Fast Open an end that dialled knows of the connection after data of it have arrived.
-                self.due.insert(key);
+                self.due.push(key);
                 is_settled = false;
                 continue;
             }
@@ -303,13 +312,12 @@ impl Judge {
         pending.sort_unstable();
         pending.dedup();
         self.state.wait_for(&relied_on, key);
-        if let Some(arrival) = self.state.arrivals.get_mut(&key) {
+        if is_settled {
+            self.state.settle(key);
+        } else if let Some(arrival) = self.state.arrivals.get_mut(&key) {
             arrival.judged = all;
             arrival.pending = pending.len();
             arrival.progress.unseen_at = unseen_at;
-            if is_settled {
-                self.state.arrivals.settle(key);
-            }
         }
     }
 }

@@ -12,7 +12,7 @@ mod watch;
 pub use conn::{ConnKey, MessageKey, Side};
 pub use head::{FieldSpans, Head, HeadBuilder, HeadParts, HeadTooLarge, Span, USUAL_FIELDS, Version};
 pub use owner::{ContainerRef, Owner, PodRef, Process};
-pub use verdict::{Bypass, Class, Reason, Verdict};
+pub use verdict::{Bypass, Bypasses, Class, Reason, Verdict};
 pub use watch::{
     Appends, CompiledPolicy, ExemptFrom, Exemption, ForwardedFor, GatewayRef, Guards, HeaderGuard, Listener,
     NamespacedName, ProxyKind, ProxySpec, Touch, WatchList,

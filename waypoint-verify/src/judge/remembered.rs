@@ -11,14 +11,12 @@ pub struct Remembered<T> {
     /// Boxed: a table of large values is half empty space, and moves them all whenever it grows.
     by_key: FxHashMap<MessageKey, Box<T>>,
     order: VecDeque<MessageKey>,
-    /// What nothing can change any more: only a quarter of the bound.
-    settled: VecDeque<MessageKey>,
     bound: usize,
 }
 
 impl<T> Remembered<T> {
     pub fn new(bound: usize) -> Self {
-        Self { by_key: FxHashMap::default(), order: VecDeque::new(), settled: VecDeque::new(), bound }
+        Self { by_key: FxHashMap::default(), order: VecDeque::new(), bound }
     }
 
     pub fn get(&self, key: &MessageKey) -> Option<&T> {
@@ -39,18 +37,8 @@ impl<T> Remembered<T> {
         false
     }
 
-    pub fn remove(&mut self, key: &MessageKey) {
-        self.by_key.remove(key);
-    }
-
-    /// Nothing that is still to come can change it. It is kept for a while, to know it when it is told again.
-    pub fn settle(&mut self, key: MessageKey) {
-        self.settled.push_back(key);
-        if self.settled.len() > self.bound / 4
-            && let Some(oldest) = self.settled.pop_front()
-        {
-            self.by_key.remove(&oldest);
-        }
+    pub fn remove(&mut self, key: &MessageKey) -> Option<Box<T>> {
+        self.by_key.remove(key)
     }
 
     /// What is beyond the bound: the oldest, but rather what is not needed any more. Where nearly everything is, the

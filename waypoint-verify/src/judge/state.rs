@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use super::connections::{Connections, Dispute};
 use super::remembered::Remembered;
+use super::settled::Settled;
 use super::{Limits, tally::Share};
 use crate::evidence::{End, RequestLine};
 use crate::fair::Charges;
@@ -158,14 +159,18 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn received(&mut self, whole: bool) {
-        self.head = true;
-        self.whole |= whole;
+    pub fn received(whole: bool) -> Self {
+        Self { head: true, whole, ..Self::default() }
     }
 
-    pub fn abandoned(&mut self, reason: Option<Reason>) {
-        self.unread |= reason.is_none();
-        self.broken = self.broken.into_iter().chain(reason).min();
+    pub fn abandoned(reason: Option<Reason>) -> Self {
+        Self { unread: reason.is_none(), broken: reason, ..Self::default() }
+    }
+
+    fn add(&mut self, news: &Self) {
+        self.head |= news.head;
+        self.whole |= news.whole;
+        self.broken = self.broken.into_iter().chain(news.broken).min();
     }
 }
 
@@ -177,6 +182,8 @@ pub struct State {
     peers: Charges<IpAddr>,
     pub departures: Remembered<Departure>,
     pub arrivals: Remembered<Arrival>,
+    /// Arrivals that nothing can change any more.
+    settled: Settled,
     /// Every node of the inventory is observed.
     pub covered: bool,
     pub evicted: u64,
@@ -209,6 +216,7 @@ impl State {
             peers: Charges::default(),
             departures: Remembered::new(limits.messages),
             arrivals: Remembered::new(limits.messages),
+            settled: Settled::new(limits.messages / 16),
             covered: true,
             evicted: 0,
             forgot: false,
@@ -238,18 +246,29 @@ impl State {
     }
 
     pub fn arrived(&mut self, key: MessageKey, arrival: Arrival) {
-        let disputed = self.arrivals.insert(key, arrival, Arrival::same);
+        let disputed = match self.settled.is_same(&key, &arrival) {
+            Some(same) => !same,
+            None => self.arrivals.insert(key, arrival, Arrival::same),
+        };
         self.new.disputed.extend(disputed.then_some(key.conn));
     }
 
-    /// `true`: it is to be judged (again).
-    pub fn progressed(&mut self, key: MessageKey, news: Progress) -> bool {
+    /// Nothing that is still to come can change what was judged of it.
+    pub fn settle(&mut self, key: MessageKey) {
+        if let Some(arrival) = self.arrivals.remove(&key) {
+            self.settled.insert(key, &arrival);
+        }
+    }
+
+    /// All news of it since the last tick, in any order. `true`: it is to be judged (again).
+    pub fn progressed<'a>(&mut self, key: MessageKey, news: impl Iterator<Item = &'a Progress>) -> bool {
         let Some(arrival) = self.arrivals.get_mut(&key) else { return false };
-        let progress = &mut arrival.progress;
-        progress.head |= news.head;
-        progress.whole |= news.whole;
-        progress.broken = progress.broken.into_iter().chain(news.broken).min();
-        if news.unread && !progress.head {
+        let mut unread = false;
+        for news in news {
+            arrival.progress.add(news);
+            unread |= news.unread;
+        }
+        if unread && !arrival.progress.head {
             self.arrivals.remove(&key);
             return false;
         }
@@ -279,16 +298,15 @@ impl State {
         self.connections.lost |= openings;
     }
 
-    /// All evidence of what happened before `at` is there. Returns the arrivals that are to be judged again.
-    pub fn tick(&mut self, at: BootNs) -> BTreeSet<MessageKey> {
+    /// All evidence of what happened before `at` is there. Appends the arrivals that are to be judged again.
+    pub fn tick(&mut self, at: BootNs, again: &mut Vec<MessageKey>) {
         let New { narrowed, ended, settled, overdrawn, lost, disputed } = std::mem::take(&mut self.new);
         if lost {
             self.lossy = Some(self.tick);
         }
         self.tick += 1;
         self.connections.tick(at);
-        let mut again = BTreeSet::new();
-        self.compare_ends(ended, &mut again);
+        self.compare_ends(ended, again);
         for (key, link) in narrowed {
             let Some(departure) = self.departures.get_mut(&key) else { continue };
             if departure.status == Status::Pending && !link.counted {
@@ -301,7 +319,7 @@ impl State {
             if let Some(departure) = self.departures.get_mut(&key) {
                 departure.status = Status::Overdrawn(class);
                 departure.group.get_or_insert(key);
-                again.append(&mut departure.waiting.clone());
+                again.extend(departure.waiting.iter().copied());
             }
         }
         for (key, group) in settled {
@@ -331,7 +349,6 @@ impl State {
         for conn in disputed {
             self.connections.dispute(conn, Dispute::Messages);
         }
-        again
     }
 
     /// The verdict of `arrival` rests on these departures.

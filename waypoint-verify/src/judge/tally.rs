@@ -1,5 +1,6 @@
 //! Counts of one policy, and the verdict of the policy that follows from them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -132,7 +133,13 @@ impl Tally {
             (Class::Mirror, Verdict::Verified) => add(&mut self.mirrors),
             (_, Verdict::Verified) if judged.is_final => add(&mut self.verified),
             (_, Verdict::Verified) => add(&mut self.provisional),
-            (_, Verdict::Bypassed(kinds)) => add(self.bypassed.entry(names(kinds)).or_default()),
+            (_, Verdict::Bypassed(kinds)) => {
+                let names = names(kinds);
+                match self.bypassed.get_mut(&*names) {
+                    Some(count) => add(count),
+                    None => add(self.bypassed.entry(names.into_owned()).or_default()),
+                }
+            }
             (_, Verdict::Unverified(reason)) => {
                 add(self.unverified.entry(*reason).or_default());
                 if let Some(share) = judged.overdrawn {
@@ -188,10 +195,10 @@ impl Tally {
     }
 }
 
-fn names(kinds: &[Bypass]) -> String {
+fn names(kinds: &[Bypass]) -> Cow<'static, str> {
     match kinds {
-        [kind] => kind.to_string(),
-        kinds => kinds.iter().map(Bypass::to_string).collect::<Vec<_>>().join(" or "),
+        [kind] => kind.name().into(),
+        kinds => kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or ").into(),
     }
 }
 

@@ -3,15 +3,19 @@
 use std::fmt;
 
 use serde::Serialize;
+use smallvec::SmallVec;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "verdict", content = "detail", rename_all = "camelCase")]
 pub enum Verdict {
     Verified,
     /// Every kind that the evidence leaves possible, sorted; usually one.
-    Bypassed(Vec<Bypass>),
+    Bypassed(Bypasses),
     Unverified(Reason),
 }
+
+/// Kinds of bypass; as many as there are need no allocation.
+pub type Bypasses = SmallVec<[Bypass; 5]>;
 
 /// The ways past a waypoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -106,9 +110,21 @@ pub enum Class {
     Exempt(String),
 }
 
+impl Bypass {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DirectConnection => "DirectConnection",
+            Self::RouteBypass => "RouteBypass",
+            Self::UpstreamBypass => "UpstreamBypass",
+            Self::WaypointOrigin => "WaypointOrigin",
+            Self::UnknownSender => "UnknownSender",
+        }
+    }
+}
+
 impl fmt::Display for Bypass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+        f.write_str(self.name())
     }
 }
 

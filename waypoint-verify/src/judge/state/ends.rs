@@ -1,8 +1,6 @@
 //! Where a message with content ends, as the two ends of its connection saw it. With equal heads they can only differ where the
 //! head does not say how long the content is, and then someone put octets between the two.
 
-use std::collections::BTreeSet;
-
 use super::State;
 use crate::judge::connections::Dispute;
 use crate::model::{MessageKey, Side};
@@ -13,7 +11,7 @@ impl State {
     }
 
     /// What was seen of the end of messages, at both ends of their connection.
-    pub(super) fn compare_ends(&mut self, ended: Vec<(MessageKey, Side, u64)>, again: &mut BTreeSet<MessageKey>) {
+    pub(super) fn compare_ends(&mut self, ended: Vec<(MessageKey, Side, u64)>, again: &mut Vec<MessageKey>) {
         for (key, side, end) in ended {
             match side {
                 Side::Active => {
@@ -27,12 +25,15 @@ impl State {
                     }
                     if let Some(arrival) = self.arrivals.get_mut(&key) {
                         arrival.end = Some(end);
+                    } else if let Some(settled) = self.settled.end(&key) {
+                        *settled = Some(end);
                     }
                 }
             }
             let Some(departure) = self.departures.get(&key) else { continue };
             let entered = self.entries.get(&key).and_then(|entry| entry.end);
-            let read = entered.or_else(|| self.arrivals.get(&key)?.end);
+            let arrived = self.arrivals.get(&key).and_then(|arrival| arrival.end);
+            let read = entered.or(arrived).or_else(|| *self.settled.end(&key)?);
             if departure.end.zip(read).is_some_and(|(written, read)| written != read) {
                 self.connections.dispute(key.conn, Dispute::Messages);
                 again.extend(departure.waiting.iter().copied());

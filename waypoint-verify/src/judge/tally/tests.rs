@@ -1,3 +1,5 @@
+use smallvec::smallvec;
+
 use super::{Group, Share, TOLD_APART, Tally};
 use crate::judge::state::JudgedUnder;
 use crate::model::{Bypass, Class, ConnKey, MessageKey, Reason, Verdict};
@@ -22,7 +24,7 @@ fn what_is_taken_back_leaves_no_row_behind() {
         judged(Verdict::Verified, Class::Request, false),
         judged(Verdict::Verified, Class::Mirror, true),
         judged(Verdict::Verified, Class::Exempt("scrape".into()), true),
-        judged(Verdict::Bypassed(vec![Bypass::RouteBypass]), Class::Request, true),
+        judged(Verdict::Bypassed(smallvec![Bypass::RouteBypass]), Class::Request, true),
         judged(Verdict::Unverified(Reason::Bound), Class::Request, true),
     ];
     for judged in &all {

@@ -1,6 +1,6 @@
 //! What is forgotten because of a bound is missed, never misjudged.
 
-use super::scene::{Scene, TARGET, container, gateway, listener, policy};
+use super::scene::{Scene, TARGET, container, gateway, link, listener, policy};
 use crate::evidence::Evidence;
 use crate::judge::{Limits, Tally};
 use crate::model::{CompiledPolicy, MessageKey, Side};
@@ -105,21 +105,71 @@ fn what_was_never_taken_is_not_missed() {
     assert_eq!((scene.verdict(unread).as_str(), scene.tally().requests, scene.judge.evicted()), ("none", 10, 0));
 }
 
-/// It is kept to be known again when it is told again: a quarter of the bound. What may still change is not let go for it.
+/// It is kept to be known again when it is told again: a sixteenth of the bound. What may still change is not let go for it.
 #[test]
-fn of_what_nothing_can_change_a_quarter_of_the_bound_is_kept() {
-    let mut scene = of(8, 1000);
+fn of_what_nothing_can_change_a_sixteenth_of_the_bound_is_known() {
+    let mut scene = of(32, 1000);
     let waits = scene.compliant();
+    let at = scene.now;
     let certain: Vec<_> = (0..3).map(|_| scene.direct("client")).collect();
     scene.tick();
-    let kept = |scene: &Scene, key: &MessageKey| scene.judge.state.arrivals.get(key).is_some();
-    assert_eq!(certain.iter().map(|key| kept(&scene, key)).collect::<Vec<_>>(), [false, true, true]);
-    assert!(kept(&scene, &waits[2]));
+    assert!(scene.judge.state.arrivals.get(&waits[2]).is_some());
     scene.settle(&waits);
     scene.tick();
     assert_eq!(scene.verdict(waits[2]), "Verified");
-    // Its departures can still be found to be overdrawn.
-    assert!(kept(&scene, &waits[2]) && kept(&scene, &certain[1]));
+    assert!(scene.judge.state.arrivals.get(&waits[2]).is_some(), "its departures can still be found to be overdrawn");
+    for (key, judged_again) in certain.into_iter().rev().zip([0, 0, 1]) {
+        let before = scene.tally().requests;
+        scene.at(at, |scene| scene.arrive(key));
+        scene.tick();
+        assert_eq!(scene.tally().requests - before, judged_again, "{key}");
+    }
+}
+
+/// Rows: what is told of a message after nothing could change its verdict; whether its connection is believed from then on.
+#[test]
+fn what_contradicts_a_certain_arrival_disputes_its_connection() {
+    let ended = |side, end| move |key| Evidence::Ended { key, side, end };
+    let departed = |key| Evidence::Departed {
+        key,
+        instance: container("envoy"),
+        digest: 5,
+        link: link(&[]),
+        unknown_creator: None,
+        at: 4,
+    };
+    type Tell = Box<dyn Fn(&mut Scene, MessageKey)>;
+    let tell_ends = |written, read| -> Tell {
+        Box::new(move |scene, key| {
+            scene.tell(departed(key));
+            scene.tell(ended(Side::Active, written)(key));
+            scene.tell(ended(Side::Passive, read)(key));
+        })
+    };
+    let arrive_as = |digest| -> Tell { Box::new(move |scene, key| scene.arrive_as(key, digest, "10.244.0.1:4000")) };
+    let rows = [
+        ("the same", arrive_as(5), "Bypassed(DirectConnection)"),
+        ("another one", arrive_as(6), "Unverified(conflict)"),
+        ("the same end", tell_ends(90, 90), "Bypassed(DirectConnection)"),
+        ("another end", tell_ends(90, 91), "Unverified(conflict)"),
+    ];
+    for (what, tell, expected) in rows {
+        let mut scene = Scene::default();
+        let first = scene.direct("client");
+        let at = scene.now;
+        scene.tick();
+        assert!(scene.judge.state.arrivals.get(&first).is_none());
+        scene.at(at, |scene| tell(scene, first));
+        scene.tick();
+        let second = MessageKey { offset: 100, ..first };
+        scene.arrive(second);
+        scene.tick();
+        assert_eq!(
+            (scene.verdict(first).as_str(), scene.verdict(second).as_str()),
+            ("Bypassed(DirectConnection)", expected),
+            "{what}"
+        );
+    }
 }
 
 /// A request whose content still comes may yet break off.

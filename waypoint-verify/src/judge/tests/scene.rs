@@ -60,7 +60,7 @@ pub fn policy() -> CompiledPolicy {
 pub struct Scene {
     pub judge: Judge,
     pub judged: Vec<Judged>,
-    now: u64,
+    pub now: u64,
     isn: u32,
 }
 
@@ -108,6 +108,13 @@ impl Scene {
         self.now += 1_000_000;
         self.tell(Evidence::Tick { at: self.now });
         self.now += 1;
+    }
+
+    /// What is told of another time.
+    pub fn at(&mut self, at: u64, tell: impl FnOnce(&mut Self)) {
+        let now = std::mem::replace(&mut self.now, at);
+        tell(self);
+        self.now = now;
     }
 
     /// `from` empty: nobody who is seen.

@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use crate::judge::tally::Share;
-use crate::model::{Bypass, Class, Listener, MessageKey, Reason, Verdict};
+use crate::model::{Bypass, Bypasses, Class, Listener, MessageKey, Reason, Verdict};
 
 /// What was found of one arrival.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl<'a> Ways<'a> {
             Way::Unknown(reason) => Some(*reason),
             Way::Through | Way::Past(_) => None,
         });
-        let past: Vec<Bypass> = self
+        let past: Bypasses = self
             .ways
             .iter()
             .filter_map(|way| match way {
