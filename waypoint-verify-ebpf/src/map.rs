@@ -58,6 +58,8 @@ pub struct Settings {
     pub calm_window: u32,
     /// Bytes that wait in the ring from which on it is not calm.
     pub calm: u32,
+    /// Whenever so many more bytes wait in the ring, the reader is woken; the exponent of 2.
+    pub bulk: u32,
     /// Size of the ring.
     pub ring: u32,
     /// What one cgroup may reserve of what is free in the ring, in 256ths.
@@ -163,7 +165,7 @@ pub mod socket {
 
 /// One row per map value: name, size, and the sum of its fields.
 pub const LAYOUT: [(&str, usize, usize); 6] = [
-    ("Settings", size_of::<Settings>(), 4 * 9),
+    ("Settings", size_of::<Settings>(), 4 * 10),
     ("Grant", size_of::<Grant>(), 4),
     ("Lost", size_of::<Lost>(), 8 * 2),
     ("Share", size_of::<Share>(), 8 * 3 + 16 * kind::END as usize),
@@ -179,7 +181,7 @@ const _: () = {
     }
     assert!(offset_of!(Settings, generation) == 4);
     assert!(offset_of!(Settings, calm) == 24);
-    assert!(offset_of!(Settings, share) == 32);
+    assert!(offset_of!(Settings, share) == 36);
     assert!(offset_of!(Share, lost) == 24);
     assert!(offset_of!(Socket, verdict) == 8);
     assert!(offset_of!(Socket, ways) == 24);

@@ -29,6 +29,7 @@ pub use redirect::{Redirections, redirections};
 pub use running::{Probe, ProgramTime, boot_ns};
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What the probe is given; it is fixed for the probe's life.
 #[derive(Clone, Debug)]
@@ -37,6 +38,9 @@ pub struct Config {
     pub cgroup_root: PathBuf,
     /// Size of the ring: a power of two, at least a page.
     pub ring_bytes: u32,
+    /// How long the reader sleeps after a drain that brought little, so that a busy ring costs no wake-up per record: each
+    /// finds the caches cold, and leaves them so to whom it interrupts.
+    pub pause: Duration,
     /// Bytes of a stream that are copied beyond the last grant, or its start.
     pub window: u32,
     /// As `window`, while less than half of the ring waits to be read and the owner is far from its share: a message of
@@ -57,6 +61,7 @@ impl Default for Config {
             // Where systemd mounts it; `start` says so if there is none.
             cgroup_root: cgroup2_root().unwrap_or_else(|_| PathBuf::from("/sys/fs/cgroup")),
             ring_bytes: 16 << 20,
+            pause: Duration::from_millis(8),
             window: 64 << 10,
             calm_window: 4 << 20,
             owner_share: 50,

@@ -33,6 +33,19 @@ impl Fill {
         self.producer.wrapping_sub(self.consumer)
     }
 
+    /// Whether the reader is to be woken for so many bytes more: if it has nothing left to read (afterwards the ring holds
+    /// the record itself and is never empty), or so much that it must not sleep on.
+    ///
+    /// # Safety
+    /// `settings` is a map value.
+    #[inline(always)]
+    unsafe fn wakes(&self, settings: *const Settings, bytes: u32) -> bool {
+        let waiting = self.waiting();
+        // SAFETY: by contract.
+        let bulk = unsafe { (*settings).bulk } & 63;
+        waiting == 0 || waiting >> bulk != (waiting + u64::from(bytes)) >> bulk
+    }
+
     /// What one cgroup may hold now.
     ///
     /// # Safety
@@ -47,8 +60,7 @@ impl Fill {
 
 /// Room that was asked for a record.
 pub struct Room {
-    /// How to submit it: wake the reader if it had nothing left to read. Afterwards the ring holds the record itself and
-    /// is never empty.
+    /// How to submit it: whether the reader is woken.
     pub wakeup: u64,
     share: *mut Share,
 }
@@ -63,7 +75,9 @@ impl Room {
     pub unsafe fn ask(settings: *const Settings, kind: u32, cgroup: u64, record: u32, payload: u32) -> Option<Self> {
         let share = maps::share(cgroup);
         let fill = Fill::now();
-        let wakeup = if fill.waiting() == 0 { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
+        let bytes = record + payload;
+        // SAFETY: by contract.
+        let wakeup = if unsafe { fill.wakes(settings, bytes) } { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP };
         if !share.is_null() {
             // SAFETY: a map value; what two CPUs do to it at once leaves out some bytes.
             unsafe {
@@ -73,7 +87,6 @@ impl Room {
                 }
                 let bulk = kind == kind::DATA || kind == kind::NOTE;
                 let most = fill.share(settings) << if bulk { 0 } else { 1 };
-                let bytes = record + payload;
                 if (*share).taken + u64::from(bytes) > most {
                     maps::lost(share, kind, payload, true);
                     return None;

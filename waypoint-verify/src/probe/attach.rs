@@ -17,7 +17,7 @@ use super::{
     error::Hook,
     preflight,
     ring::{Ring, page_size},
-    running::Maps,
+    running::{Maps, bulk},
     shares::Shares,
 };
 
@@ -98,10 +98,11 @@ impl Attached {
             unclassified_budget: config.unclassified_budget,
             calm_window: config.calm_window,
             calm: config.ring_bytes / 2,
+            bulk: bulk(config.ring_bytes).ilog2(),
             ring: config.ring_bytes,
             share: u32::from(config.owner_share.min(100)) * 256 / 100,
         };
-        Probe::enable(ebpf, maps, Ring::new(ring).map_err(ProbeError::Ring)?, settings, config.cgroup_root)
+        Probe::enable(ebpf, maps, Ring::new(ring).map_err(ProbeError::Ring)?, settings, config)
     }
 }
 

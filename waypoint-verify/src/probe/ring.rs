@@ -29,6 +29,13 @@ impl Ring {
         self.producer.get()
     }
 
+    /// Bytes that wait to be read.
+    pub(super) fn waiting(&self) -> u64 {
+        // In this order, so that the difference is never negative.
+        let consumer = self.consumer.get();
+        self.end().wrapping_sub(consumer)
+    }
+
     /// Whether everything before `end` was read.
     pub(super) fn reached(&self, end: u64) -> bool {
         end.wrapping_sub(self.consumer.get()).cast_signed() <= 0

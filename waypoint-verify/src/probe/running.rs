@@ -49,6 +49,7 @@ pub struct Probe {
     /// Hands on what the programs log: the first few of what should not happen.
     flush_log: Box<dyn FnMut() + Send + Sync>,
     settings: Settings,
+    pause: Duration,
     lost: Losses,
     undecodable: u64,
     until_ns: u64,
@@ -74,15 +75,19 @@ impl ProgramTime {
     }
 }
 
-/// After a drain the reader sleeps this long, so that a busy ring costs no wake-up per record.
-const PAUSE: Duration = Duration::from_millis(2);
-/// ... but not after a drain that brought so many bytes: streams that are followed by copying would outrun the reader.
-const BULK: u64 = 256 << 10;
+/// The reader does not pause after a drain that brought so many bytes, nor while so many wait: streams that are followed by
+/// copying would outrun it.
+const BULK: u32 = 256 << 10;
 /// A record can be reserved after the reader looked and before it sleeps, by a program that still saw the ring full:
 /// nobody wakes the reader then, and this bounds the wait.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// A record that is reserved is written within microseconds, unless its CPU was taken away.
 const PATIENCE: Duration = Duration::from_micros(200);
+
+/// [`BULK`], or an eighth of a ring that is small. A power of 2, as the ring is.
+pub(super) fn bulk(ring_bytes: u32) -> u32 {
+    BULK.min((ring_bytes / 8).max(1))
+}
 
 impl Probe {
     /// Loads, attaches and enables the programs.
@@ -98,16 +103,17 @@ impl Probe {
         maps: Maps,
         ring: Ring,
         settings: Settings,
-        cgroup_root: PathBuf,
+        config: Config,
     ) -> Result<Self, ProbeError> {
         let mut logger = EbpfLogger::init(&mut ebpf).map_err(|_| ProbeError::Missing("AYA_LOGS"))?;
         let mut probe = Self {
             ebpf,
             maps,
             ring,
-            cgroup_root,
+            cgroup_root: config.cgroup_root,
             flush_log: Box::new(move || logger.flush()),
             settings,
+            pause: config.pause,
             lost: Losses::default(),
             undecodable: 0,
             until_ns: 0,
@@ -220,22 +226,19 @@ impl Probe {
         }
         (self.flush_log)();
         self.undecodable += undecodable;
-        self.drained_at = (bytes < BULK).then(Instant::now);
+        self.drained_at = (bytes < self.bulk()).then(Instant::now);
         let total = self.losses()?;
         let (lost, lost_of) = if total == self.lost { Default::default() } else { self.maps.shares.read(total)? };
         self.lost = total;
         Ok(Drained { until_ns: self.until_ns, records, bytes, undecodable, lost, lost_of })
     }
 
-    /// Waits until a drain is worth while: not sooner than 2 ms after a small one, and at most `at_most` (or 0.1 s). To
-    /// be called in a tokio runtime with I/O and time.
+    /// Waits until a drain is worth while: after a small one [`Config::pause`], unless many bytes wait; then at most
+    /// `at_most` (or 0.1 s) for the first record. To be called in a tokio runtime with I/O and time.
     ///
     /// # Errors
     /// If the ring cannot be polled.
     pub async fn readable(&mut self, at_most: Duration) -> Result<(), ProbeError> {
-        if let Some(drained_at) = self.drained_at {
-            tokio::time::sleep_until((drained_at + PAUSE).into()).await;
-        }
         if self.readable.is_none() {
             let ring = self.ring.items().as_fd().try_clone_to_owned().map_err(ProbeError::Ring)?;
             // SAFETY: an OwnedFd of our own: it stays open, and the same, until the AsyncFd is dropped.
@@ -243,15 +246,26 @@ impl Probe {
                 .map_err(|error| ProbeError::Ring(error.into()))?;
             self.readable = Some(polled);
         }
-        if !self.ring.is_empty() {
-            return Ok(());
+        let Some(polled) = &self.readable else { return Ok(()) };
+        if let Some(drained_at) = self.drained_at {
+            let until = tokio::time::Instant::from_std(drained_at + self.pause);
+            // The first record after a drain wakes the reader, too.
+            while self.ring.waiting() < self.bulk()
+                && let Ok(woken) = tokio::time::timeout_at(until, polled.readable()).await
+            {
+                woken.map_err(ProbeError::Ring)?.clear_ready();
+            }
         }
-        if let Some(polled) = &self.readable
-            && let Ok(ready) = tokio::time::timeout(at_most.min(LONGEST_SLEEP), polled.readable()).await
+        if self.ring.is_empty()
+            && let Ok(woken) = tokio::time::timeout(at_most.min(LONGEST_SLEEP), polled.readable()).await
         {
-            ready.map_err(ProbeError::Ring)?.clear_ready();
+            woken.map_err(ProbeError::Ring)?.clear_ready();
         }
         Ok(())
+    }
+
+    fn bulk(&self) -> u64 {
+        bulk(self.settings.ring).into()
     }
 
     /// What was counted since the start.

@@ -10,7 +10,7 @@ use std::{
 
 use waypoint_verify::probe::{Config, Flags, Probe, ProbeError, Status, preflight};
 
-use crate::world::{Connection, Seen, in_a_world};
+use crate::world::{Connection, Seen, in_a_world, pattern};
 
 const HOLD: &str = "WAYPOINT_VERIFY_TEST_HOLD";
 
@@ -105,6 +105,33 @@ fn a_drain_covers_everything_up_to_its_time() {
             assert!(drained.until_ns >= last, "{drained:?}, {last}");
             until = drained.until_ns;
         }
+    });
+}
+
+#[test]
+fn a_reader_that_pauses_is_woken_by_much_and_not_by_little() {
+    const LONG: Duration = Duration::from_secs(3600);
+    in_a_world(|world| {
+        let mut probe = world.probe(Config { pause: LONG, ..world.config() });
+        probe.set_owner(world.root.id, Flags::ENTRIES).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let listener = world.root.listen("127.0.0.1:0");
+        let mut connection = Connection::open(&world.root, &listener);
+        Seen::default().drain(&mut probe);
+        connection.request(b"GET / HTTP/1.1\r\n\r\n");
+        let little =
+            runtime.block_on(async { tokio::time::timeout(Duration::from_millis(50), probe.readable(LONG)).await });
+        assert!(little.is_err(), "{little:?}");
+        thread::scope(|scope| {
+            // Most of it while the reader waits already; it must be woken wherever it is by then.
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(20));
+                connection.request(&pattern(1 << 20));
+            });
+            let much =
+                runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), probe.readable(LONG)).await });
+            assert!(matches!(much, Ok(Ok(()))), "{much:?}");
+        });
     });
 }
 
