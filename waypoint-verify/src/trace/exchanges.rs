@@ -16,12 +16,20 @@ pub struct Exchanges {
     first: u64,
     /// HTTP/2: by stream. Made when there is one.
     streams: Option<Box<FxHashMap<u32, MessageKey>>>,
+    /// Whether it is asked when the response of an HTTP/2 stream ends.
+    ends_matter: bool,
 }
 
 impl Exchanges {
     pub fn new(server_isn: u32, settings: &Arc<Settings>) -> Self {
         let responses = ResponseStream::new(server_isn, settings);
-        Self { responses, nth: VecDeque::new(), first: 0, streams: None }
+        Self { responses, nth: VecDeque::new(), first: 0, streams: None, ends_matter: true }
+    }
+
+    /// At a socket behind which nothing departs: only a change of the protocol matters, so that nearly nothing of HTTP/2
+    /// need be copied.
+    pub fn without_ends(self) -> Self {
+        Self { responses: self.responses.without_ends(), ends_matter: false, ..self }
     }
 
     pub fn asked(&mut self, key: MessageKey, asked: Asked, out: &mut Vec<ResponseEvent>) {
@@ -68,6 +76,9 @@ impl Exchanges {
     }
 
     fn open(&mut self, stream: u32, key: MessageKey) {
+        if !self.ends_matter {
+            return;
+        }
         self.streams.get_or_insert_default().insert(stream, key);
     }
 

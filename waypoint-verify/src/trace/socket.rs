@@ -159,8 +159,11 @@ impl Socket {
         if !self.is_entry() && !self.is_arrival() {
             return None;
         }
-        let isn = self.conn.server_isn;
-        Some(self.exchanges.get_or_insert_with(|| Box::new(Exchanges::new(isn, settings))))
+        let (isn, is_entry) = (self.conn.server_isn, self.is_entry());
+        Some(self.exchanges.get_or_insert_with(|| {
+            let exchanges = Exchanges::new(isn, settings);
+            Box::new(if is_entry { exchanges } else { exchanges.without_ends() })
+        }))
     }
 
     /// Octets that its streams occupy, about.

@@ -33,19 +33,25 @@ impl Asked {
 enum Answers {
     Http1(http1::Responses),
     Http2(http2::Responses),
+    /// HTTP/2, where nobody asks when a response ends: whatever comes, no octet of it matters.
+    Indifferent,
     Unknown,
 }
 
 impl Answers {
     /// Nothing has come before. What was asked in HTTP/1.1 is not answered in HTTP/2.
-    fn begin_http2(&mut self) -> Result<(), Lost> {
+    fn begin_http2(&mut self, ends_matter: bool) -> Result<(), Lost> {
         match self {
             Self::Http1(answers) if answers.waiting() => Err(Lost::Unclear),
             _ => {
-                *self = Self::Http2(http2::Responses::default());
+                *self = Self::http2(ends_matter);
                 Ok(())
             }
         }
+    }
+
+    fn http2(ends_matter: bool) -> Self {
+        if ends_matter { Self::Http2(http2::Responses::default()) } else { Self::Indifferent }
     }
 }
 
@@ -61,6 +67,7 @@ pub struct ResponseStream {
     granted: u64,
     pieces: Option<Box<Pieces>>,
     answers: Answers,
+    ends_matter: bool,
     server_isn: u32,
 }
 
@@ -84,7 +91,13 @@ impl From<Conflict> for Lost {
 impl ResponseStream {
     pub fn new(server_isn: u32, settings: &Arc<Settings>) -> Self {
         let answers = Answers::Http1(http1::Responses::default());
-        Self { settings: Arc::clone(settings), pos: 0, granted: 0, pieces: None, answers, server_isn }
+        let settings = Arc::clone(settings);
+        Self { settings, pos: 0, granted: 0, pieces: None, answers, ends_matter: true, server_isn }
+    }
+
+    /// For one who only asks whether the connection goes on with another protocol: HTTP/2 does not.
+    pub fn without_ends(self) -> Self {
+        Self { ends_matter: false, ..self }
     }
 
     /// To be called for every request head of the connection, in order, before its response is shown. `stream`: as its
@@ -115,6 +128,7 @@ impl ResponseStream {
         let ends = match &self.answers {
             Answers::Http1(answers) => answers.ends_with_content(),
             Answers::Http2(answers) => answers.ends_with_content(),
+            Answers::Indifferent => false,
             Answers::Unknown => return None,
         };
         let ahead = self.indifferent().saturating_sub(u64::from(ends));
@@ -183,20 +197,22 @@ impl ResponseStream {
     fn take(&mut self, mut bytes: &[u8], at: u64, out: &mut Vec<ResponseEvent>) -> Result<(), Lost> {
         if let (0, Some(0)) = (self.pos, bytes.first()) {
             // HTTP/1 begins with "HTTP/", HTTP/2 with the length of a SETTINGS frame, which is never of 64 KiB.
-            self.answers.begin_http2()?;
+            self.answers.begin_http2(self.ends_matter)?;
         }
         if let Answers::Http1(answers) = &mut self.answers {
             let taken = answers.take(bytes, at, &self.settings, out)?;
             self.pos += taken as u64;
             bytes = &bytes[taken..];
             if answers.upgraded() {
-                self.answers = Answers::Http2(http2::Responses::default());
+                self.answers = Answers::http2(self.ends_matter);
             }
         }
-        if let Answers::Http2(answers) = &mut self.answers {
-            answers.take(bytes, at, out)?;
-            self.pos += bytes.len() as u64;
+        match &mut self.answers {
+            Answers::Http2(answers) => answers.take(bytes, at, out)?,
+            Answers::Indifferent => {}
+            Answers::Http1(_) | Answers::Unknown => return Ok(()),
         }
+        self.pos += bytes.len() as u64;
         Ok(())
     }
 
@@ -205,6 +221,7 @@ impl ResponseStream {
         match &self.answers {
             Answers::Http1(answers) => answers.indifferent(),
             Answers::Http2(answers) => answers.indifferent(),
+            Answers::Indifferent => u64::MAX - self.pos,
             Answers::Unknown => 0,
         }
     }
@@ -218,14 +235,14 @@ impl ResponseStream {
         match &mut self.answers {
             Answers::Http1(answers) => answers.skip(n, at, out),
             Answers::Http2(answers) => answers.skip(n, at, out),
-            Answers::Unknown => {}
+            Answers::Indifferent | Answers::Unknown => {}
         }
     }
 
     fn lose(&mut self, out: &mut Vec<ResponseEvent>) {
         let from = match std::mem::replace(&mut self.answers, Answers::Unknown) {
             Answers::Http1(answers) => Which::Nth(answers.index()),
-            Answers::Http2(_) => Which::Stream(0),
+            Answers::Http2(_) | Answers::Indifferent => Which::Stream(0),
             Answers::Unknown => return,
         };
         self.pieces = None;

@@ -1,6 +1,6 @@
 //! HTTP/2 on some or all hops: streams at once, ends in any order, and what an attacker makes of that.
 
-use waypoint_verify::probe::Side;
+use waypoint_verify::probe::{Direction, Side};
 
 use crate::world::http2::{END_STREAM, PREFACE, answer, data, frame, headers, reset, settings};
 use crate::world::{BACKEND, CLIENT, Connection, Path, TARGET, World, texts};
@@ -103,6 +103,25 @@ fn a_verdict_is_provisional_while_a_stream_is_open_and_its_neighbours_are_not_he
     mixed.respond(&mut world, 1);
     world.tick(50);
     assert_eq!(world.verdicts(), ["Verified", "Verified"]);
+}
+
+/// Behind a target nothing departs: of what it answers in HTTP/2 nothing is copied. When a proxy's exchanges end must be seen.
+#[test]
+fn answers_are_seen_where_their_end_matters() {
+    let mut world = World::default();
+    let mut mixed = Mixed::open(&mut world, ALL);
+    mixed.through(&mut world, 1, "/", "");
+    mixed.respond(&mut world, 1);
+    for place in 0..4 {
+        let granted = world.granted(mixed.path.connection(place), Direction::Response);
+        assert_eq!(granted.is_some(), place == 3, "{place}");
+    }
+    // In HTTP/1.1 the next answer could change the protocol.
+    let mut world = World::default();
+    let mut mixed = Mixed::open(&mut world, [false; 4]);
+    mixed.through(&mut world, 1, "/", "");
+    mixed.respond(&mut world, 1);
+    assert_eq!(world.granted(mixed.path.connection(3), Direction::Response), None);
 }
 
 /// One connection of the gateway carries what came through the waypoint and what a route sent past it.

@@ -269,6 +269,17 @@ impl World {
         self.record(Record::Data(connection.data(self.clock, Side::Passive, Direction::Response, seq, ack, text)));
     }
 
+    /// What was granted last at the end that accepted.
+    pub fn granted(&self, connection: &Connection, wanted: Direction) -> Option<u32> {
+        let (accepted, _) = connection.socket(Side::Passive);
+        self.directives.iter().rev().find_map(|directive| match directive {
+            Directive::Grant { cookie, direction, until } if (*cookie, *direction) == (accepted, wanted) => {
+                Some(*until)
+            }
+            _ => None,
+        })
+    }
+
     pub fn counters(&self) -> &Counters {
         self.tracer.counters()
     }

@@ -115,6 +115,33 @@ fn what_a_server_must_not_send_leaves_the_rest_unknown() {
     assert_eq!(feed.events, [Unknown { from: Which::Nth(0) }]);
 }
 
+/// Of HTTP/2 all may be left out, gigabyte by gigabyte; an answer in HTTP/1.1 is read as ever.
+#[test]
+fn where_no_end_matters_nothing_of_http2_need_be_seen() {
+    const GIB: u32 = 1 << 30;
+    let mut feed = Feed::new();
+    feed.stream = feed.stream.without_ends();
+    feed.packet(&settings(), 0);
+    let seen = feed.offset;
+    assert_eq!(feed.stream.grant(), Some(feed.seq(seen + GIB)));
+    // What no server may send, and what ends a stream.
+    feed.packet(&[frame(DATA, 0, 0, b"x"), frame(HEADERS, WHOLE, 1, b"\x88")].concat(), 0);
+    assert_eq!((feed.stream.grant(), feed.stream.known(), feed.events.len()), (None, true, 0));
+    feed.offset = seen + GIB;
+    feed.packet(b"", 0).packet(b"abc", 100);
+    assert_eq!(feed.stream.grant(), Some(feed.seq(feed.offset + GIB)));
+    assert_eq!((feed.stream.known(), feed.events.len()), (true, 0));
+
+    let mut switched = Feed::new();
+    switched.stream = switched.stream.without_ends();
+    switched.stream.request(Asked::H2c, 0, &mut switched.events);
+    switched.packet(b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", 0);
+    assert!(matches!(switched.events[..], [Answered { switched: true, .. }, ..]), "{:?}", switched.events);
+    let events = switched.events.len();
+    switched.packet(&[settings(), frame(HEADERS, WHOLE, 1, b"\x88")].concat(), 0);
+    assert_eq!((switched.stream.grant(), switched.events.len()), (Some(switched.seq(switched.offset + GIB)), events));
+}
+
 #[test]
 fn content_is_granted_but_for_the_octet_that_ends_a_stream() {
     for (flags, kept) in [(0, 0), (END_STREAM, 1)] {
