@@ -71,7 +71,7 @@ pub fn main(arguments: &Args) -> Result<()> {
     let extent = if arguments.quick {
         Extent { rounds: 5, interval: Duration::from_secs(1) }
     } else {
-        Extent { rounds: 9, interval: Duration::from_secs(4) }
+        Extent { rounds: 21, interval: Duration::from_secs(2) }
     };
     let mut table = Table::default();
     let parts: [(Part, Measure); 7] = [
