@@ -59,6 +59,9 @@ pub struct Judged {
     pub explanation: Option<Box<Explanation>>,
 }
 
+/// Of the lists that are filled between two ticks, what is kept for the next ones.
+const KEPT: usize = 4096;
+
 /// The judge of some policies. Every policy is judged alone.
 ///
 /// Evidence only fills the state; verdicts are given at a tick, when all evidence of what happened before it is there.
@@ -211,7 +214,7 @@ impl Judge {
 
     fn tick(&mut self, at: BootNs, out: &mut Vec<Judged>) {
         let mut due = std::mem::take(&mut self.due);
-        self.state.tick(at, &mut due);
+        due.extend(self.state.tick(at));
         self.progress.sort_unstable_by_key(|(key, _)| *key);
         for news in self.progress.chunk_by(|(one, _), (other, _)| one == other) {
             let key = news[0].0;
@@ -220,21 +223,24 @@ impl Judge {
             }
         }
         self.progress.clear();
+        self.progress.shrink_to(KEPT);
         due.sort_unstable();
         due.dedup();
         for key in due.drain(..) {
             self.judge(key, at, out);
         }
-        // What it has allocated is used again.
         due.append(&mut self.due);
+        due.shrink_to(KEPT);
         self.due = due;
         for connection in std::mem::take(&mut self.unreadable) {
             self.judge_unreadable(&connection, out);
             self.tell(connection);
         }
         let forgotten = self.state.forget();
+        if !forgotten.arrivals.is_empty() {
+            self.due.retain(|key| self.state.arrivals.get(key).is_some());
+        }
         for (key, arrival) in &forgotten.arrivals {
-            self.due.retain(|due| due != key);
             self.evict(*key, arrival, out);
         }
         self.due.extend(forgotten.bereft);

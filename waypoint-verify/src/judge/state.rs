@@ -170,6 +170,7 @@ impl Progress {
     fn add(&mut self, news: &Self) {
         self.head |= news.head;
         self.whole |= news.whole;
+        self.unread |= news.unread;
         self.broken = self.broken.into_iter().chain(news.broken).min();
     }
 }
@@ -263,12 +264,8 @@ impl State {
     /// All news of it since the last tick, in any order. `true`: it is to be judged (again).
     pub fn progressed<'a>(&mut self, key: MessageKey, news: impl Iterator<Item = &'a Progress>) -> bool {
         let Some(arrival) = self.arrivals.get_mut(&key) else { return false };
-        let mut unread = false;
-        for news in news {
-            arrival.progress.add(news);
-            unread |= news.unread;
-        }
-        if unread && !arrival.progress.head {
+        news.for_each(|news| arrival.progress.add(news));
+        if arrival.progress.unread && !arrival.progress.head {
             self.arrivals.remove(&key);
             return false;
         }
@@ -298,15 +295,17 @@ impl State {
         self.connections.lost |= openings;
     }
 
-    /// All evidence of what happened before `at` is there. Appends the arrivals that are to be judged again.
-    pub fn tick(&mut self, at: BootNs, again: &mut Vec<MessageKey>) {
+    /// All evidence of what happened before `at` is there. Returns the arrivals that are to be judged again: a set, because
+    /// many departures of equal requests name the same ones.
+    pub fn tick(&mut self, at: BootNs) -> BTreeSet<MessageKey> {
         let New { narrowed, ended, settled, overdrawn, lost, disputed } = std::mem::take(&mut self.new);
         if lost {
             self.lossy = Some(self.tick);
         }
         self.tick += 1;
         self.connections.tick(at);
-        self.compare_ends(ended, again);
+        let mut again = BTreeSet::new();
+        self.compare_ends(ended, &mut again);
         for (key, link) in narrowed {
             let Some(departure) = self.departures.get_mut(&key) else { continue };
             if departure.status == Status::Pending && !link.counted {
@@ -349,6 +348,7 @@ impl State {
         for conn in disputed {
             self.connections.dispute(conn, Dispute::Messages);
         }
+        again
     }
 
     /// The verdict of `arrival` rests on these departures.

@@ -1,6 +1,8 @@
 //! Where a message with content ends, as the two ends of its connection saw it. With equal heads they can only differ where the
 //! head does not say how long the content is, and then someone put octets between the two.
 
+use std::collections::BTreeSet;
+
 use super::State;
 use crate::judge::connections::Dispute;
 use crate::model::{MessageKey, Side};
@@ -11,7 +13,7 @@ impl State {
     }
 
     /// What was seen of the end of messages, at both ends of their connection.
-    pub(super) fn compare_ends(&mut self, ended: Vec<(MessageKey, Side, u64)>, again: &mut Vec<MessageKey>) {
+    pub(super) fn compare_ends(&mut self, ended: Vec<(MessageKey, Side, u64)>, again: &mut BTreeSet<MessageKey>) {
         for (key, side, end) in ended {
             match side {
                 Side::Active => {
@@ -23,21 +25,27 @@ impl State {
                     if let Some(entry) = self.entries.get_mut(&key) {
                         entry.end = Some(end);
                     }
-                    if let Some(arrival) = self.arrivals.get_mut(&key) {
-                        arrival.end = Some(end);
-                    } else if let Some(settled) = self.settled.end(&key) {
-                        *settled = Some(end);
+                    if let Some(read) = self.read_end(&key) {
+                        *read = Some(end);
                     }
                 }
             }
-            let Some(departure) = self.departures.get(&key) else { continue };
+            let Some(written) = self.departures.get(&key).and_then(|departure| departure.end) else { continue };
             let entered = self.entries.get(&key).and_then(|entry| entry.end);
-            let arrived = self.arrivals.get(&key).and_then(|arrival| arrival.end);
-            let read = entered.or(arrived).or_else(|| *self.settled.end(&key)?);
-            if departure.end.zip(read).is_some_and(|(written, read)| written != read) {
+            let read = entered.or_else(|| *self.read_end(&key)?);
+            if read.is_some_and(|read| read != written) {
                 self.connections.dispute(key.conn, Dispute::Messages);
-                again.extend(departure.waiting.iter().copied());
+                let waiting = self.departures.get(&key).map(|departure| &departure.waiting);
+                again.extend(waiting.into_iter().flatten().copied());
             }
+        }
+    }
+
+    /// Where the content of an arrival ends, as its pod read it; also of one that is settled.
+    fn read_end(&mut self, key: &MessageKey) -> Option<&mut Option<u64>> {
+        match self.arrivals.get_mut(key) {
+            Some(arrival) => Some(&mut arrival.end),
+            None => self.settled.end(key),
         }
     }
 }
