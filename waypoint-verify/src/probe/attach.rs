@@ -17,11 +17,15 @@ use super::{
     error::Hook,
     preflight,
     ring::{Ring, page_size},
-    running::{Maps, bulk},
+    running::Maps,
     shares::Shares,
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("WAYPOINT_VERIFY_PROBE"));
+
+/// The reader does not pause after a drain that brought so many bytes, nor while so many wait: streams that are followed by
+/// copying would outrun it. Of a small ring it is an eighth; a power of 2, as the ring is.
+const BULK: u32 = 256 << 10;
 
 /// The names of the programs in the object.
 pub(super) const PROGRAMS: [(Hook, &str); 4] = [
@@ -98,7 +102,7 @@ impl Attached {
             unclassified_budget: config.unclassified_budget,
             calm_window: config.calm_window,
             calm: config.ring_bytes / 2,
-            bulk: bulk(config.ring_bytes).ilog2(),
+            bulk: BULK.min(config.ring_bytes / 8).ilog2(),
             ring: config.ring_bytes,
             share: u32::from(config.owner_share.min(100)) * 256 / 100,
         };

@@ -42,7 +42,7 @@ impl Ring {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.reached(self.end())
+        self.waiting() == 0
     }
 
     pub(super) const fn items(&mut self) -> &mut RingBuf<MapData> {

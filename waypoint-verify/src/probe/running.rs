@@ -75,19 +75,11 @@ impl ProgramTime {
     }
 }
 
-/// The reader does not pause after a drain that brought so many bytes, nor while so many wait: streams that are followed by
-/// copying would outrun it.
-const BULK: u32 = 256 << 10;
 /// A record can be reserved after the reader looked and before it sleeps, by a program that still saw the ring full:
 /// nobody wakes the reader then, and this bounds the wait.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// A record that is reserved is written within microseconds, unless its CPU was taken away.
 const PATIENCE: Duration = Duration::from_micros(200);
-
-/// [`BULK`], or an eighth of a ring that is small. A power of 2, as the ring is.
-pub(super) fn bulk(ring_bytes: u32) -> u32 {
-    BULK.min((ring_bytes / 8).max(1))
-}
 
 impl Probe {
     /// Loads, attaches and enables the programs.
@@ -264,8 +256,9 @@ impl Probe {
         Ok(())
     }
 
+    /// So many bytes end the pause.
     fn bulk(&self) -> u64 {
-        bulk(self.settings.ring).into()
+        1 << self.settings.bulk
     }
 
     /// What was counted since the start.

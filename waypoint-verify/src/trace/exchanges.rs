@@ -16,20 +16,18 @@ pub struct Exchanges {
     first: u64,
     /// HTTP/2: by stream. Made when there is one.
     streams: Option<Box<FxHashMap<u32, MessageKey>>>,
-    /// Whether it is asked when the response of an HTTP/2 stream ends.
-    ends_matter: bool,
 }
 
 impl Exchanges {
     pub fn new(server_isn: u32, settings: &Arc<Settings>) -> Self {
         let responses = ResponseStream::new(server_isn, settings);
-        Self { responses, nth: VecDeque::new(), first: 0, streams: None, ends_matter: true }
+        Self { responses, nth: VecDeque::new(), first: 0, streams: None }
     }
 
     /// At a socket behind which nothing departs: only a change of the protocol matters, so that nearly nothing of HTTP/2
     /// need be copied.
     pub fn without_ends(self) -> Self {
-        Self { responses: self.responses.without_ends(), ends_matter: false, ..self }
+        Self { responses: self.responses.without_ends(), ..self }
     }
 
     pub fn asked(&mut self, key: MessageKey, asked: Asked, out: &mut Vec<ResponseEvent>) {
@@ -76,10 +74,9 @@ impl Exchanges {
     }
 
     fn open(&mut self, stream: u32, key: MessageKey) {
-        if !self.ends_matter {
-            return;
+        if self.responses.tells_ends() {
+            self.streams.get_or_insert_default().insert(stream, key);
         }
-        self.streams.get_or_insert_default().insert(stream, key);
     }
 
     fn close(&mut self, stream: u32) -> Option<MessageKey> {
@@ -89,5 +86,21 @@ impl Exchanges {
     pub fn memory(&self) -> usize {
         let keys = self.nth.capacity() + self.streams.as_ref().map_or(0, |streams| streams.capacity());
         size_of::<Self>() + keys * size_of::<MessageKey>() + self.responses.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ConnKey;
+
+    #[test]
+    fn a_stream_is_remembered_only_where_its_end_is_told() {
+        let key = MessageKey { conn: ConnKey { client_isn: 1, server_isn: 2 }, offset: 3, stream: 5 };
+        let new = || Exchanges::new(2, &Arc::new(Settings::default()));
+        for (mut exchanges, remembered) in [(new(), Some(key)), (new().without_ends(), None)] {
+            exchanges.asked(key, Asked::Other, &mut Vec::new());
+            assert_eq!(exchanges.get(Which::Stream(5)), remembered);
+        }
     }
 }

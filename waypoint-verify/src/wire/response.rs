@@ -100,6 +100,11 @@ impl ResponseStream {
         Self { ends_matter: false, ..self }
     }
 
+    /// Whether the end of an HTTP/2 stream is told.
+    pub fn tells_ends(&self) -> bool {
+        self.ends_matter
+    }
+
     /// To be called for every request head of the connection, in order, before its response is shown. `stream`: as its
     /// event says; what an HTTP/2 stream asked need not be known.
     pub fn request(&mut self, asked: Asked, stream: u32, out: &mut Vec<ResponseEvent>) {

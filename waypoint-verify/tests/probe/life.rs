@@ -119,8 +119,8 @@ fn a_reader_that_pauses_is_woken_by_much_and_not_by_little() {
         let mut connection = Connection::open(&world.root, &listener);
         Seen::default().drain(&mut probe);
         connection.request(b"GET / HTTP/1.1\r\n\r\n");
-        let little =
-            runtime.block_on(async { tokio::time::timeout(Duration::from_millis(50), probe.readable(LONG)).await });
+        let mut wait = |within| runtime.block_on(async { tokio::time::timeout(within, probe.readable(LONG)).await });
+        let little = wait(Duration::from_millis(50));
         assert!(little.is_err(), "{little:?}");
         thread::scope(|scope| {
             // Most of it while the reader waits already; it must be woken wherever it is by then.
@@ -128,8 +128,7 @@ fn a_reader_that_pauses_is_woken_by_much_and_not_by_little() {
                 thread::sleep(Duration::from_millis(20));
                 connection.request(&pattern(1 << 20));
             });
-            let much =
-                runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), probe.readable(LONG)).await });
+            let much = wait(Duration::from_secs(60));
             assert!(matches!(much, Ok(Ok(()))), "{much:?}");
         });
     });
