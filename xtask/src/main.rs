@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{attack, bench, client, demo, fuzz, lab, lint, mutants, root, setup, test, tools};
+use xtask::{attack, bench, client, crd, demo, fuzz, lab, lint, mutants, root, setup, test, tools};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -33,6 +33,8 @@ enum Command {
     Mutants(mutants::Args),
     /// Set up what is missing and run all tests
     Test(test::Args),
+    /// The custom resource definition, from the program's own types into manifests/crd/
+    Crd,
     /// Formatting, clippy on the user and the kernel side, licences
     Lint,
     /// The lab's HTTP client: a script on standard input
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
+        Command::Crd => crd::main(),
         Command::Lint => lint::main(),
         Command::Client => client::main(),
         Command::Sink { socket } => client::sink::main(&socket),
