@@ -1,7 +1,11 @@
 //! `WaypointPolicy`: the custom resource, and the same YAML read from files.
 
+mod definition;
 mod duration;
+mod names;
+mod rules;
 mod schema;
+mod status;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -16,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::{self, Object, Problem};
 
+pub use definition::definition;
 pub use duration::{format_duration, parse_duration};
+pub use status::{Counts, LastBypass, WaypointPolicyStatus};
 
 pub const GROUP: &str = "waypoint-verify.dev";
 pub const KIND: &str = "WaypointPolicy";
@@ -25,26 +31,45 @@ pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// Requests to the targets have to come through the waypoint.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[kube(group = "waypoint-verify.dev", version = "v1alpha1", kind = "WaypointPolicy", namespaced)]
-#[kube(shortname = "wpp", category = "waypoint-verify", derive = "PartialEq")]
+#[kube(shortname = "wpp", category = "waypoint-verify", derive = "PartialEq", status = "WaypointPolicyStatus")]
+#[kube(doc = "Requests to the targets have to come through the waypoint; the status says whether they do.")]
+#[kube(
+    printcolumn = r#"{"name": "Target", "type": "string", "jsonPath": ".spec.targetRefs[0].name"}"#,
+    printcolumn = r#"{"name": "Accepted", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Accepted')].status"}"#,
+    printcolumn = r#"{"name": "Covered", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Covered')].status"}"#,
+    printcolumn = r#"{"name": "Verified", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Verified')].status"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Verified')].reason"}"#,
+    printcolumn = r#"{"name": "Requests", "type": "integer", "jsonPath": ".status.counts.requests"}"#,
+    printcolumn = r#"{"name": "Last-Bypass", "type": "date", "jsonPath": ".status.lastBypass.time", "priority": 1}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
+)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::spec()))]
 pub struct WaypointPolicySpec {
     /// The Services whose pods are protected: every pod behind them, every port, less what is exempt.
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = rules::services()))]
     pub target_refs: Vec<TargetRef>,
     pub waypoint: Waypoint,
     /// Gateways between waypoint and target, in order. None: the waypoint dials the target itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-validations" = rules::gateways()))]
     pub via: Vec<TargetRef>,
     /// Gateways where requests may enter. Left out: anywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = rules::gateways()))]
     pub entry: Option<Vec<TargetRef>>,
     /// Who may reach the targets past the waypoint. Shown and counted, never silent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
     pub exempt: Vec<Exempt>,
     /// Headers that a proxy really passes on unchanged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-validations" = rules::correlations()))]
     pub correlation: Vec<Correlation>,
     /// How long an observation counts (`10m`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 28), regex(pattern = duration::PATTERN))]
+    #[schemars(extend("x-kubernetes-validations" = rules::window()))]
     pub window: Option<String>,
 }
 
@@ -53,11 +78,15 @@ pub struct WaypointPolicySpec {
 #[serde(rename_all = "camelCase")]
 pub struct TargetRef {
     /// API group; empty for Services.
+    #[schemars(length(max = 253))]
     pub group: String,
+    #[schemars(length(min = 1, max = 63))]
     pub kind: String,
+    #[schemars(length(min = 1, max = 253), regex(pattern = names::OBJECT))]
     pub name: String,
     /// Left out: the policy's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = names::NAMESPACE))]
     pub namespace: Option<String>,
 }
 
@@ -66,9 +95,11 @@ pub struct TargetRef {
 pub struct Waypoint {
     /// The Service in front of the waypoint's pods.
     #[serde(rename = "ref")]
+    #[schemars(extend("x-kubernetes-validations" = rules::service()))]
     pub reference: TargetRef,
     /// What this waypoint never rewrites.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub preserves: Vec<Preserves>,
     /// What this waypoint does with `x-forwarded-for`.
     #[serde(default)]
@@ -98,22 +129,28 @@ pub struct Exempt {
     pub from: ExemptSource,
     /// Container ports of the target; left out: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<i32>", length(max = 16), inner(range(min = 0, max = 65535)))]
+    #[schemars(extend("x-kubernetes-validations" = rules::ports()))]
     pub ports: Vec<u16>,
     /// Why; shown wherever such requests are counted.
+    #[schemars(length(min = 1, max = 256), extend("x-kubernetes-validations" = rules::reason()))]
     pub reason: String,
 }
 
 /// Either `kubelet`, or pods by `podSelector` and `namespaceSelector` (as in a NetworkPolicy).
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema, Default)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::exempt_source()))]
 pub struct ExemptSource {
     /// The kubelet's own process on the target's node (probes).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubelet: Option<Kubelet>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "rules::selector")]
     pub pod_selector: Option<LabelSelector>,
     /// Left out: the policy's namespace only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "rules::selector")]
     pub namespace_selector: Option<LabelSelector>,
 }
 
@@ -122,8 +159,10 @@ pub struct Kubelet {}
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::correlation()))]
 pub struct Correlation {
     pub proxy: CorrelatedProxy,
+    #[schemars(length(min = 1, max = 256), regex(pattern = names::HEADER))]
     pub header: String,
 }
 

@@ -4,6 +4,8 @@ pub mod attack;
 pub mod bench;
 pub mod cargo;
 pub mod client;
+pub mod cluster;
+pub mod crd;
 pub mod demo;
 pub mod fuzz;
 pub mod gateway;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{attack, bench, client, demo, fuzz, image, kind, lab, lint, mutants, root, setup, test, tools};
+use xtask::{attack, bench, client, crd, demo, fuzz, image, kind, lab, lint, mutants, root, setup, test, tools};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -37,6 +37,8 @@ enum Command {
     Kind(kind::Args),
     /// The container image (Dockerfile)
     Image(image::Args),
+    /// The custom resource definition, from the program's own types into manifests/crd/
+    Crd,
     /// Formatting, clippy on the user and the kernel side, licences
     Lint,
     /// The lab's HTTP client: a script on standard input
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::main(&arguments),
         Command::Kind(arguments) => kind::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
+        Command::Crd => crd::main(),
         Command::Lint => lint::main(),
         Command::Client => client::main(),
         Command::Sink { socket } => client::sink::main(&socket),

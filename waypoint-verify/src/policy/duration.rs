@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// What `parse_duration` takes, for schemas.
+pub const PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+
 /// At most four pairs of a number (at most five digits) and a unit of `h`, `m`, `s`, `ms`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Holds a policy against the CRD's own schema: unknown fields, missing ones, wrong types, all at once.
+//! Holds a policy against the CRD's own schema: unknown fields, missing ones, wrong types, too many or too long ones, all at once.
 //!
 //! serde would stop at the first, and an API server would silently drop unknown fields.
 
@@ -75,6 +75,7 @@ impl Walk<'_> {
                 self.say(path, format!("{value} is out of range"), format!("use {range}"));
             }
         }
+        self.bounds(schema, value, path);
         match value {
             Value::Object(fields) => self.fields(schema, fields, path),
             Value::Array(items) => {
@@ -83,6 +84,19 @@ impl Walk<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Upper bounds only: what is too short or has the wrong form `validate` says better.
+    fn bounds(&mut self, schema: &Value, value: &Value, path: &str) {
+        let (bound, size, of) = match value {
+            Value::String(text) => ("maxLength", text.chars().count(), "characters"),
+            Value::Array(items) => ("maxItems", items.len(), "entries"),
+            Value::Object(fields) => ("maxProperties", fields.len(), "entries"),
+            _ => return,
+        };
+        if let Some(most) = schema[bound].as_u64().filter(|most| size as u64 > *most) {
+            self.say(path, format!("{size} {of} are too many"), format!("at most {most} are allowed"));
         }
     }
 

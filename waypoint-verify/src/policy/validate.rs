@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::{CorrelatedProxy, Exempt, GATEWAY_GROUP, Loaded, TargetRef, parse_duration};
+use super::{CorrelatedProxy, Exempt, GATEWAY_GROUP, Loaded, TargetRef, names, parse_duration};
 use crate::manifest::Problem;
 
 /// Hop by hop (RFC 9110 section 7.6.1), or rewritten by proxies as a matter of course.
-const NEVER_PASSED_ON: [&str; 17] = [
+pub(super) const NEVER_PASSED_ON: [&str; 17] = [
     "accept-encoding",
     "connection",
     "content-length",
@@ -118,13 +118,25 @@ fn reference(loaded: &Loaded, path: &str, reference: &TargetRef, group: &str, ki
     }
     if reference.name.is_empty() {
         problems.push(loaded.problem(&format!("{path}.name"), "empty", format!("name the {kind}")));
-    }
-    if reference.namespace.as_deref() == Some("") {
+    } else if !names::is_object(&reference.name) {
         problems.push(loaded.problem(
+            &format!("{path}.name"),
+            format!("{:?} cannot be the name of a {kind}", reference.name),
+            "use lower-case letters, digits, - and .",
+        ));
+    }
+    match reference.namespace.as_deref() {
+        Some("") => problems.push(loaded.problem(
             &format!("{path}.namespace"),
             "empty",
             "name it, or leave it out for the policy's own",
-        ));
+        )),
+        Some(namespace) if !names::is_namespace(namespace) => problems.push(loaded.problem(
+            &format!("{path}.namespace"),
+            format!("{namespace:?} cannot be the name of a namespace"),
+            "use lower-case letters, digits and -",
+        )),
+        _ => {}
     }
 }
 
@@ -173,8 +185,24 @@ fn exemption(loaded: &Loaded, path: &str, exempt: &Exempt, problems: &mut Vec<Pr
 }
 
 fn selector_is_sound(loaded: &Loaded, path: &str, selector: &LabelSelector, problems: &mut Vec<Problem>) {
+    let value_is_sound = |path: &str, value: &str, problems: &mut Vec<Problem>| {
+        if !names::is_label_value(value) {
+            let what = format!("{value:?} cannot be the value of a label");
+            problems.push(loaded.problem(path, what, "use letters, digits, -, _ and ."));
+        }
+    };
+    for (key, value) in selector.match_labels.iter().flatten() {
+        value_is_sound(&format!("{path}.matchLabels.{key}"), value, problems);
+    }
     for (at, expression) in selector.match_expressions.iter().flatten().enumerate() {
         let path = format!("{path}.matchExpressions[{at}]");
+        if !names::is_label_key(&expression.key) {
+            let what = format!("{:?} cannot be the key of a label", expression.key);
+            problems.push(loaded.problem(&format!("{path}.key"), what, "use a key such as app or example.com/app"));
+        }
+        for (at, value) in expression.values.iter().flatten().enumerate() {
+            value_is_sound(&format!("{path}.values[{at}]"), value, problems);
+        }
         let filled = expression.values.as_ref().is_some_and(|values| !values.is_empty());
         match (expression.operator.as_str(), filled) {
             ("In" | "NotIn", false) => {
@@ -204,8 +232,7 @@ fn correlation(loaded: &Loaded, problems: &mut Vec<Problem>) {
     for (at, correlation) in loaded.policy.spec.correlation.iter().enumerate() {
         let path = format!("spec.correlation[{at}].header");
         let header = correlation.header.to_ascii_lowercase();
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if header.is_empty() || !header.chars().all(token) {
+        if !names::is_header(&header) {
             problems.push(loaded.problem(
                 &path,
                 format!("{:?} is not a header name", correlation.header),

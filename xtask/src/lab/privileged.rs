@@ -19,7 +19,15 @@ fn lack() -> Option<String> {
 /// # Panics
 /// Where `CI=true`: a test that cannot run there proves nothing.
 pub fn available(test: &str) -> bool {
-    let Some(lack) = lack() else { return true };
+    unless(test, lack())
+}
+
+/// The same for a test that needs something else: what this machine lacks is the caller's to say.
+///
+/// # Panics
+/// As `available`.
+pub fn unless(test: &str, lack: Option<String>) -> bool {
+    let Some(lack) = lack else { return true };
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} cannot run: {lack}");
     // Not by a macro: the test harness would keep it to itself.
     let _ = writeln!(std::io::stderr(), "{test} skipped: {lack}");

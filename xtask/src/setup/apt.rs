@@ -9,13 +9,15 @@ use anyhow::{Context, Result};
 use super::run;
 
 /// Each with what it is for.
-const PACKAGES: [(&str, &str); 18] = [
+const PACKAGES: [(&str, &str); 20] = [
     ("bpftool", "what is attached where, in tests"),
     ("curl", "a client of the lab"),
     ("caddy", "waypoint and backend of the lab"),
+    ("etcd-server", "what the API server of the tests keeps its objects in"),
     ("gcc", "linker of everything that cargo builds"),
     ("iproute2", "network namespaces of the lab"),
     ("libc6-dev", "the same"),
+    ("nats-server", "the evidence bus, in tests"),
     ("nghttp2-client", "h2load, a client of the lab"),
     ("nftables", "Services of the lab"),
     ("procps", "processes, in tests"),
@@ -30,6 +32,9 @@ const PACKAGES: [(&str, &str); 18] = [
     ("llvm-22-dev", "what bpf-linker links"),
 ];
 
+/// Packages that come with a service, and its name.
+const SERVICES: [(&str, &str); 3] = [("caddy", "caddy"), ("etcd-server", "etcd"), ("nats-server", "nats-server")];
+
 pub(super) fn install() -> Result<bool> {
     let installed = installed()?;
     let missing: Vec<_> = PACKAGES.iter().filter(|(name, _)| !installed.contains(*name)).collect();
@@ -42,10 +47,12 @@ pub(super) fn install() -> Result<bool> {
     run(as_root("apt-get").args(["update", "-qq"]))?;
     let names = missing.iter().map(|(name, _)| name);
     run(as_root("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(names))?;
-    // Debian starts what it installs; nobody asked for a web server on port 80.
-    if Path::new("/run/systemd/system").exists() && missing.iter().any(|(name, _)| *name == "caddy") {
-        println!("setup: stopping the caddy service that came with the package");
-        run(as_root("systemctl").args(["disable", "--now", "caddy.service"]))?;
+    // Debian starts what it installs; nobody asked for a web server on port 80, or for a store on the ports of another one.
+    for (package, service) in SERVICES {
+        if Path::new("/run/systemd/system").exists() && missing.iter().any(|(name, _)| *name == package) {
+            println!("setup: stopping the {service} service that came with the package");
+            run(as_root("systemctl").args(["disable", "--now", &format!("{service}.service")]))?;
+        }
     }
     Ok(true)
 }

@@ -1,7 +1,7 @@
 //! The lab's client in Go. Any Go will do: it uses nothing but the standard library. Debian's is installed where there is none.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -33,15 +33,17 @@ pub(super) fn install() -> Result<bool> {
 }
 
 /// In PATH, or where its own installer puts it.
-fn go() -> Option<PathBuf> {
+pub(super) const FOUND: [&str; 2] = ["go", "/usr/local/go/bin/go"];
+
+pub(super) fn go() -> Option<PathBuf> {
     let works = |go: &PathBuf| {
         Command::new(go).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
     };
-    [PathBuf::from("go"), Path::new("/usr/local/go/bin/go").to_owned()].into_iter().find(works)
+    FOUND.map(PathBuf::from).into_iter().find(works)
 }
 
-fn install_go() -> Result<PathBuf> {
-    println!("setup: installing Debian package golang-go (a client of the lab)");
+pub(super) fn install_go() -> Result<PathBuf> {
+    println!("setup: installing Debian package golang-go (a client of the lab, and what fetches a newer Go)");
     run(apt::as_root("apt-get").args(["install", "-y", "-qq", "--no-install-recommends", "golang-go"]))?;
     Ok(PathBuf::from("go"))
 }

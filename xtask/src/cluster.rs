@@ -1,0 +1,26 @@
+//! A real API server for tests: kube-apiserver and etcd on loopback, and by hand what else a cluster's control plane would do.
+//!
+//! There is no controller-manager, no scheduler and no kubelet. What they would write, `controllers` writes when it is asked to.
+
+mod access;
+mod certificates;
+pub mod client;
+pub mod controllers;
+mod definitions;
+mod keeper;
+mod kubeconfig;
+mod server;
+
+pub use access::Bound;
+pub use client::Client;
+pub use server::ApiServer;
+
+use crate::{lab::privileged, setup};
+
+/// Whether a test that needs the API server can run; prints why not.
+///
+/// # Panics
+/// Where `CI=true`: a test that cannot run there proves nothing.
+pub fn available(test: &str) -> bool {
+    privileged::unless(test, setup::kube_apiserver().and(setup::etcd()).err().map(|error| format!("{error:#}")))
+}
