@@ -28,7 +28,7 @@ fn judged(lab: &Lab, inventory: &Path) -> (u64, u64) {
 #[test]
 fn the_api_server_s_view_of_the_lab_verifies_and_finds_a_bypass() {
     let test = "the_api_server_s_view_of_the_lab_verifies_and_finds_a_bypass";
-    if !privileged::available(test) || !cluster::available(test) {
+    if !privileged::available(test) || !Controller::available(test) {
         return;
     }
     demo::build().unwrap();

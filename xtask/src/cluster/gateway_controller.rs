@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::{ApiServer, keeper};
+use crate::lab::privileged;
 use crate::lab::process::Process;
 use crate::setup;
 
@@ -37,15 +38,26 @@ impl Controller {
         let outcome = process.ready("readiness", || {
             let text = fs::read_to_string(&log)?;
             let text = text.get(begin..).unwrap_or_default();
-            if text.contains(INCOMPLETE) {
-                return Ok(Some(false));
+            if let Some(line) = text.lines().find(|line| line.contains(INCOMPLETE)) {
+                return Ok(Some(Err(missing(line))));
             }
-            Ok(works_on_gateways(text).then_some(true))
+            Ok(works_on_gateways(text).then_some(Ok(())))
         })?;
-        if !outcome {
-            bail!("Cilium's Gateway controller misses definitions of Gateway API: see {}", log.display());
+        if let Err(missing) = outcome {
+            bail!(
+                "Cilium's Gateway controller does nothing without {missing}: define them first (`ApiServer::define`)"
+            );
         }
         Ok(Self { process, log })
+    }
+
+    /// Whether a test that needs it can run; prints why not.
+    ///
+    /// # Panics
+    /// As `cluster::available`.
+    pub fn available(test: &str) -> bool {
+        super::available(test)
+            && privileged::unless(test, setup::gateway_controller().err().map(|error| format!("{error:#}")))
     }
 
     pub fn pid(&self) -> u32 {
@@ -58,7 +70,25 @@ impl Controller {
     }
 }
 
+/// The definitions that it has not found.
+fn missing(line: &str) -> String {
+    // Names stand in quotes, within the quotes of the log's own field.
+    let names = line.split("\\\"").skip(1).step_by(2);
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// controller-runtime says so of each kind, once its caches are filled.
 fn works_on_gateways(log: &str) -> bool {
     log.lines().any(|line| line.contains("Starting workers") && line.contains("controllerKind=Gateway "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_has_not_found_is_named() {
+        let line = r#"level=ERROR msg="Required GatewayAPI resources are not found, please refer to docs" error="crds \"a.x\" not found\ncrds \"b.x\" not found""#;
+        assert_eq!(missing(line), "a.x, b.x");
+    }
 }

@@ -13,7 +13,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use anyhow::Result;
 use serde_json::Value;
 
-use xtask::cluster::{self, ApiServer, Controller, experiment, populate};
+use xtask::cluster::{ApiServer, Controller, experiment, populate};
 use xtask::lab::{Plan, Topology, patience};
 use xtask::setup::{CILIUM, GATEWAY_API};
 
@@ -32,7 +32,7 @@ fn cluster(test: &str) -> Option<MutexGuard<'static, Cluster>> {
         Ok(cluster) => cluster.lock().unwrap_or_else(PoisonError::into_inner),
         Err(error) => panic!("{error:#}"),
     };
-    cluster::available(test).then(cluster)
+    Controller::available(test).then(cluster)
 }
 
 /// As the end-to-end lab does it: the experiment first, then the lab's plan, and the plan takes over the identities.
