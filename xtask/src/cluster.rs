@@ -7,12 +7,19 @@ mod certificates;
 pub mod client;
 pub mod controllers;
 mod definitions;
+pub mod experiment;
+mod gateway_controller;
 mod keeper;
 mod kubeconfig;
+mod listing;
+pub mod populate;
 mod server;
 
 pub use access::Bound;
 pub use client::Client;
+pub use gateway_controller::Controller;
+pub use listing::everything;
+pub use populate::populate;
 pub use server::ApiServer;
 
 use crate::{lab::privileged, setup};

@@ -7,7 +7,7 @@ pub mod address;
 pub mod caddy;
 pub mod cgroup;
 pub mod cli;
-mod dump;
+pub(crate) mod dump;
 pub mod envoy;
 mod firewall;
 mod netns;
@@ -25,6 +25,7 @@ pub mod topology;
 pub mod watchdog;
 
 pub use caddy::Variant;
+pub use dump::described;
 pub use place::Place;
 pub use plan::Plan;
 pub use running::Lab;

@@ -9,6 +9,8 @@ pub mod crd;
 pub mod demo;
 pub mod fuzz;
 pub mod gateway;
+pub mod image;
+pub mod kind;
 pub mod lab;
 pub mod lint;
 pub mod mutants;

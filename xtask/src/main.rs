@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use xtask::lab::{supervisor, watchdog};
-use xtask::{attack, bench, client, crd, demo, fuzz, lab, lint, mutants, root, setup, test, tools};
+use xtask::{attack, bench, client, crd, demo, fuzz, image, kind, lab, lint, mutants, root, setup, test, tools};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -33,6 +33,10 @@ enum Command {
     Mutants(mutants::Args),
     /// Set up what is missing and run all tests
     Test(test::Args),
+    /// A real cluster on this machine, by docker, kind, helm and kubectl (kind/README.md)
+    Kind(kind::Args),
+    /// The container image (Dockerfile)
+    Image(image::Args),
     /// The custom resource definition, from the program's own types into manifests/crd/
     Crd,
     /// Formatting, clippy on the user and the kernel side, licences
@@ -64,6 +68,8 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::main(&arguments),
         Command::Mutants(arguments) => mutants::main(&arguments),
         Command::Test(arguments) => test::main(&arguments),
+        Command::Kind(arguments) => kind::main(&arguments),
+        Command::Image(arguments) => image::main(&arguments),
         Command::Crd => crd::main(),
         Command::Lint => lint::main(),
         Command::Client => client::main(),

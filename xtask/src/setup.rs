@@ -1,6 +1,7 @@
 //! `xtask setup`: what a fresh Debian 12 lacks to build, run and demonstrate this program.
 
 mod apt;
+mod gateway_controller;
 mod go;
 mod kubernetes;
 mod linker;
@@ -16,8 +17,15 @@ pub use modules::{CILIUM, Definitions, GATEWAY_API};
 
 /// Installs what is missing, and says so; silent about the rest, and quick when nothing is.
 pub fn main() -> Result<()> {
-    let steps: [fn() -> Result<bool>; 6] =
-        [apt::install, linker::install, wheel::install, go::install, modules::install, kubernetes::install];
+    let steps: [fn() -> Result<bool>; 7] = [
+        apt::install,
+        linker::install,
+        wheel::install,
+        go::install,
+        modules::install,
+        kubernetes::install,
+        gateway_controller::install,
+    ];
     let mut changed = false;
     for step in steps {
         changed |= step()?;
@@ -48,6 +56,11 @@ pub fn etcd() -> Result<PathBuf> {
 
 pub fn kubectl() -> Result<PathBuf> {
     there(kubernetes::kubectl()?)
+}
+
+/// Cilium's Gateway API controller, which `setup` built.
+pub fn gateway_controller() -> Result<PathBuf> {
+    there(gateway_controller::binary())
 }
 
 fn there(path: PathBuf) -> Result<PathBuf> {

@@ -114,7 +114,8 @@ impl ApiServer {
             // A cluster's server would tell its address to pods; nobody here reads it.
             "--advertise-address=127.0.0.1".into(),
             "--endpoint-reconciler-type=none".into(),
-            "--service-cluster-ip-range=10.96.0.0/16".into(),
+            // Of both families, as the lab has them.
+            "--service-cluster-ip-range=10.96.0.0/16,fd00:10:96::/108".into(),
             "--allow-privileged=true".into(),
             "--authorization-mode=RBAC".into(),
             "--service-account-issuer=https://kubernetes.default.svc".into(),

@@ -4,16 +4,7 @@
 pub const GENUINE: &str = "10.244.1.2,10.244.1.10";
 
 /// A Gateway of another namespace reaches the backend.
-pub const OTHER_GATEWAY: &str = "
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: other, namespace: other}
-spec:
-  parentRefs: [{name: other-gateway}]
-  rules:
-    - matches: [{path: {type: PathPrefix, value: /}}]
-      backendRefs: [{name: hello-backend, namespace: hello, port: 8083}]
-";
+pub const OTHER_GATEWAY: &str = include_str!("../../../manifests/experiment/bypass-gateway/route.yaml");
 
 /// A route of hello-gateway, straight to the backend, makes its requests look like genuine ones with this `traceparent` and path.
 pub fn forging(trace: &str, path: &str) -> String {

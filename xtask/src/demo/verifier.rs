@@ -60,6 +60,13 @@ impl Verifier {
         Self::start(command, root, lab, more)
     }
 
+    /// The same, by another inventory than the lab's own description of itself.
+    pub fn gate_by(inventory: &Path, lab: &Lab, more: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binary());
+        command.args(["gate", "--keep-going", "--output", "json", "--timeout", "120"]);
+        Self::start_by(command, &lab.nodes_cgroup(), inventory, lab, more)
+    }
+
     /// `run`: until it is ended.
     pub fn run(lab: &Lab, more: &[&str]) -> Result<Self> {
         let mut command = Command::new(binary());
@@ -67,8 +74,12 @@ impl Verifier {
         Self::start(command, &lab.nodes_cgroup(), lab, more)
     }
 
-    fn start(mut command: Command, root: &Path, lab: &Lab, more: &[&str]) -> Result<Self> {
-        command.arg("--policy").arg(lab.policy_yaml()).arg("--inventory").arg(lab.cluster_yaml());
+    fn start(command: Command, root: &Path, lab: &Lab, more: &[&str]) -> Result<Self> {
+        Self::start_by(command, root, &lab.cluster_yaml(), lab, more)
+    }
+
+    fn start_by(mut command: Command, root: &Path, inventory: &Path, lab: &Lab, more: &[&str]) -> Result<Self> {
+        command.arg("--policy").arg(lab.policy_yaml()).arg("--inventory").arg(inventory);
         command.arg("--cgroup-root").arg(root).args(more);
         // Ctrl-C is for the demo; the rest follows from its end.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);

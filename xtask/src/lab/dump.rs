@@ -5,11 +5,12 @@ mod nodes;
 mod services;
 mod workloads;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::objects::Objects;
 use super::plan::Plan;
-use crate::gateway::Translated;
+use crate::gateway::{self, Translated};
 
 /// Nothing in the lab depends on when it was made, and so the same lab is described by the same text.
 const CREATED: &str = "2026-01-01T00:00:00Z";
@@ -21,6 +22,23 @@ pub fn cluster(plan: &Plan, objects: &Objects, translated: &[Translated]) -> Val
     items.extend(services::of(plan));
     items.extend(gateways::of(plan, objects, translated));
     json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": items})
+}
+
+/// The lab as it starts.
+pub fn described(plan: &Plan) -> Result<Value> {
+    let objects = Objects::new(plan)?;
+    let translated = gateway::translate(&objects.input(plan));
+    Ok(cluster(plan, &objects, &translated))
+}
+
+/// Namespaces, Nodes and CiliumNodes.
+pub(crate) fn nodes(plan: &Plan) -> Vec<Value> {
+    nodes::of(plan)
+}
+
+/// Pods, and what owns them.
+pub(crate) fn workloads(plan: &Plan) -> Vec<Value> {
+    workloads::of(plan)
 }
 
 /// An object with the metadata that an API server adds.

@@ -187,6 +187,16 @@ impl Plan {
         format!("{}outside", netns_prefix(&self.id))
     }
 
+    /// Takes over the UID that an API server gave to a pod: its cgroups and container ids follow from it.
+    pub fn adopt(&mut self, pod: &str, uid: &str) -> Result<()> {
+        let node = self.node(&self.pod(pod)?.node)?.clone();
+        let pod = self.pods.iter_mut().find(|p| p.name == pod).expect("looked up above");
+        uid.clone_into(&mut pod.uid);
+        let like = pod.clone();
+        pod.containers.iter_mut().for_each(|container| container.identify(&node, &like));
+        Ok(())
+    }
+
     /// The same container as a kubelet starts it again: new id, new cgroup.
     pub fn restart(&mut self, pod: &str, container: &str) -> Result<()> {
         let node = self.node(&self.pod(pod)?.node)?.clone();

@@ -46,6 +46,13 @@ impl Lab {
 
     /// Builds a lab with this id, of which there can be one at a time.
     pub fn up_as(id: &str, topology: &Topology) -> Result<Self> {
+        Self::up_planned(Plan::new(id, topology)?)
+    }
+
+    /// Builds what was planned: whoever has the plan may have changed identities in it (`Plan::adopt`).
+    pub fn up_planned(plan: Plan) -> Result<Self> {
+        let id = plan.id.clone();
+        let id = id.as_str();
         ensure!(nix::unistd::geteuid().is_root(), "the lab needs root: it makes network namespaces and cgroups");
         ensure!(
             id.chars().all(|c| c.is_ascii_alphanumeric()) && (1..=20).contains(&id.len()),
@@ -53,7 +60,6 @@ impl Lab {
         );
         let binary = setup::envoy_binary()?;
         let xtask = xtask_binary()?;
-        let plan = Plan::new(id, topology)?;
         let objects = Objects::new(&plan)?;
         let watchdog = Watchdog::start(id, &xtask)?;
         let mut lab = Self {

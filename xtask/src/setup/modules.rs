@@ -30,9 +30,25 @@ pub const CILIUM: Definitions = Definitions {
 };
 
 impl Definitions {
+    /// The Go module that they are of.
+    pub fn module(&self) -> &'static str {
+        self.module
+    }
+
+    /// Of that module.
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+
     /// A link into Go's cache; when that was cleaned, the link leads nowhere and is made anew.
     fn link(&self) -> PathBuf {
         tools().join(format!("{}-{}", self.name, self.version))
+    }
+
+    /// The module as a whole, in Go's cache.
+    pub fn folder(&self) -> Result<PathBuf> {
+        anyhow::ensure!(self.is_there(), "{} is missing: run `cargo xtask setup`", self.link().display());
+        Ok(self.link())
     }
 
     fn is_there(&self) -> bool {

@@ -12,16 +12,7 @@ use crate::demo::scenario::Stage;
 use crate::demo::scenarios::compliant::all_answered;
 
 /// Every request whose parent id ends in 0 goes straight to the backend: same path, same headers, same time.
-const SAMPLED: &str = r#"
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: sampled, namespace: hello}
-spec:
-  parentRefs: [{name: hello-gateway}]
-  rules:
-    - matches: [{path: {type: PathPrefix, value: /}, headers: [{type: RegularExpression, name: traceparent, value: ".*0-01"}]}]
-      backendRefs: [{name: hello-backend, port: 8083}]
-"#;
+const SAMPLED: &str = include_str!("../../../../manifests/experiment/bypass-route/route.yaml");
 
 pub fn bypass(stage: &mut Stage) -> Play {
     const CLIENTS: u64 = 4;

@@ -1,12 +1,9 @@
 use super::*;
-use crate::gateway;
 use crate::lab::topology::Topology;
 
 fn items() -> Vec<Value> {
     let plan = Plan::new("t", &Topology::standard()).unwrap();
-    let objects = Objects::new(&plan).unwrap();
-    let translated = gateway::translate(&objects.input(&plan));
-    cluster(&plan, &objects, &translated)["items"].as_array().unwrap().clone()
+    described(&plan).unwrap()["items"].as_array().unwrap().clone()
 }
 
 fn find<'a>(items: &'a [Value], kind: &str, name: &str) -> &'a Value {

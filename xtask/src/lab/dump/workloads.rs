@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{CREATED, object, owner};
 use crate::lab::plan::{Container, Plan, Pod};
-use crate::lab::topology::{Workload, WorkloadKind};
+use crate::lab::topology::{Qos, Workload, WorkloadKind};
 
 pub(super) fn of(plan: &Plan) -> Vec<Value> {
     let owners = plan.topology.workloads.iter().map(|workload| controller(plan, workload));
@@ -27,13 +27,27 @@ fn controller(plan: &Plan, workload: &Workload) -> Value {
     if kind == "ReplicaSet" {
         out["metadata"]["ownerReferences"] = owner(plan, "apps/v1", "Deployment", &workload.namespace, &workload.name);
     }
-    let containers: Vec<_> = workload.containers.iter().map(|c| json!({"name": c.name, "image": c.image})).collect();
+    let containers: Vec<_> = workload
+        .containers
+        .iter()
+        .map(|c| json!({"name": c.name, "image": c.image, "resources": resources(workload.qos)}))
+        .collect();
     let template = json!({"metadata": {"labels": workload.labels}, "spec": {"hostNetwork": workload.host_network, "containers": containers}});
     out["spec"] = json!({"selector": {"matchLabels": workload.labels}, "template": template});
     if kind != "DaemonSet" {
         out["spec"]["replicas"] = json!(workload.replicas);
     }
     out
+}
+
+/// What makes a container's pod one of this class.
+fn resources(qos: Qos) -> Value {
+    let some = json!({"cpu": "100m", "memory": "64Mi"});
+    match qos {
+        Qos::Guaranteed => json!({"requests": some, "limits": some}),
+        Qos::Burstable => json!({"requests": some}),
+        Qos::BestEffort => json!({}),
+    }
 }
 
 fn pod(plan: &Plan, pod: &Pod) -> Value {
@@ -47,7 +61,7 @@ fn pod(plan: &Plan, pod: &Pod) -> Value {
     let container = |c: &Container| {
         let ports: Vec<_> =
             c.ports.iter().map(|p| json!({"name": p.name, "containerPort": p.port, "protocol": "TCP"})).collect();
-        let mut out = json!({"name": c.name, "image": c.image});
+        let mut out = json!({"name": c.name, "image": c.image, "resources": resources(pod.qos)});
         if !ports.is_empty() {
             out["ports"] = ports.into();
         }

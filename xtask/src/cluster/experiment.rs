@@ -1,0 +1,156 @@
+//! manifests/experiment in the API server, at the addresses that the lab's plan has for it.
+//!
+//! In a cluster an address is whatever was free. The lab's network is built from its plan, before anybody asks the API server: so what
+//! the plan has an address for gets that one.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{DeleteParams, DynamicObject};
+use serde_json::{Value, json};
+
+use super::client::{documents, shown};
+use super::{ApiServer, Client};
+use crate::gateway::generated_name;
+use crate::lab::address::Address;
+use crate::lab::plan::Plan;
+use crate::lab::topology::GatewaySpec;
+
+/// The whole experiment.
+pub fn base() -> PathBuf {
+    crate::workspace().join("manifests/experiment")
+}
+
+/// One way past its waypoint, by the name of its folder (`bypass-route`).
+pub fn bypass(name: &str) -> PathBuf {
+    base().join(name)
+}
+
+/// A folder's objects, as `kubectl apply -k` would send them.
+pub fn render(server: &ApiServer, folder: &Path) -> Result<Vec<DynamicObject>> {
+    let output = server.kubectl()?.arg("kustomize").arg(folder).output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "kubectl kustomize {}: {}", folder.display(), told.trim());
+    documents(&String::from_utf8(output.stdout)?).with_context(|| folder.display().to_string())
+}
+
+/// Applies a folder, strictly: a field that the server does not know is an error.
+pub fn apply(server: &ApiServer, plan: &Plan, folder: &Path) -> Result<Vec<DynamicObject>> {
+    let client = server.client();
+    let mut applied = Vec::new();
+    for mut object in render(server, folder)? {
+        match kind(&object) {
+            "Service" => place(plan, &mut object),
+            "Gateway" => {
+                if let Some(gateway) = planned(plan, &object) {
+                    reserve(client, gateway)?;
+                }
+            }
+            _ => {}
+        }
+        let is_namespace = kind(&object) == "Namespace";
+        let object = client.apply_one(object)?;
+        if is_namespace {
+            client.service_accounts()?;
+        }
+        applied.push(object);
+    }
+    Ok(applied)
+}
+
+/// Takes a folder's objects back. What the server's garbage collector would remove after them, because they own it, goes with them.
+pub fn delete(server: &ApiServer, folder: &Path) -> Result<()> {
+    let client = server.client();
+    for object in render(server, folder)?.iter().rev() {
+        client.delete(object)?;
+        if kind(object) == "Gateway" {
+            remove_generated(client, object)?;
+        }
+    }
+    Ok(())
+}
+
+fn kind(object: &DynamicObject) -> &str {
+    object.types.as_ref().map_or("", |types| types.kind.as_str())
+}
+
+fn planned<'a>(plan: &'a Plan, object: &DynamicObject) -> Option<&'a GatewaySpec> {
+    let is_it = |gateway: &&GatewaySpec| {
+        Some(&gateway.name) == object.metadata.name.as_ref()
+            && Some(&gateway.namespace) == object.metadata.namespace.as_ref()
+    };
+    plan.topology.gateways.iter().find(is_it)
+}
+
+/// Gives a Service the address of the plan's Service of that name. One without an address (`clusterIP: None`) is left alone.
+fn place(plan: &Plan, object: &mut DynamicObject) {
+    let found = plan.topology.services.iter().find(|service| {
+        Some(&service.name) == object.metadata.name.as_ref()
+            && Some(&service.namespace) == object.metadata.namespace.as_ref()
+    });
+    if let Some(service) = found {
+        for (field, value) in address_fields(service.cluster_ip) {
+            object.data["spec"][field] = value;
+        }
+    }
+}
+
+fn address_fields(address: Address) -> [(&'static str, Value); 4] {
+    let all: Vec<_> = address.iter().collect();
+    let families: Vec<_> = all.iter().map(|ip| if ip.is_ipv4() { "IPv4" } else { "IPv6" }).collect();
+    let policy = if all.len() > 1 { "RequireDualStack" } else { "SingleStack" };
+    [
+        ("clusterIP", json!(all.first())),
+        ("clusterIPs", json!(all)),
+        ("ipFamilies", json!(families)),
+        ("ipFamilyPolicy", json!(policy)),
+    ]
+}
+
+/// Makes a Gateway's Service before Cilium's controller does: it takes over what is there, and the server keeps the address.
+fn reserve(client: &Client, gateway: &GatewaySpec) -> Result<()> {
+    let ports: Vec<_> = gateway
+        .listeners
+        .iter()
+        .map(|l| json!({"name": format!("port-{}", l.port), "port": l.port, "protocol": "TCP"}))
+        .collect();
+    let mut service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": generated_name(&gateway.name), "namespace": gateway.namespace},
+        // A port of the nodes would stay, even where the Gateway's class wants none.
+        "spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "ports": ports},
+    });
+    for (field, value) in address_fields(gateway.cluster_ip) {
+        service["spec"][field] = value;
+    }
+    // Asked first: an address that is taken is refused before a name that is.
+    let name = generated_name(&gateway.name);
+    if client.run(client.api::<Service>(&gateway.namespace).get_opt(&name))?.is_none() {
+        client.create(&service)?;
+    }
+    Ok(())
+}
+
+fn not_found(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<kube::Error>(), Some(kube::Error::Api(status)) if status.is_not_found())
+}
+
+/// There is no garbage collector beside this API server.
+fn remove_generated(client: &Client, gateway: &DynamicObject) -> Result<()> {
+    let name = generated_name(gateway.metadata.name.as_deref().unwrap_or_default());
+    for (version, kind) in
+        [("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"), ("cilium.io/v2", "CiliumEnvoyConfig")]
+    {
+        let object: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": version, "kind": kind,
+            "metadata": {"name": name, "namespace": gateway.metadata.namespace},
+        }))?;
+        let api = client.api_of(&object)?;
+        match client.run(api.delete(&name, &DeleteParams::default())).map_err(anyhow::Error::from) {
+            Err(error) if not_found(&error) => {}
+            other => other.map(drop).with_context(|| shown(&object))?,
+        }
+    }
+    Ok(())
+}
