@@ -9,16 +9,20 @@ pub mod controllers;
 mod definitions;
 pub mod experiment;
 mod gateway_controller;
+pub mod installation;
 mod keeper;
 mod kubeconfig;
 mod listing;
+mod nats;
 pub mod populate;
 mod server;
 
 pub use access::Bound;
 pub use client::Client;
 pub use gateway_controller::Controller;
+pub use installation::Installation;
 pub use listing::everything;
+pub use nats::Nats;
 pub use populate::populate;
 pub use server::ApiServer;
 

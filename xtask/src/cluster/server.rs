@@ -147,7 +147,7 @@ fn url(port: u16) -> String {
 }
 
 /// Ports that nobody has now. All are held until all are known.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let held: Vec<TcpListener> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
     let ports: Vec<u16> =
         held.iter().map(|l| l.local_addr().map(|address| address.port())).collect::<Result<_, _>>()?;
