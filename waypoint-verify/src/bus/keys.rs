@@ -51,10 +51,23 @@ impl Installation {
     }
 
     /// The part of a server's configuration that says whom it trusts.
-    pub fn server_configuration(&self) -> String {
+    pub fn trust(&self) -> String {
         format!(
             "operator: {}\nresolver: MEMORY\nresolver_preload: {{\n  {}: {}\n}}\n",
             self.operator_jwt, self.account, self.account_jwt
+        )
+    }
+
+    /// The whole configuration of a server where manifests/install runs it.
+    pub fn server_configuration(&self) -> String {
+        format!(
+            "# Made by `waypoint-verify bus init`.\n\
+             port: 4222\njetstream {{\n  store_dir: \"/data\"\n}}\n\
+             tls {{\n  cert_file: \"/etc/nats/tls/tls.crt\"\n  key_file: \"/etc/nats/tls/tls.key\"\n}}\n\
+             # Used where there are several (manifests/overlays/nats-3).\n\
+             cluster {{\n  tls {{\n    cert_file: \"/etc/nats/tls/tls.crt\"\n    key_file: \"/etc/nats/tls/tls.key\"\n    \
+             ca_file: \"/etc/nats/ca/ca.crt\"\n    verify: true\n  }}\n}}\n{}",
+            self.trust()
         )
     }
 }

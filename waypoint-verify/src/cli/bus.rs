@@ -21,7 +21,7 @@ pub struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Make the account that signs agents, and the part of NATS' configuration that trusts it.
+    /// Make the account that signs agents, and a configuration of NATS that trusts it.
     Init {
         /// Directory to write to; nothing in it is replaced.
         #[arg(long, value_name = "DIR")]
@@ -32,11 +32,15 @@ enum Command {
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     let Command::Init { out } = &args.command;
     let installation = Installation::new("waypoint-verify", SystemTime::now())?;
-    fs::create_dir_all(out).with_context(|| out.display().to_string())?;
-    write(out, "account.seed", installation.account_seed.as_bytes())?;
-    write(out, "digest.key", &random_key::<16>()?)?;
-    write(out, "auth.conf", installation.server_configuration().as_bytes())?;
-    println!("{}: account.seed and digest.key are for the verifier, auth.conf is for NATS", out.display());
+    let keys = out.join("keys");
+    fs::create_dir_all(&keys).with_context(|| keys.display().to_string())?;
+    write(&keys, "account.seed", installation.account_seed.as_bytes())?;
+    write(&keys, "digest.key", &random_key::<16>()?)?;
+    write(out, "nats.conf", installation.server_configuration().as_bytes())?;
+    write(out, "trust.conf", installation.trust().as_bytes())?;
+    println!("{}: for the verifiers", keys.display());
+    println!("{}: for NATS as manifests/install runs it", out.join("nats.conf").display());
+    println!("{}: for a NATS of your own, to include in its configuration", out.join("trust.conf").display());
     Ok(exit::VERIFIED)
 }
 

@@ -32,7 +32,7 @@ const fn optional(group: &'static str, version: &'static str, kind: &'static str
     Kind { group, version, kind, plural, optional: true }
 }
 
-pub const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 17] = [
     kind("waypoint-verify.dev", "v1alpha1", "WaypointPolicy", "waypointpolicies"),
     kind("", "v1", "Node", "nodes"),
     kind("", "v1", "Namespace", "namespaces"),
@@ -45,6 +45,9 @@ pub const KINDS: [Kind; 14] = [
     optional("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
     optional("gateway.networking.k8s.io", "v1beta1", "ReferenceGrant", "referencegrants"),
     optional("cilium.io", "v2", "CiliumNode", "ciliumnodes"),
+    kind("apps", "v1", "DaemonSet", "daemonsets"),
+    optional("cilium.io", "v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies"),
+    optional("cilium.io", "v2", "CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies"),
     optional("cilium.io", "v2", "CiliumEnvoyConfig", "ciliumenvoyconfigs"),
     optional("cilium.io", "v2", "CiliumClusterwideEnvoyConfig", "ciliumclusterwideenvoyconfigs"),
 ];

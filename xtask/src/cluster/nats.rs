@@ -23,14 +23,14 @@ impl Nats {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let dir = dir.canonicalize()?;
         certificates::write(&dir)?;
-        let output = Command::new(demo::binary()).args(["bus", "init", "--out"]).arg(dir.join("keys")).output()?;
+        let output = Command::new(demo::binary()).args(["bus", "init", "--out"]).arg(dir.join("bus")).output()?;
         let told = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "waypoint-verify bus init: {}", told.trim());
         let [port] = free_ports()?;
         let at = |name: &str| dir.join(name).display().to_string();
         let configuration = format!(
             "listen: 127.0.0.1:{port}\nserver_name: lab\njetstream {{ store_dir: \"{}\" }}\n\
-             tls {{ cert_file: \"{}\", key_file: \"{}\" }}\ninclude keys/auth.conf\n",
+             tls {{ cert_file: \"{}\", key_file: \"{}\" }}\ninclude bus/trust.conf\n",
             at("jetstream"),
             at("tls.crt"),
             at("tls.key"),
@@ -51,7 +51,7 @@ impl Nats {
 
     /// What `bus init` made.
     pub fn keys(&self) -> PathBuf {
-        self.dir.join("keys")
+        self.dir.join("bus/keys")
     }
 
     /// Certificate and key of the server; good for whatever is on loopback.
