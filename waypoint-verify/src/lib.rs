@@ -17,4 +17,5 @@ pub mod probe;
 pub mod report;
 pub mod trace;
 pub mod verifier;
+mod web;
 pub mod wire;

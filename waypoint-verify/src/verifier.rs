@@ -3,6 +3,7 @@
 //! - [`objects`] is what the API server tells; [`picture`] what it comes to (pure).
 //! - [`readers`] brings the streams of the nodes; `lockstep` makes one of them (pure).
 //! - [`judges`] gives verdicts and counts them within each policy's [`window`] (pure).
+//! - [`lease`] says which of several verifiers does so.
 //! - [`status`] says it in conditions (pure), [`writer`] writes them.
 //! - [`api`], [`access`], [`admit`], [`metrics`] answer whoever asks; [`report`] is what they answer from.
 
@@ -10,6 +11,7 @@ mod access;
 pub mod admit;
 pub mod api;
 pub mod judges;
+mod lease;
 mod metrics;
 mod objects;
 pub mod picture;
@@ -23,11 +25,11 @@ mod writer;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::bus::keys::Signer;
@@ -36,8 +38,10 @@ use crate::bus::subject::Names;
 use crate::engine::random_key;
 use crate::judge;
 use api::Shared;
+use lease::Holding;
 use objects::Objects;
 use readers::{Read, Readers};
+use report::Report;
 use state::State;
 use writer::Writer;
 
@@ -45,6 +49,8 @@ use writer::Writer;
 const SETTLE: Duration = Duration::from_millis(100);
 /// Before the bus is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// Whoever holds it judges all policies.
+const LEASE: &str = "waypoint-verify-verifier-all";
 /// Batches that are read ahead.
 const AHEAD: usize = 1024;
 
@@ -67,6 +73,10 @@ pub struct Options {
     pub metrics_listen: SocketAddr,
     /// Who agents are: `system:serviceaccount:NAMESPACE:NAME`.
     pub agents: String,
+    /// Where the Lease of the verifiers is.
+    pub lease_namespace: String,
+    /// What this verifier calls itself there: the name of its pod.
+    pub identity: String,
 }
 
 /// Runs until `stop` is over.
@@ -86,11 +96,51 @@ pub async fn run(
         report: Arc::new(RwLock::default()),
     };
     let serving = serve::serve(&options, &shared).await?;
-    let judging = judge(&options, &client, &objects, &signer, &shared);
+    let judging = in_turn(&options, &client, &objects, &signer, &shared);
     tokio::select! {
         ended = judging => ended,
         ended = serving => ended,
         () = stop => Ok(()),
+    }
+}
+
+/// Judges while the Lease is ours.
+async fn in_turn(
+    options: &Options,
+    client: &kube::Client,
+    objects: &Objects,
+    signer: &Arc<Signer>,
+    shared: &Shared,
+) -> anyhow::Result<()> {
+    let mut holding = lease::hold(client, &options.lease_namespace, LEASE, &options.identity);
+    loop {
+        let known = holding.borrow_and_update().clone();
+        if known.is_ours() {
+            tracing::info!("this verifier judges");
+            tokio::select! {
+                ended = judge(options, client, objects, signer, shared, holding.clone()) => ended?,
+                () = lost(holding.clone()) => tracing::warn!("this verifier does not judge any more"),
+            }
+        }
+        let owner = match &known {
+            Holding::Other(owner) => owner.clone(),
+            Holding::Unknown | Holding::Ours(_) => String::new(),
+        };
+        *shared.report.write().unwrap_or_else(PoisonError::into_inner) =
+            Report::standing_by(owner, objects.all().err());
+        // Again, whatever is told: what the API server hands out changes, too.
+        let _ = tokio::time::timeout(RETRY, holding.changed()).await;
+    }
+}
+
+/// Returns when the Lease is not ours any more.
+async fn lost(mut holding: watch::Receiver<Holding>) {
+    loop {
+        let Holding::Ours(until) = *holding.borrow_and_update() else { return };
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => return,
+            changed = holding.changed() => if changed.is_err() { return },
+        }
     }
 }
 
@@ -100,6 +150,7 @@ async fn judge(
     objects: &Objects,
     signer: &Arc<Signer>,
     shared: &Shared,
+    holding: watch::Receiver<Holding>,
 ) -> anyhow::Result<()> {
     let bus = connect(options, signer, shared).await;
     let (batches, mut incoming) = mpsc::channel::<Read>(AHEAD);
@@ -144,7 +195,9 @@ async fn judge(
         if state.is_over() {
             let missing = objects.missing();
             state.end(objects.troubles(), &missing)?;
-            let failed = writer.write(client, state.policies(), |name, before| state.status(name, before)).await;
+            let may_write = || holding.borrow().is_ours();
+            let failed =
+                writer.write(client, state.policies(), may_write, |name, before| state.status(name, before)).await;
             failed.iter().for_each(|error| tracing::warn!("{error}"));
             state.publish(&shared.report, failed);
         }
@@ -162,7 +215,7 @@ async fn connect(options: &Options, signer: &Arc<Signer>, shared: &Shared) -> Ve
             Ok(bus) => return bus,
             Err(error) => {
                 tracing::warn!("{error}");
-                let mut report = shared.report.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut report = shared.report.write().unwrap_or_else(PoisonError::into_inner);
                 report.not_ready = vec![error.to_string()];
             }
         }

@@ -1,10 +1,13 @@
-//! `waypoint-verify gate`: an exit code for CI.
+//! `waypoint-verify gate`: an exit code for CI, for this machine or for a policy of a cluster.
+
+mod cluster;
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args as ClapArgs;
 
-use super::common::{Observation, Sources, finish, observe, prepare};
+use super::common::{Format, Observation, Sources, finish, observe, prepare};
 use super::exit;
 use crate::engine::Engine;
 use crate::judge::PolicyVerdict;
@@ -15,6 +18,8 @@ pub struct Args {
     sources: Sources,
     #[command(flatten)]
     observation: Observation,
+    #[command(flatten)]
+    access: cluster::Access,
     /// Requests that must have been verified, under every policy.
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_verified: u64,
@@ -28,6 +33,12 @@ pub struct Args {
 
 /// 0 every policy is verified, 1 something bypassed, 3 not verifiable.
 pub fn run(args: &Args) -> anyhow::Result<u8> {
+    // A policy that is no file, without an inventory, is one of the cluster.
+    if let ([policy], []) = (&args.sources.policies[..], &args.sources.inventory[..])
+        && !policy.exists()
+    {
+        return of_cluster(args, &policy.to_string_lossy());
+    }
     let watch = prepare(&args.sources)?;
     let clear = |engine: &Engine| {
         let mut verdicts = engine.judge().tallies().map(|(_, tally)| tally.verdict(args.min_verified));
@@ -39,11 +50,29 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let (mut summary, _) =
         observe(watch, &args.observation, Some(timeout), |engine| !args.keep_going && clear(engine))?;
     summary.decide(args.min_verified);
-    let code = match summary.verdict() {
+    let code = code(summary.verdict());
+    finish(&summary, args.observation.output)?;
+    Ok(code)
+}
+
+fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<u8> {
+    let name = args.access.name(policy);
+    let timeout = Duration::from_secs(args.timeout);
+    let output = args.observation.output;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let watching = cluster::watch(&args.access, &name, args.min_verified, timeout, args.keep_going, output);
+    let found = runtime.block_on(watching)?;
+    match output {
+        Format::Text => println!("{found}"),
+        Format::Json => println!("{}", serde_json::to_string(&found).context("writing the outcome")?),
+    }
+    Ok(code(found.verdict))
+}
+
+fn code(verdict: PolicyVerdict) -> u8 {
+    match verdict {
         PolicyVerdict::True => exit::VERIFIED,
         PolicyVerdict::False => exit::BYPASSED,
         PolicyVerdict::Unknown => exit::NOT_VERIFIABLE,
-    };
-    finish(&summary, args.observation.output)?;
-    Ok(code)
+    }
 }

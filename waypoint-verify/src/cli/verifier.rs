@@ -35,6 +35,12 @@ pub struct Args {
     /// Whose tokens are agents'.
     #[arg(long, value_name = "USER", default_value = "system:serviceaccount:waypoint-verify:waypoint-verify-agent")]
     agents: String,
+    /// Where the Lease is that says which of several verifiers judges.
+    #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "waypoint-verify")]
+    lease_namespace: String,
+    /// What this verifier is called there.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    identity: String,
     /// Milliseconds between two ticks.
     #[arg(long, value_name = "MS", default_value_t = 200)]
     tick: u64,
@@ -79,6 +85,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         key: args.tls_key.clone(),
         metrics_listen: args.metrics_listen,
         agents: args.agents.clone(),
+        lease_namespace: args.lease_namespace.clone(),
+        identity: args.identity.clone(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {

@@ -4,8 +4,9 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get, post};
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,7 @@ pub fn secure(shared: Shared) -> Router {
         .route("/v1/policies", get(policies))
         .route("/v1/policies/{namespace}/{name}", get(policy))
         .route("/v1/coverage", get(coverage))
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), only_the_owner))
         .layer(axum::middleware::from_fn_with_state(shared.clone(), access::may_read));
     Router::new().route("/v1/admission", post(admission)).merge(read).with_state(shared)
 }
@@ -102,6 +104,20 @@ async fn admission(
     match shared.signer.agent(&request.user, &shared.names, &node, SystemTime::now(), TOKEN_LIFE) {
         Ok(token) => Json(Admission { node, token }).into_response(),
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+/// The header that names the verifier that judges.
+pub const OWNER: &str = "waypoint-verify-owner";
+
+/// Whoever stands by knows nothing of verdicts, and says who does.
+async fn only_the_owner(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    match shared.report().stands_by_for {
+        None => next.run(request).await,
+        Some(owner) => {
+            let told = format!("this verifier stands by: {owner} judges\n");
+            (StatusCode::SERVICE_UNAVAILABLE, [(OWNER, owner)], told).into_response()
+        }
     }
 }
 

@@ -34,10 +34,19 @@ pub struct Report {
     pub policies: Vec<PolicyReport>,
     pub coverage: Coverage,
     pub counters: Counters,
+    /// It stands by, and this one judges; empty: nobody known does.
+    pub stands_by_for: Option<String>,
     /// Why this verifier does not judge.
     pub not_ready: Vec<String>,
     /// What agents said that keeps nobody from being seen, by node.
     pub notes: BTreeMap<String, Vec<String>>,
+}
+
+impl Report {
+    /// Of a verifier that does not judge: it is as ready as it is to begin.
+    pub fn standing_by(owner: String, waiting: Option<Vec<String>>) -> Self {
+        Self { stands_by_for: Some(owner), not_ready: waiting.unwrap_or_default(), ..Self::default() }
+    }
 }
 
 /// Since the start of the verifier.

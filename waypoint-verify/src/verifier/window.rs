@@ -63,6 +63,25 @@ impl Said {
         other.exempt.iter().for_each(|(reason, more)| *self.exempt.entry(reason.clone()).or_default() += more);
     }
 
+    /// What came after an earlier state of the same counts.
+    pub fn since(&self, earlier: &Self) -> Self {
+        fn maps<K: Ord + Clone>(now: &BTreeMap<K, u64>, then: &BTreeMap<K, u64>) -> BTreeMap<K, u64> {
+            let grown = now.iter().map(|(key, count)| (key.clone(), count - then.get(key).copied().unwrap_or(0).min(*count)));
+            grown.filter(|(_, count)| *count > 0).collect()
+        }
+        Self {
+            requests: self.requests.saturating_sub(earlier.requests),
+            verified: self.verified.saturating_sub(earlier.verified),
+            mirrors: self.mirrors.saturating_sub(earlier.mirrors),
+            forced: self.forced.saturating_sub(earlier.forced),
+            withdrawn: self.withdrawn.saturating_sub(earlier.withdrawn),
+            lost: self.lost.saturating_sub(earlier.lost),
+            bypassed: maps(&self.bypassed, &earlier.bypassed),
+            unverified: maps(&self.unverified, &earlier.unverified),
+            exempt: maps(&self.exempt, &earlier.exempt),
+        }
+    }
+
     pub fn bypasses(&self) -> u64 {
         self.bypassed.values().sum::<u64>() + self.forced
     }

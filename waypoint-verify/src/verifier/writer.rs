@@ -1,4 +1,6 @@
 //! Writes policies' status: at once when a condition changes, now and then when only counts do.
+//!
+//! Only the holder of the Lease writes, and only over what it has read: a verifier that was paused in between changes nothing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -21,6 +23,8 @@ const MANAGER: &str = "waypoint-verify-verifier";
 struct Written {
     uid: String,
     status: Option<WaypointPolicyStatus>,
+    /// The version of the object that this is the status of: what another verifier wrote since is not overwritten unseen.
+    version: Option<String>,
     at: Option<Instant>,
 }
 
@@ -36,6 +40,7 @@ impl Writer {
         &mut self,
         client: &Client,
         policies: impl Iterator<Item = (&'a NamespacedName, &'a str)>,
+        may_write: impl Fn() -> bool,
         status: impl Fn(&NamespacedName, Option<&WaypointPolicyStatus>) -> Option<WaypointPolicyStatus>,
     ) -> Vec<String> {
         let mut failed = Vec::new();
@@ -48,7 +53,8 @@ impl Writer {
                 // Another verifier may have written before: what has not changed since keeps its time.
                 match api.get_opt(&name.name).await {
                     Ok(Some(policy)) if policy.metadata.uid.as_deref() == Some(uid) => {
-                        let written = Written { uid: uid.to_owned(), status: policy.status, at: None };
+                        let version = policy.metadata.resource_version;
+                        let written = Written { uid: uid.to_owned(), status: policy.status, version, at: None };
                         self.written.insert(name.clone(), written);
                     }
                     Ok(_) => continue,
@@ -60,14 +66,19 @@ impl Writer {
             }
             let Some(written) = self.written.get_mut(name) else { continue };
             let Some(new) = status(name, written.status.as_ref()) else { continue };
-            if !is_due(written, &new) {
+            if !is_due(written, &new) || !may_write() {
                 continue;
             }
             written.at = Some(Instant::now());
-            let patch = json!({"apiVersion": format!("{GROUP}/v1alpha1"), "kind": KIND, "status": new});
+            let metadata = json!({"resourceVersion": written.version});
+            let patch =
+                json!({"apiVersion": format!("{GROUP}/v1alpha1"), "kind": KIND, "metadata": metadata, "status": new});
             match api.patch_status(&name.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
-                Ok(_) => written.status = Some(new),
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Ok(policy) => (written.status, written.version) = (Some(new), policy.metadata.resource_version),
+                // It is gone, or was changed: it is read anew at the next tick.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+                    self.written.remove(name);
+                }
                 Err(error) => failed.push(format!("writing the status of WaypointPolicy {name}: {error}")),
             }
         }

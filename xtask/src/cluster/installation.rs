@@ -67,6 +67,7 @@ impl Installation {
             .arg(certificate)
             .arg("--tls-key")
             .arg(key)
+            .args(["--identity", "verifier-1"])
             .env("KUBECONFIG", &self.kubeconfig);
         let mut process = keeper::start("verifier", command, &self.dir)?;
         let ready = self.metrics_url("/readyz");

@@ -60,7 +60,11 @@ impl AgentBus {
     pub async fn publish(&self, batch: Vec<u8>) -> Result<(), BusError> {
         let failed = |error: &dyn std::fmt::Display| BusError::request("publishing evidence", error);
         let subject = self.names.evidence(&self.node, "all");
-        let published = self.jetstream.publish(subject, batch.into()).await.map_err(|error| failed(&error))?;
+        let published = self
+            .jetstream
+            .publish_with_headers(subject, headers, batch.into())
+            .await
+            .map_err(|error| failed(&error))?;
         match tokio::time::timeout(PATIENCE, published).await {
             Ok(stored) => stored.map(drop).map_err(|error| failed(&error)),
             Err(_) => Err(failed(&"no acknowledgement in time")),

@@ -26,6 +26,9 @@ pub struct Streams {
     pub replicas: usize,
 }
 
+/// Messages of a stream, with their positions in it.
+pub type Evidence = BoxStream<'static, Result<(u64, Vec<u8>), BusError>>;
+
 #[derive(Clone, Debug)]
 pub struct VerifierBus {
     client: Client,
@@ -87,11 +90,20 @@ impl VerifierBus {
     }
 
     /// Evidence of a node from here on, in the order of its stream, with positions in it.
-    pub async fn evidence(&self, node: &str) -> Result<BoxStream<'static, Result<(u64, Vec<u8>), BusError>>, BusError> {
+    pub async fn evidence(&self, node: &str) -> Result<Evidence, BusError> {
+        self.read(node, DeliverPolicy::New).await
+    }
+
+    /// ... from this position of its stream on, or from the first one after it that is still there.
+    pub async fn evidence_from(&self, node: &str, position: u64) -> Result<Evidence, BusError> {
+        self.read(node, DeliverPolicy::ByStartSequence { start_sequence: position.max(1) }).await
+    }
+
+    async fn read(&self, node: &str, deliver_policy: DeliverPolicy) -> Result<Evidence, BusError> {
         let name = self.names.stream(node);
         let failed = |error: String| BusError::request(format!("reading stream {name}"), error);
         let stream = self.jetstream.get_stream(&name).await.map_err(|error| failed(error.to_string()))?;
-        let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::New, ..Default::default() };
+        let config = pull::OrderedConfig { deliver_policy, ..Default::default() };
         let consumer = stream.create_consumer(config).await.map_err(|error| failed(error.to_string()))?;
         let messages = consumer.messages().await.map_err(|error| failed(error.to_string()))?;
         let what = format!("reading stream {name}");
