@@ -1,6 +1,9 @@
 //! The API server of the tests itself: it starts, survives being killed, and ends with whoever started it.
 
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -9,6 +12,7 @@ use serde_json::{Value, json};
 
 use xtask::cluster::controllers::{Container, Running};
 use xtask::cluster::{ApiServer, Bound, Client, available};
+use xtask::lab::patience;
 use xtask::setup::{CILIUM, GATEWAY_API};
 
 fn start(test: &str) -> ApiServer {
@@ -45,6 +49,39 @@ fn objects_outlive_a_killed_api_server() {
     assert!(text.contains("\"hello\""), "{text}");
     let output = server.kubectl().unwrap().args(["get", "namespace", "hello", "-o", "name"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "namespace/hello\n", "{output:?}");
+}
+
+/// Not a test: the owner that the test below kills. It starts a server in a thread that ends, says so, and waits.
+#[test]
+#[ignore = "started by everything_ends_with_its_owner_however_that_ends"]
+fn owner() {
+    let server = std::thread::spawn(|| start("owner")).join().unwrap();
+    // A thread that ends takes nothing with it.
+    server.client().get_text("/readyz").unwrap();
+    println!("\nready");
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn everything_ends_with_its_owner_however_that_ends() {
+    if !available("everything_ends_with_its_owner_however_that_ends") {
+        return;
+    }
+    let mut owner = Command::new(std::env::current_exe().unwrap());
+    owner.args(["--ignored", "--exact", "owner", "--nocapture"]).stdout(Stdio::piped());
+    let mut owner = owner.spawn().unwrap();
+    let said = BufReader::new(owner.stdout.take().unwrap()).lines();
+    assert!(said.map_while(Result::ok).any(|line| line == "ready"), "the owner ended");
+    let children = || {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("owner").display().to_string();
+        let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.path().join("cmdline").into());
+        let of_it = |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|text| text.contains(&dir));
+        all.filter(of_it).count()
+    };
+    assert_eq!(children(), 2, "etcd and kube-apiserver");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    patience::wait("both to end", || Ok((children() == 0).then_some(()))).unwrap();
 }
 
 #[test]
@@ -148,7 +185,7 @@ subjects: [{kind: ServiceAccount, name: default, namespace: hello}, {kind: User,
         )
         .unwrap();
     // The server hears of its own roles a moment later.
-    xtask::lab::patience::wait("the role", || Ok(as_account.get::<Pod>("hello", "agent").ok())).unwrap();
+    patience::wait("the role", || Ok(as_account.get::<Pod>("hello", "agent").ok())).unwrap();
     let jane = Client::new(&server.kubeconfig_as("jane", "jane", &[]).unwrap()).unwrap();
     jane.get::<Pod>("hello", "agent").unwrap();
     let john = Client::new(&server.kubeconfig_as("john", "john", &[]).unwrap()).unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +14,9 @@ use crate::setup;
 
 /// Whoever has it is in system:masters. It opens a server on loopback, for as long as a test runs.
 pub(super) const ADMIN_TOKEN: &str = "admin";
+
+/// A server takes a core for some seconds until it is ready. Tests start many, and one after the other all are ready sooner.
+static STARTING: Mutex<()> = Mutex::new(());
 
 /// A control plane of etcd and kube-apiserver, both on loopback. RBAC and the usual admission, pod security among it, are on.
 #[derive(Debug)]
@@ -90,6 +94,7 @@ impl ApiServer {
 
     /// Starts kube-apiserver again, on the same port, and waits until it is ready.
     pub fn resume(&mut self) -> Result<()> {
+        let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut server = keeper::start("kube-apiserver", self.command()?, &self.dir)?;
         let (client, dir) = (&self.client, self.dir.clone());
         server

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::run;
 
 /// Each with what it is for.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("bpftool", "what is attached where, in tests"),
     ("curl", "a client of the lab"),
     ("caddy", "waypoint and backend of the lab"),
@@ -20,6 +20,7 @@ const PACKAGES: [(&str, &str); 20] = [
     ("nats-server", "the evidence bus, in tests"),
     ("nghttp2-client", "h2load, a client of the lab"),
     ("nftables", "Services of the lab"),
+    ("openssl", "certificates as docs/operations.md makes them, in tests"),
     ("procps", "processes, in tests"),
     ("tcpdump", "a yardstick of the benchmark"),
     ("wrk", "load of the benchmark"),
