@@ -7,43 +7,31 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 use xtask::client::{Request, Script};
-use xtask::cluster::{self, ApiServer, Controller, experiment, populate};
+use xtask::cluster::{self, Controller, experiment, populate};
 use xtask::demo::{self, Verifier};
 use xtask::lab::{Lab, Plan, Topology, patience, privileged};
-use xtask::setup::{CILIUM, GATEWAY_API};
 
 const REQUESTS: usize = 20;
 const BACKEND: &str = "hello:hello-backend:8083";
 
 struct Cluster {
-    server: ApiServer,
-    _controller: Controller,
-    plan: Plan,
+    experiment: experiment::Cluster,
     inventory: PathBuf,
 }
 
 fn start() -> Result<Cluster> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("netns-cluster");
     let _ = fs::remove_dir_all(&dir);
-    let server = ApiServer::start(&dir)?;
-    server.define(&GATEWAY_API)?;
-    server.define(&CILIUM)?;
-    server.define_policies()?;
-    server.client().service_accounts()?;
-    let controller = Controller::start(&server)?;
-    let mut plan = Plan::new("cluster", &Topology::standard())?;
-    experiment::apply(&server, &plan, &experiment::base())?;
-    populate(&server, &mut plan)?;
-    populate::gateways(&server, &plan)?;
-    Ok(Cluster { server, _controller: controller, plan, inventory: dir.join("inventory.json") })
+    let experiment = experiment::start(&dir, Plan::new("cluster", &Topology::standard())?)?;
+    Ok(Cluster { experiment, inventory: dir.join("inventory.json") })
 }
 
 impl Cluster {
     /// Opens a bypass, and waits until Cilium's controller leads this Gateway to the backend.
     fn open(&self, bypass: &str, (namespace, gateway): (&str, &str)) -> Result<()> {
-        experiment::apply(&self.server, &self.plan, &experiment::bypass(bypass))?;
+        experiment::apply(&self.experiment.server, &self.experiment.plan, &experiment::bypass(bypass))?;
         patience::wait(&format!("{namespace}/{gateway} to reach the backend"), || {
-            let listed = cluster::everything(&self.server)?;
+            let listed = cluster::everything(&self.experiment.server)?;
             let of = |o: &&serde_json::Value| {
                 o["kind"] == "CiliumEnvoyConfig"
                     && o["metadata"]["namespace"] == namespace
@@ -56,15 +44,15 @@ impl Cluster {
             );
             Ok(Some(()))
         })?;
-        populate::gateways(&self.server, &self.plan)
+        populate::gateways(&self.experiment.server, &self.experiment.plan)
     }
 
     /// A lab of its own for each row: connections that are older than the verifier would say nothing. Its Envoys and the verifier's
     /// inventory are of the same list.
     fn row(&self, gateway: &str) -> Result<(u64, u64)> {
-        let listed = cluster::everything(&self.server)?;
+        let listed = cluster::everything(&self.experiment.server)?;
         fs::write(&self.inventory, listed.to_string())?;
-        let mut lab = Lab::up_planned(self.plan.clone())?;
+        let mut lab = Lab::up_planned(self.experiment.plan.clone())?;
         lab.follow(listed)?;
         let mut verifier = Verifier::gate_by(&self.inventory, &lab, &["--min-verified", "1"])?;
         let findings = verifier.ready["findings"].to_string();
@@ -96,7 +84,7 @@ fn what_is_applied_to_the_api_server_decides_where_requests_go_and_what_is_said_
     cluster.open("bypass-gateway", ("other", "other-gateway")).unwrap();
     assert_eq!(cluster.row("other-gateway").unwrap(), (0, all), "a Gateway of another namespace");
     assert_eq!(cluster.row("hello-gateway").unwrap(), (all, 0), "the demanded path, beside it");
-    experiment::delete(&cluster.server, &experiment::bypass("bypass-gateway")).unwrap();
+    experiment::delete(&cluster.experiment.server, &experiment::bypass("bypass-gateway")).unwrap();
 
     cluster.open("bypass-route", ("hello", "hello-gateway")).unwrap();
     assert_eq!(cluster.row("hello-gateway").unwrap(), (0, all), "a second route");
