@@ -1,10 +1,13 @@
 //! The command line. One file per command.
 
+mod agent;
+mod bus;
 mod common;
 pub use common::Format;
 mod doctor;
 mod gate;
 mod run;
+mod verifier;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,12 @@ enum Command {
     Run(run::Args),
     /// Judge until enough was verified or anything was bypassed; for CI.
     Gate(gate::Args),
+    /// Testify for one node of a cluster: observe, and publish evidence to the bus.
+    Agent(agent::Args),
+    /// Judge a cluster: ask the agents, write the policies' status, answer.
+    Verifier(verifier::Args),
+    /// Make the keys of the bus.
+    Bus(bus::Args),
     /// Tell what this machine, the policies or the inventory lack, and what to do about it.
     Doctor(doctor::Args),
 }
@@ -46,6 +55,9 @@ impl Cli {
         let outcome = match self.command {
             Command::Run(args) => run::run(&args),
             Command::Gate(args) => gate::run(&args),
+            Command::Agent(args) => agent::run(&args),
+            Command::Verifier(args) => verifier::run(&args),
+            Command::Bus(args) => bus::run(&args),
             Command::Doctor(args) => doctor::run(&args),
         };
         match outcome {

@@ -1,8 +1,8 @@
 //! One machine, from probe to verdict: what `run` and `gate` share.
 
+mod observer;
 mod scan;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,20 +11,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use rustc_hash::FxHashMap;
 
-use crate::evidence::Evidence;
-use crate::host::{Host, Older};
 use crate::inventory::{Inventory, compile};
 use crate::judge::{self, Judge, Judged};
-use crate::link::Hasher;
 use crate::manifest::{Problem, Problems};
 use crate::model::WatchList;
 use crate::policy::read_policies;
-use crate::probe::{self, Direction, Flags, Kind, Probe, Record, Totals};
-use crate::trace::{self, Directive, Tracer, Wanted};
-use crate::wire;
-use scan::Scans;
+use crate::{probe, trace};
+pub use observer::Observer;
 
 /// Reads policies and inventory from files and compiles them; every problem of all files at once.
 pub fn load(policies: &[PathBuf], inventory: &[PathBuf]) -> Result<WatchList, Problems> {
@@ -66,19 +60,9 @@ pub struct Options {
 /// Probes, tracer and judge of this machine.
 #[derive(Debug)]
 pub struct Engine {
-    probe: Probe,
-    tracer: Tracer<Host>,
+    observer: Observer,
     judge: Judge,
-    evidence: Vec<Evidence>,
-    directives: Vec<Directive>,
     latency: Histogram<u64>,
-    unreadable: u64,
-    ring_octets: u64,
-    scans: Scans,
-    /// Connections that were there before the probes were attached, or opened just then; until the first step.
-    older: Vec<Older>,
-    /// Nodes of the inventory of which no pod was found on this machine.
-    pub uncovered: Vec<String>,
 }
 
 /// Percentiles of the time from the end of an arrival's head to its first verdict, in ms.
@@ -92,83 +76,27 @@ pub struct Latency {
 
 impl Engine {
     /// Attaches the probes; nothing stays attached on an error.
-    pub fn start(watch: WatchList, mut options: Options) -> anyhow::Result<Self> {
+    pub fn start(watch: WatchList, options: Options) -> anyhow::Result<Self> {
         let watch = Arc::new(watch);
-        let key = random_key().context("reading a random key from /dev/urandom")?;
-        let half = |at: usize| u64::from_ne_bytes(std::array::from_fn(|i| key[at + i]));
-        let settings =
-            wire::Settings { digest_key: std::array::from_fn(|i| key[16 + i]), ..(*options.trace.wire).clone() };
-        options.trace.wire = Arc::new(settings);
-
-        let host = Host::new(&options.probe.cgroup_root, Arc::clone(&watch)).with_context(|| {
-            format!("reading the cgroups below {} (--cgroup-root)", options.probe.cgroup_root.display())
-        })?;
-        let containers = host.container_cgroups();
-        let uncovered = host.uncovered_nodes();
-        let mut tracer = Tracer::new(host, Arc::clone(&watch), Hasher::new((half(0), half(8))), options.trace);
-        let mut directives = Vec::new();
-        let mut probe = Probe::start(options.probe)?;
-        for cgroup in containers {
-            tracer.classify(cgroup, &mut directives);
-        }
-        direct(&mut probe, &mut directives)?;
-        // After the probes were attached: what is opened from here on is in a record too.
-        let older = tracer.machine().accepted();
+        let observer = Observer::start(Arc::clone(&watch), options.probe, options.trace, random_key()?)?;
         let mut judge = Judge::new(watch, options.judge);
-        judge.set_coverage(uncovered.is_empty());
-        Ok(Self {
-            probe,
-            tracer,
-            judge,
-            evidence: Vec::new(),
-            directives,
-            latency: Histogram::new_with_bounds(1, 3_600_000_000, 3).context("making a histogram")?,
-            unreadable: 0,
-            ring_octets: 0,
-            scans: Scans::default(),
-            older,
-            uncovered,
-        })
+        judge.set_coverage(observer.uncovered.is_empty());
+        let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).context("making a histogram")?;
+        Ok(Self { observer, judge, latency })
     }
 
     /// Until there is something to read, or a tenth of a second; sooner while time alone can make a verdict final.
     pub async fn readable(&mut self) -> anyhow::Result<()> {
-        let at_most = if self.tracer.pending() || self.judge.unsettled() { PENDING } else { IDLE };
-        Ok(self.probe.readable(at_most).await?)
+        let at_most = if self.observer.pending() || self.judge.unsettled() { PENDING } else { IDLE };
+        Ok(self.observer.probe().readable(at_most).await?)
     }
 
     /// Reads everything that was observed so far and judges it.
     pub fn step(&mut self, out: &mut Vec<Judged>) -> anyhow::Result<()> {
         let first = out.len();
-        let (tracer, directives) = (&mut self.tracer, &mut self.directives);
-        let (judge, evidence) = (&mut self.judge, &mut self.evidence);
-        // Evidence is handed on at once: that of a whole drain may be large.
-        let older = std::mem::take(&mut self.older);
-        let mut opened = HashSet::new();
-        let mut drained = self.probe.drain(|record: Record<'_>| {
-            if let (false, Record::Opened(new)) = (older.is_empty(), &record) {
-                opened.insert((new.local, new.remote));
-            }
-            tracer.record(record, directives, evidence);
-            evidence.drain(..).for_each(|evidence| judge.apply(evidence, out));
-        })?;
-        self.ring_octets += drained.bytes;
-        for Older { container, local, remote } in older {
-            if !opened.contains(&(local, remote)) {
-                self.tracer.older(&container, local, remote, drained.until_ns, &mut self.evidence);
-            }
-        }
-        self.scans.run(&mut self.probe, &mut self.tracer, drained.until_ns, &mut self.evidence)?;
-        // Sockets that went unseen are a loss like any other, and anybody's.
-        let unreadable = self.unreadable_packets()?;
-        drained.lost[Kind::Data].records += unreadable - self.unreadable;
-        self.unreadable = unreadable;
-        self.tracer.drained(&drained, &mut self.evidence);
-        direct(&mut self.probe, &mut self.directives)?;
-        for evidence in self.evidence.drain(..) {
-            self.judge.apply(evidence, out);
-        }
-        // Not `until_ns`: the judging itself took time, too.
+        let judge = &mut self.judge;
+        self.observer.step(|evidence| judge.apply(evidence, out))?;
+        // Not the tick's: the judging itself took time, too.
         let now = probe::boot_ns()?;
         for judged in &out[first..] {
             if judged.is_first && judged.arrived > 0 {
@@ -179,13 +107,9 @@ impl Engine {
         Ok(())
     }
 
-    fn unreadable_packets(&self) -> anyhow::Result<u64> {
-        Ok(self.probe.totals()?.no_storage)
-    }
-
     /// Something that was seen has no final verdict yet.
     pub fn unsettled(&self) -> bool {
-        self.tracer.unsettled()
+        self.observer.unsettled()
             || self.judge.unsettled()
             || self.judge.tallies().any(|(_, tally)| tally.provisional > 0)
     }
@@ -194,33 +118,12 @@ impl Engine {
         &self.judge
     }
 
-    /// Ways past the probes that were found on this machine, and checks that could not be made.
-    pub fn findings(&self) -> impl Iterator<Item = String> {
-        let others = self.counters().other_protocols.iter();
-        let others = others.map(|(what, sockets)| format!("not TCP: {what} ({sockets} sockets or connections)"));
-        self.scans.findings().cloned().chain(others)
+    pub fn observer(&mut self) -> &mut Observer {
+        &mut self.observer
     }
 
-    /// Those of the machine that nobody was told yet.
-    pub fn take_new_findings(&mut self) -> Vec<String> {
-        self.scans.take_new()
-    }
-
-    pub fn counters(&self) -> &trace::Counters {
-        self.tracer.counters()
-    }
-
-    pub fn totals(&self) -> anyhow::Result<Totals> {
-        Ok(self.probe.totals()?)
-    }
-
-    /// Octets that crossed the ring, record headers included.
-    pub fn ring_octets(&self) -> u64 {
-        self.ring_octets
-    }
-
-    pub fn probe(&mut self) -> &mut Probe {
-        &mut self.probe
+    pub fn observed(&self) -> &Observer {
+        &self.observer
     }
 
     pub fn latency(&self) -> Latency {
@@ -234,41 +137,12 @@ impl Engine {
     }
 }
 
-fn direct(probe: &mut Probe, directives: &mut Vec<Directive>) -> anyhow::Result<()> {
-    let mut owners = Vec::new();
-    // Of one stream the last one holds.
-    let mut grants: FxHashMap<(u64, Direction), u32> = FxHashMap::default();
-    for directive in directives.drain(..) {
-        match directive {
-            Directive::Watch { cgroup, wanted } => owners.push((cgroup, flags(wanted))),
-            Directive::Grant { cookie, direction, until } => {
-                grants.insert((cookie, direction), until);
-            }
-        }
-    }
-    for ((cookie, direction), until) in grants {
-        probe.grant(cookie, direction, until)?;
-    }
-    if !owners.is_empty() {
-        probe.set_owners(owners)?;
-    }
-    Ok(())
-}
-
-fn flags(wanted: Wanted) -> Flags {
-    let mut flags = Flags::NONE;
-    for (want, flag) in
-        [(wanted.entries, Flags::ENTRIES), (wanted.departures, Flags::DEPARTURES), (wanted.responses, Flags::RESPONSES)]
-    {
-        if want {
-            flags |= flag;
-        }
-    }
-    flags
-}
-
-fn random_key() -> std::io::Result<[u8; 32]> {
-    let mut key = [0; 32];
-    File::open(Path::new("/dev/urandom"))?.read_exact(&mut key)?;
+/// From the kernel's generator.
+pub fn random_key<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut key = [0; N];
+    let device = Path::new("/dev/urandom");
+    File::open(device)
+        .and_then(|mut file| file.read_exact(&mut key))
+        .with_context(|| format!("reading a random key from {}", device.display()))?;
     Ok(key)
 }

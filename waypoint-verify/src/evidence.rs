@@ -1,15 +1,17 @@
 //! What agents testify: the only input of the judge. The same stream gives the same verdicts.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::link::Link;
 use crate::model::{BootNs, ConnKey, ContainerRef, MessageKey, Owner, Process, Reason, Side};
 
 /// One end of a connection, as its node saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     pub owner: Owner,
     /// Who created the socket; only of sockets that dialled, and only where the creation was seen.
@@ -21,19 +23,45 @@ pub struct End {
 }
 
 /// What a reader is told of a request: display only, never compared.
-#[derive(Clone, Debug, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RequestLine {
-    /// `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`, `gRPC` (its path names service and method), `WebSocket` (the handshake).
-    pub protocol: &'static str,
+    pub protocol: Protocol,
     pub method: String,
     pub path: String,
     pub authority: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
 }
 
-/// Evidence, in the order in which a node observed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Protocol {
+    #[serde(rename = "HTTP/1.0")]
+    Http10,
+    #[default]
+    #[serde(rename = "HTTP/1.1")]
+    Http11,
+    #[serde(rename = "HTTP/2")]
+    Http2,
+    /// Its path names service and method.
+    #[serde(rename = "gRPC")]
+    Grpc,
+    /// The handshake.
+    WebSocket,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+            Self::Grpc => "gRPC",
+            Self::WebSocket => "WebSocket",
+        })
+    }
+}
+
+/// Evidence, in the order in which a node observed it. What it looks like on the bus is versioned: `bus::batch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Evidence {
     Opened {
         conn: ConnKey,

@@ -60,10 +60,11 @@ impl Host {
         Ok(Self { index, watch, proc_root: proc_root.to_owned(), known: FxHashMap::default() })
     }
 
-    /// A newer watch list. What was found on the machine stays.
+    /// A newer watch list. What was found on the machine stays; what has come since is looked for.
     pub fn set_watch(&mut self, watch: Arc<WatchList>) {
         self.watch = watch;
         self.known.clear();
+        self.index.rescan();
     }
 
     pub fn owner(&mut self, cgroup: u64) -> Owner {

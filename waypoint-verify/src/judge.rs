@@ -7,6 +7,7 @@
 mod connections;
 mod evict;
 pub mod explain;
+mod nodes;
 mod remembered;
 mod settled;
 mod state;
@@ -92,23 +93,26 @@ struct Policy {
     /// UIDs of pods in which a permitted hop runs.
     hop_pods: BTreeSet<String>,
     tally: Tally,
+    /// It is in the watch list no more: nothing is judged under it.
+    gone: bool,
+}
+
+impl Policy {
+    fn new(compiled: &Arc<CompiledPolicy>, watch: &WatchList) -> Self {
+        let hops = watch
+            .proxies
+            .iter()
+            .filter(|(id, proxy)| proxy.kind == ProxyKind::Gateway || compiled.waypoint.contains(*id));
+        let hop_pods = hops.filter_map(|(id, _)| Some(watch.containers.get(id)?.pod.uid.clone())).collect();
+        let name = Arc::new(compiled.name.clone());
+        Self { name, compiled: Arc::clone(compiled), hop_pods, tally: Tally::default(), gone: false }
+    }
 }
 
 impl Judge {
+    /// Of all policies of the watch list.
     pub fn new(watch: Arc<WatchList>, limits: Limits) -> Self {
-        let policies = watch
-            .policies
-            .iter()
-            .map(|compiled| {
-                let hops = watch
-                    .proxies
-                    .iter()
-                    .filter(|(id, proxy)| proxy.kind == ProxyKind::Gateway || compiled.waypoint.contains(*id));
-                let hop_pods = hops.filter_map(|(id, _)| Some(watch.containers.get(id)?.pod.uid.clone())).collect();
-                let name = Arc::new(compiled.name.clone());
-                Policy { name, compiled: Arc::clone(compiled), hop_pods, tally: Tally::default() }
-            })
-            .collect();
+        let policies = watch.policies.iter().map(|compiled| Policy::new(compiled, &watch)).collect();
         let state = State::new(&limits);
         Self {
             policies,
@@ -128,8 +132,40 @@ impl Judge {
         self.state.covered = complete;
     }
 
+    /// Not every node was seen before `at`: who opened a connection before it may have gone unseen.
+    pub fn observed_since(&mut self, at: BootNs) {
+        self.state.connections.observed_since(at);
+    }
+
+    /// A newer watch list. Counts go on, but for the policies in `anew`, whose spec is another one.
+    pub fn set_watch(&mut self, watch: Arc<WatchList>, anew: &BTreeSet<NamespacedName>) {
+        for policy in self.policies.iter_mut().filter(|policy| !policy.gone) {
+            match watch.policies.iter().find(|compiled| compiled.name == *policy.name && !anew.contains(&compiled.name))
+            {
+                Some(compiled) => {
+                    let tally = std::mem::take(&mut policy.tally);
+                    *policy = Policy { tally, ..Policy::new(compiled, &watch) };
+                }
+                None => policy.gone = true,
+            }
+        }
+        for compiled in &watch.policies {
+            if self.policies.iter().any(|policy| !policy.gone && *policy.name == compiled.name) {
+                continue;
+            }
+            let policy = Policy::new(compiled, &watch);
+            // What was judged under a policy is remembered by its place.
+            let free = (0..self.policies.len()).find(|at| self.policies[*at].gone && !self.state.is_judged_under(*at));
+            match free {
+                Some(at) => self.policies[at] = policy,
+                None => self.policies.push(policy),
+            }
+        }
+        self.watch = watch;
+    }
+
     pub fn tallies(&self) -> impl Iterator<Item = (&NamespacedName, &Tally)> {
-        self.policies.iter().map(|policy| (&policy.compiled.name, &policy.tally))
+        self.policies.iter().filter(|policy| !policy.gone).map(|policy| (&policy.compiled.name, &policy.tally))
     }
 
     /// Messages that were forgotten because a bound was hit.
@@ -154,7 +190,7 @@ impl Judge {
             Evidence::Overdrawn { class, instance, unpaid, shared } => {
                 let paid: Vec<_> = shared.iter().filter_map(|attempts| attempts.iter().min().copied()).collect();
                 let keys = unpaid.into_iter().chain(shared.into_iter().flatten());
-                let class = self.state.overdrawn(&instance.id, class, keys);
+                let class = self.state.overdrawn(&instance, class, keys);
                 for policy in &mut self.policies {
                     policy.tally.overdrawn_class(class, paid.iter().copied());
                 }
@@ -261,7 +297,7 @@ impl Judge {
         // Whether nothing that is still to come can change any verdict of it.
         let mut is_settled = arrival.progress.whole;
         for (index, policy) in self.policies.iter_mut().enumerate() {
-            if !policy.compiled.targets.contains(&arrival.at_pod.pod.uid) {
+            if policy.gone || !policy.compiled.targets.contains(&arrival.at_pod.pod.uid) {
                 continue;
             }
             let Policy { compiled, hop_pods, .. } = &*policy;

@@ -1,4 +1,6 @@
 //! waypoint-verify: proves that requests to a service really pass its waypoint proxy.
+pub mod agent;
+pub mod bus;
 pub mod cli;
 pub mod engine;
 pub mod evidence;
@@ -7,10 +9,12 @@ pub mod host;
 pub mod inventory;
 pub mod judge;
 pub mod link;
+pub mod lockstep;
 pub mod manifest;
 pub mod model;
 pub mod policy;
 pub mod probe;
 pub mod report;
 pub mod trace;
+pub mod verifier;
 pub mod wire;

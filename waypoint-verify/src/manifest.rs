@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use problem::{Problem, Problems, Severity};
+pub use problem::{Nature, Problem, Problems, Severity};
 pub use read::{read_path, read_paths, read_str};
 
 /// What tells one Kubernetes object from every other. The API version is left out: versions are views of one object.

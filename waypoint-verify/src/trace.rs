@@ -213,6 +213,13 @@ impl<M: Machine> Tracer<M> {
         &self.counters
     }
 
+    /// A newer watch list in which nothing that was known has another role. Owners are asked for anew: names may have come.
+    pub fn extend(&mut self, watch: &Arc<WatchList>) {
+        self.watch = Arc::clone(watch);
+        self.instances.extend(watch);
+        self.owners.clear();
+    }
+
     pub fn machine(&mut self) -> &mut M {
         &mut self.machine
     }

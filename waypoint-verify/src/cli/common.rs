@@ -8,6 +8,8 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::bus::nats::Address;
+use crate::bus::subject::Names;
 use crate::engine::{Engine, Options, load};
 use crate::judge::Judged;
 use crate::model::WatchList;
@@ -102,7 +104,7 @@ pub fn observe(
         let mut judged: Vec<Judged> = Vec::new();
         // Connections are known from here on (`judge`).
         engine.step(&mut judged)?;
-        printer.ready(&findings, &engine.uncovered)?;
+        printer.ready(&findings, &engine.observed().uncovered)?;
         let started = Instant::now();
         let ended = loop {
             tokio::select! {
@@ -111,7 +113,7 @@ pub fn observe(
                 _ = terminate.recv() => break Ended::Signal,
             }
             engine.step(&mut judged)?;
-            engine.take_new_findings().iter().for_each(|finding| eprintln!("finding: {finding}"));
+            engine.observer().take_new_findings().iter().for_each(|finding| eprintln!("finding: {finding}"));
             printer.verdicts(&mut judged)?;
             if enough(&engine) {
                 break Ended::Enough;
@@ -142,4 +144,40 @@ pub fn finish(summary: &Summary, output: Format) -> anyhow::Result<()> {
         Format::Json => writeln!(out, "{}", serde_json::to_string(summary).context("writing the summary")?),
     }
     .context("writing to standard output")
+}
+
+/// Where the bus is, for agent and verifier.
+#[derive(Args, Clone, Debug)]
+pub struct Bus {
+    /// Name of the cluster, in the names of streams and subjects.
+    #[arg(long, env = "CLUSTER", default_value = "cluster")]
+    pub cluster: String,
+    /// NATS: tls://HOST:PORT, several separated by commas (nats:// is without encryption).
+    #[arg(long, value_name = "URL", env = "BUS_URL")]
+    pub bus_url: String,
+    /// Certificates to trust, in PEM: of NATS, and for agents of the verifier.
+    #[arg(long, value_name = "FILE")]
+    pub ca: PathBuf,
+}
+
+impl Bus {
+    pub fn address(&self) -> Address {
+        Address { url: self.bus_url.clone(), ca: Some(self.ca.clone()) }
+    }
+
+    pub fn names(&self) -> Names {
+        Names::new(&self.cluster)
+    }
+}
+
+/// SIGINT or SIGTERM.
+pub async fn stopped() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return tracing::error!("signals cannot be listened for");
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }

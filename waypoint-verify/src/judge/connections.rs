@@ -127,6 +127,11 @@ impl Connections {
         }
     }
 
+    /// What was opened before this may have gone unseen.
+    pub fn observed_since(&mut self, at: BootNs) {
+        self.began = self.began.max(Some(at));
+    }
+
     pub fn tick(&mut self, at: BootNs) {
         self.began.get_or_insert(at);
         if std::mem::take(&mut self.lost) {

@@ -10,7 +10,7 @@ impl Judge {
     /// An arrival had to be forgotten before all evidence was there.
     pub(super) fn evict(&mut self, key: MessageKey, arrival: &Arrival, out: &mut Vec<Judged>) {
         for (index, policy) in self.policies.iter_mut().enumerate() {
-            if !policy.compiled.targets.contains(&arrival.at_pod.pod.uid) {
+            if policy.gone || !policy.compiled.targets.contains(&arrival.at_pod.pod.uid) {
                 continue;
             }
             let old = arrival.judged.iter().find(|judged| judged.policy == index);

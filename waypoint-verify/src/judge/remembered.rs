@@ -27,6 +27,10 @@ impl<T> Remembered<T> {
         self.by_key.get_mut(key).map(Box::as_mut)
     }
 
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.by_key.values().map(Box::as_ref)
+    }
+
     /// What is known stays. `true`: something else was known at this key.
     pub fn insert(&mut self, key: MessageKey, value: T, same: impl Fn(&T, &T) -> bool) -> bool {
         if let Some(known) = self.by_key.get(&key) {

@@ -204,7 +204,7 @@ struct New {
     narrowed: Vec<(MessageKey, Link)>,
     ended: Vec<(MessageKey, Side, u64)>,
     settled: Vec<(MessageKey, MessageKey)>,
-    overdrawn: Vec<(MessageKey, u32)>,
+    overdrawn: Vec<(MessageKey, Arc<ContainerRef>, u32)>,
     lost: bool,
     disputed: Vec<ConnKey>,
 }
@@ -282,10 +282,15 @@ impl State {
     }
 
     /// The departures belong to an overdrawn class; returns its number.
-    pub fn overdrawn(&mut self, instance: &str, class: u64, keys: impl Iterator<Item = MessageKey>) -> u32 {
+    pub fn overdrawn(
+        &mut self,
+        instance: &Arc<ContainerRef>,
+        class: u64,
+        keys: impl Iterator<Item = MessageKey>,
+    ) -> u32 {
         let next = u32::try_from(self.overdrawn.len()).unwrap_or(u32::MAX);
-        let class = *self.overdrawn.entry((instance.to_owned(), class)).or_insert(next);
-        self.new.overdrawn.extend(keys.map(|key| (key, class)));
+        let class = *self.overdrawn.entry((instance.id.clone(), class)).or_insert(next);
+        self.new.overdrawn.extend(keys.map(|key| (key, Arc::clone(instance), class)));
         class
     }
 
@@ -314,8 +319,8 @@ impl State {
             departure.narrowed = Some(link);
             again.extend(departure.waiting.iter().copied());
         }
-        for (key, class) in overdrawn {
-            if let Some(departure) = self.departures.get_mut(&key) {
+        for (key, instance, class) in overdrawn {
+            if let Some(departure) = self.departures.get_mut(&key).filter(|departure| departure.instance == instance) {
                 departure.status = Status::Overdrawn(class);
                 departure.group.get_or_insert(key);
                 again.extend(departure.waiting.iter().copied());
@@ -349,6 +354,11 @@ impl State {
             self.connections.dispute(conn, Dispute::Messages);
         }
         again
+    }
+
+    /// Whether an arrival that is still open was judged under the policy in this place.
+    pub fn is_judged_under(&self, policy: usize) -> bool {
+        self.arrivals.values().any(|arrival| arrival.judged.iter().any(|judged| judged.policy == policy))
     }
 
     /// The verdict of `arrival` rests on these departures.

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::state::JudgedUnder;
 use crate::model::{Bypass, Class, MessageKey, Reason, Verdict};
 
 /// What a policy as a whole may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PolicyVerdict {
     /// Something was verified, nothing bypassed, coverage complete.

@@ -27,7 +27,7 @@ impl Judge {
         let Unreadable { conn, local, peer, reason, ref node, .. } = *connection;
         for (index, policy) in self.policies.iter_mut().enumerate() {
             let compiled = Arc::clone(&policy.compiled);
-            if !compiled.targets.contains(&connection.pod) {
+            if policy.gone || !compiled.targets.contains(&connection.pod) {
                 continue;
             }
             let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled, hop_pods: &policy.hop_pods };

@@ -10,13 +10,15 @@ mod touch;
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::facts::{self, Facts};
 use super::hasher::Hasher;
 use crate::model::{Appends, ForwardedFor, Guards, Head, Touch};
 use touch::could_produce;
 
 /// A set of constraints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Constraints {
     pub method: bool,
     pub target: bool,

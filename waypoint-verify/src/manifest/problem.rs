@@ -10,9 +10,21 @@ pub enum Severity {
     Finding,
 }
 
+/// What sort of mistake it is, where a reader acts on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Nature {
+    #[default]
+    Invalid,
+    /// What is referred to is not there, or has nothing behind it.
+    NotFound,
+    /// What is referred to does not allow it.
+    NotPermitted,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     pub severity: Severity,
+    pub nature: Nature,
     /// File (and document) that it was read from.
     pub file: Option<String>,
     /// `Kind namespace/name`.
@@ -26,7 +38,15 @@ pub struct Problem {
 
 impl Problem {
     pub fn error(what: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, file: None, object: None, field: None, what: what.into(), cure: cure.into() }
+        Self {
+            severity: Severity::Error,
+            nature: Nature::default(),
+            file: None,
+            object: None,
+            field: None,
+            what: what.into(),
+            cure: cure.into(),
+        }
     }
 
     pub fn finding(what: impl Into<String>, cure: impl Into<String>) -> Self {
@@ -42,6 +62,12 @@ impl Problem {
     #[must_use]
     pub fn of(mut self, object: impl Into<String>) -> Self {
         self.object = Some(object.into());
+        self
+    }
+
+    #[must_use]
+    pub fn being(mut self, nature: Nature) -> Self {
+        self.nature = nature;
         self
     }
 

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A TCP connection, by the initial sequence numbers that both ends agree on (host byte order).
 ///
 /// They survive SNAT, DNAT, masquerading and DSR; addresses do not. Taken from the kernel's
 /// established events (`BPF_SOCK_OPS_{ACTIVE,PASSIVE}_ESTABLISHED_CB`), never from SYN packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConnKey {
     /// Initial sequence number of the end that dialled.
     pub client_isn: u32,
@@ -21,7 +23,7 @@ impl fmt::Display for ConnKey {
 }
 
 /// A message: its connection and where it starts in the client-to-server stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MessageKey {
     pub conn: ConnKey,
     /// Octets of the client-to-server stream before the first octet of the message (0 = directly after the SYN).
@@ -41,7 +43,7 @@ impl fmt::Display for MessageKey {
 }
 
 /// Which end of a connection a socket is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Side {
     /// It dialled: it writes requests.
     Active,

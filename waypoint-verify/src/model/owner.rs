@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A pod, by what tells it from one that later has its name or address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PodRef {
     pub namespace: String,
     pub name: String,
@@ -14,7 +14,7 @@ pub struct PodRef {
 }
 
 /// A container of a pod, by the id its runtime gave it (`containerID` without the scheme).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ContainerRef {
     pub node: String,
     pub pod: PodRef,
@@ -24,7 +24,7 @@ pub struct ContainerRef {
 }
 
 /// The owner of a socket: the cgroup that it was created in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Owner {
     Container(Arc<ContainerRef>),
@@ -68,7 +68,7 @@ impl fmt::Display for Owner {
 }
 
 /// The process that created a socket, as the kernel named it at that moment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Process {
     /// Process id (thread group id) in the initial PID namespace.
     pub pid: u32,

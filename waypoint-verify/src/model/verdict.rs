@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -33,7 +33,7 @@ pub enum Bypass {
 }
 
 /// Why nothing could be proven. Closed, so that it can label a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reason {
     /// The connection was open before the probes were attached.

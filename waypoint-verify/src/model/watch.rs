@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ContainerRef;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NamespacedName {
     pub namespace: String,
     pub name: String,
@@ -47,7 +47,7 @@ pub struct WatchList {
 }
 
 /// One listener address of a Gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Listener {
     pub gateway: GatewayRef,
     /// Service port, which is the listener's port.
@@ -62,7 +62,7 @@ impl fmt::Display for Listener {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ProxyKind {
     /// Serves Gateways (Cilium's Envoy: all Gateways of its node).
     Gateway,
@@ -71,14 +71,14 @@ pub enum ProxyKind {
 }
 
 /// A container that forwards requests, and which constraints hold inside it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxySpec {
     pub kind: ProxyKind,
     pub guards: Guards,
 }
 
 /// How a proxy treats `x-forwarded-for`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 pub enum ForwardedFor {
     /// Appends the peer's address to the list it received (Envoy with `use_remote_address`).
     Appends(Appends),
@@ -88,7 +88,7 @@ pub enum ForwardedFor {
     Unknown,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Appends {
     /// Envoy: facts of `HttpConnectionManager.use_remote_address`, `skip_xff_append: false`.
     Envoy,
@@ -98,7 +98,7 @@ pub enum Appends {
 
 /// What a route, filter or unreadable configuration can do to one header, or to the method, path or authority.
 /// A departure whose value could be the product of a touch is not held to the constraint.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Touch {
     /// Replaces the value by this constant.
     Set(String),
@@ -112,7 +112,7 @@ pub enum Touch {
 }
 
 /// Touches of one header by any route of any Gateway on this proxy. Empty: guarded for every departure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct HeaderGuard {
     /// Header names are lower case.
     pub touches: BTreeMap<String, BTreeSet<Touch>>,
@@ -121,7 +121,7 @@ pub struct HeaderGuard {
 }
 
 /// Which constraints of design.md "Linking" may be used inside one proxy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct Guards {
     pub forwarded_for: ForwardedFor,
     pub headers: HeaderGuard,

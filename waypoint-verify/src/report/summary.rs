@@ -49,8 +49,9 @@ pub struct Unread {
 
 impl Summary {
     pub fn of(engine: &Engine, mut findings: Vec<String>) -> anyhow::Result<Self> {
-        findings.extend(engine.findings());
-        let totals = engine.totals()?;
+        let observer = engine.observed();
+        findings.extend(observer.findings());
+        let totals = observer.totals()?;
         Ok(Self {
             r#type: "summary",
             policies: engine
@@ -62,8 +63,8 @@ impl Summary {
                     tally: tally.clone(),
                 })
                 .collect(),
-            counters: engine.counters().clone(),
-            ring_octets: engine.ring_octets(),
+            counters: observer.counters().clone(),
+            ring_octets: observer.ring_octets(),
             unread: Unread {
                 copy_failed: totals.copy_failed,
                 unparsable: totals.unparsable,
@@ -73,7 +74,7 @@ impl Summary {
                 not_tcp: totals.not_tcp,
             },
             evicted: engine.judge().evicted(),
-            uncovered_nodes: engine.uncovered.clone(),
+            uncovered_nodes: observer.uncovered.clone(),
             time_to_verdict: engine.latency(),
             findings,
         })

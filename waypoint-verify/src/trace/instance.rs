@@ -29,6 +29,11 @@ impl Instances {
         Self { watch, hasher, limits, by_id: FxHashMap::default(), events: Vec::new() }
     }
 
+    /// A newer watch list, in which no proxy that was known has other guards.
+    pub fn extend(&mut self, watch: &Arc<WatchList>) {
+        self.watch = Arc::clone(watch);
+    }
+
     /// `None`: the container is no proxy.
     pub fn linker(&mut self, container: &Arc<ContainerRef>) -> Option<&mut Linker> {
         if !self.by_id.contains_key(&container.id) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::announced::Acknowledged;
 use super::socket::CreatorCheck;
 use super::{Directive, Machine, Tracer, admit};
-use crate::evidence::{Evidence, RequestLine};
+use crate::evidence::{Evidence, Protocol, RequestLine};
 use crate::link::{DepartureIn, EntryIn, Facts};
 use crate::model::{BootNs, Head, MessageKey, Reason, Side, Version};
 use crate::probe::{Data, Direction};
@@ -260,15 +260,15 @@ fn request_line(head: &Head) -> RequestLine {
     }
 }
 
-fn protocol(head: &Head) -> &'static str {
+fn protocol(head: &Head) -> Protocol {
     let says = |name: &str, value: &[u8]| {
         head.values(name).any(|v| v.get(..value.len()).is_some_and(|start| start.eq_ignore_ascii_case(value)))
     };
     match head.version() {
-        _ if says("content-type", b"application/grpc") => "gRPC",
-        Version::Http10 => "HTTP/1.0",
-        Version::Http11 if says("upgrade", b"websocket") => "WebSocket",
-        Version::Http11 => "HTTP/1.1",
-        Version::Http2 => "HTTP/2",
+        _ if says("content-type", b"application/grpc") => Protocol::Grpc,
+        Version::Http10 => Protocol::Http10,
+        Version::Http11 if says("upgrade", b"websocket") => Protocol::WebSocket,
+        Version::Http11 => Protocol::Http11,
+        Version::Http2 => Protocol::Http2,
     }
 }

@@ -129,7 +129,7 @@ fn connections_older_than_the_engine_are_unverified_and_told_once() {
         between.client.write_all(&REQUEST[10..]).unwrap();
         older.iter_mut().for_each(|connection| connection.request(REQUEST));
         assert_eq!(verdicts(&mut engine, &mut judged, 3), expected, "data tell nothing new of them");
-        assert_eq!(engine.counters().predating_connections, 3);
+        assert_eq!(engine.observed().counters().predating_connections, 3);
         let mut newer = cluster.connect();
         newer.request(REQUEST);
         let told = verdicts(&mut engine, &mut judged, 4);
@@ -146,7 +146,7 @@ fn packet_sockets_in_a_protected_pods_network_are_a_gap() {
         let mut engine = cluster.engine(world);
         let mut judged = Vec::new();
         assert_eq!(verdicts(&mut engine, &mut judged, 1), ["Unverified(notCovered)"]);
-        let findings = engine.take_new_findings();
+        let findings = engine.observer().take_new_findings();
         let told = findings.iter().filter(|finding| finding.contains("AF_PACKET") && finding.contains("hello/target"));
         assert_eq!(told.count(), 1, "{findings:?}");
     });
@@ -160,13 +160,13 @@ fn nothing_is_believed_while_a_program_can_redirect_octets() {
         let mut engine = cluster.engine(world);
         let mut judged = Vec::new();
         engine.step(&mut judged).unwrap();
-        let findings = engine.take_new_findings();
+        let findings = engine.observer().take_new_findings();
         assert!(findings.iter().any(|finding| finding.contains("sk_msg redirects")), "{findings:?}");
         let mut connection = cluster.connect();
         connection.request(REQUEST);
         let told = verdicts(&mut engine, &mut judged, 1);
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(engine.counters().arrivals == 0, "what came over it is not told apart");
+        assert!(engine.observed().counters().arrivals == 0, "what came over it is not told apart");
         drop(program);
     });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::pods::{Backends, behind};
 use super::{Resolved, gateways, listeners, waypoints};
 use crate::inventory::{Inventory, Item, Service, matches};
-use crate::manifest::Problem;
+use crate::manifest::{Nature, Problem};
 use crate::model::{CompiledPolicy, ExemptFrom, Exemption, GatewayRef, NamespacedName, ProxyKind, WatchList};
 use crate::policy::{CorrelatedProxy, ExemptSource, GROUP, KIND, Loaded, TargetRef, parse_duration};
 
@@ -97,11 +97,15 @@ fn service<'a>(
 ) -> Option<(&'a Item<Service>, Backends<'a>)> {
     let name = name_of(policy, reference);
     let Some(service) = inventory.services.get(&name) else {
-        problems.push(policy.problem(
-            &format!("{path}.name"),
-            format!("there is no Service {name} in the inventory"),
-            elsewhere(&name, inventory.services.keys(), "dump the cluster again, or mend the name"),
-        ));
+        problems.push(
+            policy
+                .problem(
+                    &format!("{path}.name"),
+                    format!("there is no Service {name} in the inventory"),
+                    elsewhere(&name, inventory.services.keys(), "dump the cluster again, or mend the name"),
+                )
+                .being(Nature::NotFound),
+        );
         return None;
     };
     let backends = behind(inventory, service);
@@ -116,7 +120,11 @@ fn service<'a>(
                 selector.join(",")
             )
         };
-        problems.push(policy.problem(&format!("{path}.name"), format!("Service {name} has no pods"), cure));
+        problems.push(
+            policy
+                .problem(&format!("{path}.name"), format!("Service {name} has no pods"), cure)
+                .being(Nature::NotFound),
+        );
         return None;
     }
     Some((service, backends))
@@ -142,11 +150,18 @@ fn granted(policy: &Loaded, path: &str, target: &TargetRef, inventory: &Inventor
             })
     });
     if !allowed {
-        problems.push(policy.problem(
-            &format!("{path}.namespace"),
-            format!("Service {name} is in another namespace, which does not allow it"),
-            format!("create a ReferenceGrant in {} from {KIND} of {} to Service", name.namespace, policy.namespace),
-        ));
+        problems.push(
+            policy
+                .problem(
+                    &format!("{path}.namespace"),
+                    format!("Service {name} is in another namespace, which does not allow it"),
+                    format!(
+                        "create a ReferenceGrant in {} from {KIND} of {} to Service",
+                        name.namespace, policy.namespace
+                    ),
+                )
+                .being(Nature::NotPermitted),
+        );
     }
 }
 
@@ -178,11 +193,15 @@ fn gateway(
     problems: &mut Vec<Problem>,
 ) {
     let Some(gateway) = inventory.gateways.get(name) else {
-        problems.push(policy.problem(
-            &format!("{path}.name"),
-            format!("there is no Gateway {name} in the inventory"),
-            elsewhere(name, inventory.gateways.keys(), "dump the cluster again, or mend the name"),
-        ));
+        problems.push(
+            policy
+                .problem(
+                    &format!("{path}.name"),
+                    format!("there is no Gateway {name} in the inventory"),
+                    elsewhere(name, inventory.gateways.keys(), "dump the cluster again, or mend the name"),
+                )
+                .being(Nature::NotFound),
+        );
         return;
     };
     let class = &gateway.value.spec.gateway_class_name;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::link::class::{Attempts, Order};
@@ -67,7 +68,7 @@ pub struct DepartureIn<'a> {
 }
 
 /// A departure with the entries that could have caused it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     pub candidates: SmallVec<[MessageKey; 4]>,
     /// There are more candidates than are named.

@@ -1,0 +1,47 @@
+//! What an agent publishes: evidence in batches, numbered without a hole, and its answers to ticks.
+
+use serde::{Deserialize, Serialize};
+
+use super::wire::{self, Unreadable};
+use crate::evidence::Evidence;
+
+/// Of everything below, and of `Evidence` with all that it holds.
+pub const VERSION: u16 = 1;
+
+/// One message of an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    pub node: String,
+    /// Tells this run of the agent from the ones before it: what it followed, it followed from its own start.
+    pub epoch: u64,
+    /// Of this batch in its epoch, from 0 without a hole. A hole is evidence that is missing.
+    pub sequence: u64,
+    pub evidence: Vec<Evidence>,
+    /// After all of `evidence`.
+    pub answer: Option<Answer>,
+}
+
+/// Everything that this node observed before it read tick `tick` has been published, in this batch or before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub tick: u64,
+    /// Of the watch list that is in force there.
+    pub revision: u64,
+    /// What keeps this node from seeing everything, in words.
+    pub blind: Vec<String>,
+    /// What else a reader should know of it: checks that could not be made, ways past the probes that were found.
+    pub notes: Vec<String>,
+}
+
+impl Batch {
+    pub fn encode(&self) -> Result<Vec<u8>, Unreadable> {
+        wire::encode(VERSION, self)
+    }
+
+    pub fn decode(octets: &[u8]) -> Result<Self, Unreadable> {
+        wire::decode(VERSION, octets)
+    }
+}
+
+#[cfg(test)]
+mod tests;

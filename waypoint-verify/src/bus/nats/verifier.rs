@@ -1,0 +1,136 @@
+//! The verifier's end of the bus.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{self, Message};
+use async_nats::{Client, ConnectOptions};
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use nkeys::KeyPair;
+
+use super::{Address, BusError, answer};
+use crate::bus::MAX_MESSAGE;
+use crate::bus::keys::Signer;
+use crate::bus::subject::Names;
+
+/// What is kept of evidence.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// Octets of each node's stream; what is beyond them, the oldest of that node gives way.
+    pub bytes_per_node: u64,
+    pub age: Duration,
+    /// 1, or 3 where the server is a cluster of three.
+    pub replicas: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct VerifierBus {
+    client: Client,
+    jetstream: jetstream::Context,
+    names: Names,
+}
+
+impl VerifierBus {
+    pub async fn connect(address: &Address, names: Names, signer: Arc<Signer>) -> Result<Self, BusError> {
+        let key = Arc::new(KeyPair::new_user());
+        let options = ConnectOptions::with_auth_callback(move |nonce| {
+            let (key, signer) = (Arc::clone(&key), Arc::clone(&signer));
+            async move {
+                let token =
+                    signer.verifier(&key.public_key(), SystemTime::now()).map_err(async_nats::AuthError::new)?;
+                answer(&key, token, &nonce)
+            }
+        });
+        let client = address
+            .apply(options)
+            .name("waypoint-verify verifier")
+            .event_callback(|event| async move { tracing::info!("bus: {event}") })
+            .connect(address.url.split(',').map(str::to_owned).collect::<Vec<_>>())
+            .await
+            .map_err(|error| BusError::Connect { url: address.url.clone(), error })?;
+        let jetstream = jetstream::new(client.clone());
+        Ok(Self { client, jetstream, names })
+    }
+
+    /// The stream that keeps the newest part of the watch list of each node.
+    pub async fn create_parts(&self, streams: &Streams) -> Result<(), BusError> {
+        let config = Config {
+            subjects: vec![self.names.parts()],
+            max_messages_per_subject: 1,
+            allow_direct: true,
+            ..locked(self.names.parts_stream(), streams)
+        };
+        self.create(config).await
+    }
+
+    /// A node's own stream: what another agent does cannot touch it.
+    pub async fn create_node(&self, node: &str, streams: &Streams) -> Result<(), BusError> {
+        let config = Config {
+            subjects: vec![self.names.evidence_of(node)],
+            max_bytes: i64::try_from(streams.bytes_per_node).unwrap_or(i64::MAX),
+            max_age: streams.age,
+            ..locked(self.names.stream(node), streams)
+        };
+        self.create(config).await
+    }
+
+    async fn create(&self, config: Config) -> Result<(), BusError> {
+        let name = config.name.clone();
+        self.jetstream
+            .create_or_update_stream(config)
+            .await
+            .map(drop)
+            .map_err(|error| BusError::request(format!("creating stream {name}"), error))
+    }
+
+    /// Evidence of a node from here on, in the order of its stream, with positions in it.
+    pub async fn evidence(&self, node: &str) -> Result<BoxStream<'static, Result<(u64, Vec<u8>), BusError>>, BusError> {
+        let name = self.names.stream(node);
+        let failed = |error: String| BusError::request(format!("reading stream {name}"), error);
+        let stream = self.jetstream.get_stream(&name).await.map_err(|error| failed(error.to_string()))?;
+        let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::New, ..Default::default() };
+        let consumer = stream.create_consumer(config).await.map_err(|error| failed(error.to_string()))?;
+        let messages = consumer.messages().await.map_err(|error| failed(error.to_string()))?;
+        let what = format!("reading stream {name}");
+        let position = |message: &Message| message.info().map(|info| info.stream_sequence).unwrap_or_default();
+        Ok(messages
+            .map_ok(move |message| (position(&message), message.payload.to_vec()))
+            .map_err(move |error| BusError::request(what.clone(), error))
+            .boxed())
+    }
+
+    pub async fn tick(&self, tick: Vec<u8>) -> Result<(), BusError> {
+        let failed = |error: &dyn std::fmt::Display| BusError::request("publishing a tick", error);
+        self.client.publish(self.names.ticks(), tick.into()).await.map_err(|error| failed(&error))?;
+        self.client.flush().await.map_err(|error| failed(&error))
+    }
+
+    pub async fn write_part(&self, node: &str, part: Vec<u8>) -> Result<(), BusError> {
+        let failed =
+            |error: &dyn std::fmt::Display| BusError::request(format!("writing the watch list of {node}"), error);
+        let published =
+            self.jetstream.publish(self.names.part(node), part.into()).await.map_err(|error| failed(&error))?;
+        published.await.map(drop).map_err(|error| failed(&error))
+    }
+}
+
+/// Nothing in it can be taken back: no roll-up, no deletion, no purge.
+fn locked(name: String, streams: &Streams) -> Config {
+    Config {
+        name,
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        storage: StorageType::File,
+        num_replicas: streams.replicas,
+        max_message_size: i32::try_from(MAX_MESSAGE).unwrap_or(i32::MAX),
+        allow_rollup: false,
+        deny_delete: true,
+        deny_purge: true,
+        // The shortest that the server takes: a message's id is the agent's to choose, and no reason to drop it.
+        duplicate_window: Duration::from_millis(100),
+        ..Config::default()
+    }
+}

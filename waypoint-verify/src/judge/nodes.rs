@@ -1,0 +1,65 @@
+//! Evidence of one node among several: a node testifies only of what it observed itself.
+
+use super::state::State;
+use super::{Judge, Judged};
+use crate::evidence::Evidence;
+use crate::model::{ConnKey, MessageKey, Owner, Side};
+
+impl Judge {
+    /// As [`Judge::apply`], of this node. What is said of a message or connection that another node testified of is not
+    /// taken; returns whether it was. What names containers is to be checked before (`lockstep::claims`).
+    pub fn apply_of(&mut self, node: &str, evidence: Evidence, out: &mut Vec<Judged>) -> bool {
+        let is_own = self.state.is_of(node, &evidence);
+        if is_own {
+            self.apply(evidence, out);
+        }
+        is_own
+    }
+}
+
+impl State {
+    fn is_of(&self, node: &str, evidence: &Evidence) -> bool {
+        match evidence {
+            Evidence::Closed { conn, side } => self.end_is_of(node, *conn, *side),
+            Evidence::Ended { key, side: Side::Active, .. } | Evidence::Narrowed { key, .. } => {
+                self.departed_from(node, key)
+            }
+            Evidence::Ended { key, side: Side::Passive, .. } => {
+                self.entries.get(key).is_some_and(|entry| entry.instance.node == node) || self.arrived_at(node, key)
+            }
+            Evidence::Settled { keys } => keys.iter().all(|key| self.departed_from(node, key)),
+            Evidence::Received { key, .. } | Evidence::Abandoned { key, .. } => self.arrived_at(node, key),
+            Evidence::Opened { .. }
+            | Evidence::Entered { .. }
+            | Evidence::Departed { .. }
+            // Its count stands whatever was forgotten; it marks departures of its own instance only.
+            | Evidence::Overdrawn { .. }
+            | Evidence::Arrived { .. }
+            | Evidence::Unreadable { .. }
+            | Evidence::Lost { .. }
+            | Evidence::Tick { .. } => true,
+        }
+    }
+
+    /// A node tells of a departure before it tells more of it. What is not remembered may be another node's that comes yet.
+    fn departed_from(&self, node: &str, key: &MessageKey) -> bool {
+        self.departures.get(key).is_some_and(|departure| departure.instance.node == node)
+    }
+
+    fn arrived_at(&self, node: &str, key: &MessageKey) -> bool {
+        self.arrivals.get(key).is_some_and(|arrival| arrival.at_pod.node == node)
+    }
+
+    fn end_is_of(&self, node: &str, conn: ConnKey, side: Side) -> bool {
+        let Some(connection) = self.connections.get(conn) else { return true };
+        let end = match side {
+            Side::Active => &connection.active,
+            Side::Passive => &connection.passive,
+        };
+        match end.as_deref().map(|end| &end.owner) {
+            Some(Owner::Container(container)) => container.node == node,
+            Some(Owner::Host { node: of, .. }) => of == node,
+            Some(Owner::Unknown { .. }) | None => true,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the verifier answers: agents that want to be admitted, people, pipelines, probes and Prometheus.
+
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{Router, get, post};
+use serde::{Deserialize, Serialize};
+
+use super::admit::{self, NotAdmitted};
+use super::report::Report;
+use super::{access, metrics};
+use crate::bus::keys::Signer;
+use crate::bus::subject::Names;
+
+/// How long an agent's token for the bus lives; it asks for another one when it ends.
+pub const TOKEN_LIFE: Duration = Duration::from_secs(600);
+
+/// An agent's request for a token for the bus; its own ServiceAccount token is in the header.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdmissionRequest {
+    /// Public key of the user that the agent made for itself.
+    pub user: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Admission {
+    pub node: String,
+    pub token: String,
+}
+
+/// What everything that answers has at hand.
+#[derive(Clone)]
+pub struct Shared {
+    pub client: kube::Client,
+    pub signer: Arc<Signer>,
+    pub names: Names,
+    /// `system:serviceaccount:NAMESPACE:NAME` of the agents.
+    pub agents: Arc<str>,
+    pub report: Arc<RwLock<Report>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("agents", &self.agents).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub fn report(&self) -> Report {
+        self.report.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+/// Over TLS: agents, and people who may read policies.
+pub fn secure(shared: Shared) -> Router {
+    let read = Router::new()
+        .route("/v1/policies", get(policies))
+        .route("/v1/policies/{namespace}/{name}", get(policy))
+        .route("/v1/coverage", get(coverage))
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), access::may_read));
+    Router::new().route("/v1/admission", post(admission)).merge(read).with_state(shared)
+}
+
+/// Without TLS: health and metrics, which tell nothing of requests.
+pub fn open(shared: Shared) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics_text))
+        .with_state(shared)
+}
+
+/// The ServiceAccount token or the like of whoever asks.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+async fn admission(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Json(request): Json<AdmissionRequest>,
+) -> Response {
+    let Some(token) = bearer(&headers) else {
+        return (StatusCode::UNAUTHORIZED, "a ServiceAccount token is expected as bearer\n").into_response();
+    };
+    let node = match admit::node(&shared.client, token, &shared.agents).await {
+        Ok(node) => node,
+        Err(error) => {
+            tracing::warn!("an agent is not admitted: {error}");
+            let status = match error {
+                NotAdmitted::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                NotAdmitted::Unknown(_) => StatusCode::UNAUTHORIZED,
+                NotAdmitted::OtherUser { .. } | NotAdmitted::NotBound => StatusCode::FORBIDDEN,
+            };
+            return (status, format!("{error}\n")).into_response();
+        }
+    };
+    match shared.signer.agent(&request.user, &shared.names, &node, SystemTime::now(), TOKEN_LIFE) {
+        Ok(token) => Json(Admission { node, token }).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn policies(State(shared): State<Shared>) -> Response {
+    Json(shared.report().policies).into_response()
+}
+
+async fn policy(State(shared): State<Shared>, Path((namespace, name)): Path<(String, String)>) -> Response {
+    let report = shared.report();
+    match report.policies.iter().find(|one| one.namespace == namespace && one.name == name) {
+        Some(found) => Json(found.clone()).into_response(),
+        None => (StatusCode::NOT_FOUND, format!("there is no WaypointPolicy {namespace}/{name}\n")).into_response(),
+    }
+}
+
+async fn coverage(State(shared): State<Shared>) -> Response {
+    Json(shared.report().coverage).into_response()
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    let report = shared.report();
+    if report.not_ready.is_empty() {
+        return "ok\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", report.not_ready.join("\n"))).into_response()
+}
+
+async fn metrics_text(State(shared): State<Shared>) -> Response {
+    (
+        [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+        metrics::text(&shared.report()),
+    )
+        .into_response()
+}

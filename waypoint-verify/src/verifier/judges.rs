@@ -1,0 +1,144 @@
+//! The judge of all policies, and of each what it said within its window.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+
+use super::picture::Picture;
+use super::status;
+use super::window::{Said, Window};
+use crate::evidence::Evidence;
+use crate::judge::{self, Judge, Judged};
+use crate::lockstep::{Coverage, Testimony};
+use crate::model::{BootNs, NamespacedName, Verdict, WatchList};
+use crate::policy::LastBypass;
+
+/// Of one policy, in one generation of its spec.
+#[derive(Debug)]
+pub struct Record {
+    pub uid: String,
+    pub generation: i64,
+    pub window: Window,
+    pub last_bypass: Option<LastBypass>,
+    pub since: Timestamp,
+    pub provisional: u64,
+}
+
+#[derive(Debug)]
+pub struct Judges {
+    judge: Judge,
+    records: BTreeMap<NamespacedName, Record>,
+    judged: Vec<Judged>,
+    /// Evidence that a node gave of what another one had observed.
+    pub not_own: u64,
+    was_covered: bool,
+}
+
+impl Judges {
+    pub fn new(limits: judge::Limits) -> Self {
+        let mut judge = Judge::new(Arc::new(WatchList::default()), limits);
+        judge.set_coverage(false);
+        Self { judge, records: BTreeMap::new(), judged: Vec::new(), not_own: 0, was_covered: false }
+    }
+
+    /// A policy whose spec changed begins anew, as Unknown.
+    pub fn set_picture(&mut self, picture: &Picture, at: BootNs, now: Timestamp) {
+        let accepted = || picture.policies.iter().filter(|(_, policy)| policy.errors.is_empty());
+        let anew: BTreeSet<NamespacedName> = accepted()
+            .filter(|(name, policy)| {
+                self.records
+                    .get(*name)
+                    .is_none_or(|known| (&known.uid, known.generation) != (&policy.uid, policy.generation))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.judge.set_watch(Arc::clone(&picture.watch), &anew);
+        self.records.retain(|name, _| {
+            !anew.contains(name) && picture.policies.get(name).is_some_and(|policy| policy.errors.is_empty())
+        });
+        for (name, policy) in accepted().filter(|(name, _)| anew.contains(*name)) {
+            let record = Record {
+                uid: policy.uid.clone(),
+                generation: policy.generation,
+                window: Window::new(policy.window, at),
+                last_bypass: None,
+                since: now,
+                provisional: 0,
+            };
+            self.records.insert(name.clone(), record);
+        }
+    }
+
+    pub fn apply(&mut self, testimony: Testimony) {
+        if !self.judge.apply_of(&testimony.node, testimony.evidence, &mut self.judged) {
+            self.not_own += 1;
+        }
+    }
+
+    /// Gives the verdicts of one tick. What is not seen now was not seen in the connections that are opened now.
+    pub fn tick(&mut self, at: BootNs, now: Timestamp, coverage: &Coverage) -> &[Judged] {
+        self.judged.clear();
+        let covered = coverage.is_complete();
+        self.judge.set_coverage(covered);
+        self.judge.apply(Evidence::Tick { at }, &mut self.judged);
+        if covered && !self.was_covered {
+            self.judge.observed_since(at);
+        }
+        self.was_covered = covered;
+        for (name, tally) in self.judge.tallies() {
+            let Some(record) = self.records.get_mut(name) else { continue };
+            let ours = || self.judged.iter().filter(|judged| *judged.policy == *name);
+            record.window.tick(at, ours(), tally);
+            record.provisional = tally.provisional;
+            if let Some(bypass) = ours().rev().find_map(|judged| last_bypass(judged, now)) {
+                record.last_bypass = Some(bypass);
+            }
+        }
+        &self.judged
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = (&NamespacedName, &Record)> {
+        self.records.iter()
+    }
+
+    pub fn record(&self, name: &NamespacedName) -> Option<&Record> {
+        self.records.get(name)
+    }
+
+    pub fn evicted(&self) -> u64 {
+        self.judge.evicted()
+    }
+}
+
+impl Record {
+    pub fn said(&self) -> Said {
+        self.window.said()
+    }
+}
+
+fn last_bypass(judged: &Judged, now: Timestamp) -> Option<LastBypass> {
+    let Verdict::Bypassed(kinds) = &judged.verdict else { return None };
+    let explanation = judged.explanation.as_deref();
+    let request = explanation.map_or_else(String::new, |explanation| {
+        let request = &explanation.request;
+        format!("{} {}{} {}", request.method, request.authority, request.path, request.protocol)
+    });
+    let from = explanation.map_or_else(String::new, |explanation| {
+        let sender = &explanation.sender;
+        let through: String = explanation.listeners.iter().map(|listener| format!(", through {listener}")).collect();
+        let process = sender.process.as_ref().map_or_else(String::new, |process| format!(", process {process}"));
+        format!("{}{process}, from {}{through}", sender.owner, sender.address)
+    });
+    let at = explanation
+        .and_then(|explanation| explanation.hops.first())
+        .map_or_else(String::new, |hop| format!("{}, {}", hop.owner, hop.local));
+    Some(LastBypass {
+        time: Time(now),
+        kinds: kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or "),
+        request: status::line(request),
+        from: status::line(from),
+        at: status::line(at),
+    })
+}

@@ -1,0 +1,112 @@
+//! Metrics in Prometheus' text form.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::report::Report;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Verdict {
+    policy: String,
+    verdict: &'static str,
+    /// Kind of bypass, reason of a doubt or of an exemption.
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Policy {
+    policy: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Node {
+    node: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Source {
+    source: &'static str,
+}
+
+/// Made anew for every question: what it tells is kept elsewhere.
+pub fn text(report: &Report) -> String {
+    let mut registry = Registry::with_prefix("waypoint_verify");
+    let requests = Family::<Verdict, Counter>::default();
+    let verified = Family::<Policy, Gauge>::default();
+    let provisional = Family::<Policy, Gauge>::default();
+    for policy in &report.policies {
+        let name = format!("{}/{}", policy.namespace, policy.name);
+        let add = |verdict: &'static str, reason: String, count: u64| {
+            requests.get_or_create(&Verdict { policy: name.clone(), verdict, reason }).inc_by(count);
+        };
+        let total = &policy.total;
+        add("Verified", String::new(), total.verified);
+        add("Verified", "mirror".to_owned(), total.mirrors);
+        total.bypassed.iter().for_each(|(kind, count)| add("Bypassed", kind.clone(), *count));
+        add("Bypassed", "forced".to_owned(), total.forced);
+        total.unverified.iter().for_each(|(reason, count)| add("Unverified", reason.to_string(), *count));
+        total.exempt.iter().for_each(|(reason, count)| add("Exempt", reason.clone(), *count));
+        add("Withdrawn", String::new(), total.withdrawn);
+        let label = Policy { policy: name.clone() };
+        verified.get_or_create(&label).set(match policy.verdict {
+            crate::judge::PolicyVerdict::True => 1,
+            crate::judge::PolicyVerdict::False => 0,
+            crate::judge::PolicyVerdict::Unknown => -1,
+        });
+        provisional.get_or_create(&label).set(i64::try_from(policy.provisional).unwrap_or(i64::MAX));
+    }
+    let covered = Family::<Node, Gauge>::default();
+    let nodes =
+        report.coverage.seen.iter().map(|node| (node, 1)).chain(report.coverage.blind.keys().map(|node| (node, 0)));
+    for (node, is_covered) in nodes {
+        covered.get_or_create(&Node { node: node.clone() }).set(is_covered);
+    }
+    let lost = Family::<Source, Counter>::default();
+    let counters = &report.counters;
+    for (source, count) in [
+        ("gap", counters.gaps),
+        ("refused", counters.refused),
+        ("unreadable", counters.unreadable),
+        ("not_own", counters.not_own),
+        ("dropped", counters.dropped),
+        ("evicted", counters.evicted),
+    ] {
+        lost.get_or_create(&Source { source }).inc_by(count);
+    }
+    let (batches, octets, evidence, late) =
+        (Counter::default(), Counter::default(), Counter::default(), Counter::default());
+    for (counter, count) in [
+        (&batches, counters.batches),
+        (&octets, counters.octets),
+        (&evidence, counters.evidence),
+        (&late, counters.late_ticks),
+    ] {
+        let counter: &Counter = counter;
+        counter.inc_by(count);
+    }
+    registry.register("requests", "What was said of requests, since the verifier began with the policy", requests);
+    registry.register("policy_verified", "1 verified, 0 bypassed, -1 unknown, within the window", verified);
+    registry.register(
+        "provisional_requests",
+        "Verified, unless an exchange that still runs shows otherwise",
+        provisional,
+    );
+    registry.register("node_covered", "Whether the node was seen at the last tick", covered);
+    registry.register("lost_evidence", "Evidence that was not taken, by why", lost);
+    registry.register("batches", "Batches of evidence that were read", batches);
+    registry.register("evidence_bytes", "Octets of these", octets);
+    registry.register("evidence", "Pieces of evidence that were read", evidence);
+    registry.register("late_ticks", "Ticks that ended before every node had answered", late);
+    let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "The program", build);
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => text,
+        Err(error) => format!("# {error}\n"),
+    }
+}

@@ -1,0 +1,231 @@
+//! The objects of a cluster as its API server tells of them: one watch for each kind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event};
+use tokio::sync::Notify;
+
+use crate::manifest::{Object, ObjectKey};
+
+/// A kind that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    pub group: &'static str,
+    pub version: &'static str,
+    pub kind: &'static str,
+    pub plural: &'static str,
+    /// Without it the cluster is read all the same: where its definition is missing there is none of it.
+    pub optional: bool,
+}
+
+const fn kind(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
+    Kind { group, version, kind, plural, optional: false }
+}
+
+const fn optional(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
+    Kind { group, version, kind, plural, optional: true }
+}
+
+pub const KINDS: [Kind; 14] = [
+    kind("waypoint-verify.dev", "v1alpha1", "WaypointPolicy", "waypointpolicies"),
+    kind("", "v1", "Node", "nodes"),
+    kind("", "v1", "Namespace", "namespaces"),
+    kind("", "v1", "Pod", "pods"),
+    kind("", "v1", "Service", "services"),
+    kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+    optional("gateway.networking.k8s.io", "v1", "GatewayClass", "gatewayclasses"),
+    optional("gateway.networking.k8s.io", "v1", "Gateway", "gateways"),
+    optional("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+    optional("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
+    optional("gateway.networking.k8s.io", "v1beta1", "ReferenceGrant", "referencegrants"),
+    optional("cilium.io", "v2", "CiliumNode", "ciliumnodes"),
+    optional("cilium.io", "v2", "CiliumEnvoyConfig", "ciliumenvoyconfigs"),
+    optional("cilium.io", "v2", "CiliumClusterwideEnvoyConfig", "ciliumclusterwideenvoyconfigs"),
+];
+
+/// How long after a kind was found missing to look for it again.
+const AGAIN: Duration = Duration::from_secs(30);
+/// Nobody reads these, and some change all the time: heartbeats of nodes, and what the verifier itself writes.
+const NOT_READ: [(&str, &str); 5] = [
+    ("", "/metadata/managedFields"),
+    ("", "/metadata/resourceVersion"),
+    ("Node", "/status/conditions"),
+    ("Node", "/status/images"),
+    ("WaypointPolicy", "/status"),
+];
+
+/// What is known of one kind.
+#[derive(Debug, Default)]
+struct Known {
+    objects: BTreeMap<ObjectKey, Object>,
+    /// All of it has been listed once, or it is optional and not there.
+    listed: bool,
+    missing: bool,
+    /// What the API server answered last, if that was no object.
+    trouble: Option<String>,
+}
+
+/// All that is known, filled by [`watch`].
+#[derive(Debug, Default)]
+pub struct Objects {
+    known: Mutex<BTreeMap<&'static str, Known>>,
+    changed: Notify,
+}
+
+impl Objects {
+    /// Returns when something is another than at the last call.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// All objects, once every kind has been listed; before that what is still missing.
+    pub fn all(&self) -> Result<Vec<Object>, Vec<String>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting: Vec<_> = KINDS
+            .iter()
+            .filter_map(|kind| match known.get(kind.plural) {
+                Some(known) if known.listed => None,
+                Some(Known { trouble: Some(trouble), .. }) => Some(format!("{}: {trouble}", kind.plural)),
+                _ => Some(format!("{}: not listed yet", kind.plural)),
+            })
+            .collect();
+        if !waiting.is_empty() {
+            return Err(waiting);
+        }
+        Ok(known.values().flat_map(|known| known.objects.values().cloned()).collect())
+    }
+
+    /// Optional kinds that this cluster does not have.
+    pub fn missing(&self) -> BTreeSet<&'static str> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter(|(_, known)| known.missing).map(|(plural, _)| *plural).collect()
+    }
+
+    /// What the API server refuses now, by kind.
+    pub fn troubles(&self) -> Vec<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let troubles =
+            known.iter().filter_map(|(plural, known)| Some(format!("{plural}: {}", known.trouble.as_ref()?)));
+        troubles.collect()
+    }
+
+    /// `change` returns whether a reader has to look again.
+    fn with(&self, kind: &Kind, change: impl FnOnce(&mut Known) -> bool) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if change(known.entry(kind.plural).or_default()) {
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// Watches every kind, for ever.
+pub fn watch(client: &Client, objects: &Arc<Objects>) {
+    for kind in &KINDS {
+        tokio::spawn(watch_one(client.clone(), kind, Arc::clone(objects)));
+    }
+}
+
+async fn watch_one(client: Client, kind: &'static Kind, objects: Arc<Objects>) {
+    let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
+    let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
+    let api: Api<DynamicObject> = Api::all_with(client, &resource);
+    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut listing = BTreeMap::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => listing.clear(),
+            Ok(Event::InitApply(object)) => {
+                let object = read(kind, &object);
+                listing.insert(object.key.clone(), object);
+            }
+            Ok(Event::InitDone) => {
+                let all = std::mem::take(&mut listing);
+                objects.with(kind, |known| {
+                    *known = Known { objects: all, listed: true, ..Known::default() };
+                    true
+                });
+            }
+            Ok(Event::Apply(object)) => {
+                let object = read(kind, &object);
+                objects.with(kind, |known| {
+                    known.trouble = None;
+                    let before = known.objects.insert(object.key.clone(), object.clone());
+                    before.is_none_or(|before| before.json != object.json)
+                });
+            }
+            Ok(Event::Delete(object)) => {
+                let object = read(kind, &object);
+                objects.with(kind, |known| {
+                    known.trouble = None;
+                    known.objects.remove(&object.key).is_some()
+                });
+            }
+            Err(error) if kind.optional && is_missing(&error) => {
+                objects.with(kind, |known| {
+                    *known = Known { listed: true, missing: true, ..Known::default() };
+                    true
+                });
+                tokio::time::sleep(AGAIN).await;
+            }
+            Err(error) => {
+                let trouble = trouble(kind, &error);
+                tracing::warn!("{trouble}");
+                objects.with(kind, |known| {
+                    known.trouble = Some(trouble);
+                    false
+                });
+            }
+        }
+    }
+}
+
+/// The server answers 404 to a list of a kind that has no definition.
+fn is_missing(error: &watcher::Error) -> bool {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status,
+        watcher::Error::WatchError(status) => status,
+        _ => return false,
+    };
+    status.code == 404
+}
+
+fn trouble(kind: &Kind, error: &watcher::Error) -> String {
+    let group = if kind.group.is_empty() { "" } else { "." };
+    let name = format!("{}{group}{}", kind.plural, kind.group);
+    let text = error.to_string();
+    if text.contains("forbidden") {
+        format!("may not watch {name}: apply manifests/rbac ({text})")
+    } else if is_missing(error) {
+        format!("{name} is not known to the API server: install its CustomResourceDefinition ({text})")
+    } else {
+        format!("watching {name}: {text}")
+    }
+}
+
+fn read(kind: &Kind, object: &DynamicObject) -> Object {
+    let mut json = serde_json::to_value(object).unwrap_or_default();
+    json["apiVersion"] =
+        if kind.group.is_empty() { kind.version.into() } else { format!("{}/{}", kind.group, kind.version).into() };
+    json["kind"] = kind.kind.into();
+    for (_, pointer) in NOT_READ.iter().filter(|(of, _)| of.is_empty() || *of == kind.kind) {
+        let (parent, field) = pointer.rsplit_once('/').unwrap_or_default();
+        if let Some(parent) = json.pointer_mut(parent).and_then(|parent| parent.as_object_mut()) {
+            parent.remove(field);
+        }
+    }
+    let field = |name: &str| json["metadata"][name].as_str().unwrap_or_default().to_owned();
+    let key = ObjectKey {
+        group: kind.group.to_owned(),
+        kind: kind.kind.to_owned(),
+        namespace: field("namespace"),
+        name: field("name"),
+    };
+    Object { key, version: kind.version.to_owned(), json: Arc::new(json), source: "the cluster".into() }
+}

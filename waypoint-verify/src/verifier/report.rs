@@ -1,0 +1,60 @@
+//! What the verifier says of itself and of policies: one value, made at every tick, from which everybody is answered.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::window::Said;
+use crate::judge::PolicyVerdict;
+use crate::lockstep::Coverage;
+
+/// One policy, as people and gates see it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyReport {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub generation: i64,
+    pub verdict: PolicyVerdict,
+    /// Everything that was said since this verifier began with this generation.
+    pub total: Said,
+    /// Verified ones that wait for exchanges to end.
+    pub provisional: u64,
+    pub covered: bool,
+    /// Tells this run of the verifier from others: totals of another run begin at 0.
+    pub verifier: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Tells this run of the verifier from others: totals of another run begin at 0.
+    pub verifier: u64,
+    pub tick: u64,
+    pub policies: Vec<PolicyReport>,
+    pub coverage: Coverage,
+    pub counters: Counters,
+    /// Why this verifier does not judge.
+    pub not_ready: Vec<String>,
+    /// What agents said that keeps nobody from being seen, by node.
+    pub notes: BTreeMap<String, Vec<String>>,
+}
+
+/// Since the start of the verifier.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counters {
+    pub batches: u64,
+    pub octets: u64,
+    pub evidence: u64,
+    pub gaps: u64,
+    pub refused: u64,
+    pub unreadable: u64,
+    /// Evidence that a node gave of what another one had observed.
+    pub not_own: u64,
+    /// Progress of arrivals that was dropped because a bound was hit.
+    pub dropped: u64,
+    pub evicted: u64,
+    /// Ticks that ended before every node had answered.
+    pub late_ticks: u64,
+}

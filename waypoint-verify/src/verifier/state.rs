@@ -1,0 +1,237 @@
+//! Everything that the verifier knows, and the order in which it learns: objects, batches, ticks. No I/O but the clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::Options;
+use super::judges::Judges;
+use super::picture::Picture;
+use super::readers::Read;
+use super::report::{Counters, PolicyReport, Report};
+use super::status::{Facts, status};
+use super::window::Said;
+use crate::bus::control::{Part, Tick};
+use crate::judge::PolicyVerdict;
+use crate::lockstep::{Coverage, Expected, Lockstep, Taken};
+use crate::manifest::{Object, Problem};
+use crate::model::{BootNs, NamespacedName};
+use crate::policy::WaypointPolicyStatus;
+use crate::probe::boot_ns;
+
+/// How long the API server may refuse before what is known of the cluster counts as stale.
+const STALE: Duration = Duration::from_secs(30);
+/// How often a part is written again that its agent does not have.
+const AGAIN: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub struct State {
+    verifier: u64,
+    digest_key: [u8; 16],
+    patience: Duration,
+    picture: Option<Picture>,
+    parts: BTreeMap<String, Part>,
+    written: BTreeMap<String, (u64, Instant)>,
+    expected: Expected,
+    lockstep: Lockstep,
+    judges: Judges,
+    coverage: Coverage,
+    /// When the tick that runs was issued.
+    running: Option<Instant>,
+    counters: Counters,
+    waiting: Vec<String>,
+    troubled_since: Option<Instant>,
+    errors: Vec<Problem>,
+}
+
+impl State {
+    pub fn new(options: &Options, verifier: u64) -> Self {
+        Self {
+            verifier,
+            digest_key: options.digest_key,
+            patience: options.patience,
+            picture: None,
+            parts: BTreeMap::new(),
+            written: BTreeMap::new(),
+            expected: Expected::new(),
+            lockstep: Lockstep::default(),
+            judges: Judges::new(options.judge.clone()),
+            coverage: Coverage::default(),
+            running: None,
+            counters: Counters::default(),
+            waiting: vec!["the objects of the cluster are not listed yet".to_owned()],
+            troubled_since: None,
+            errors: Vec::new(),
+        }
+    }
+
+    pub fn set_objects(&mut self, objects: &[Object]) -> anyhow::Result<()> {
+        let picture = Picture::of(objects.iter());
+        self.judges.set_picture(&picture, boot_ns()?, Timestamp::now());
+        self.parts =
+            picture.nodes.iter().map(|node| (node.clone(), Part::of(&picture.watch, node, self.digest_key))).collect();
+        self.expected = self.parts.iter().map(|(node, part)| (node.clone(), part.revision)).collect();
+        self.waiting.clear();
+        self.picture = Some(picture);
+        Ok(())
+    }
+
+    pub fn wait_for(&mut self, what: Vec<String>) {
+        if self.picture.is_none() {
+            self.waiting = what;
+        }
+    }
+
+    pub fn nodes(&self) -> &BTreeSet<String> {
+        static NONE: BTreeSet<String> = BTreeSet::new();
+        self.picture.as_ref().map_or(&NONE, |picture| &picture.nodes)
+    }
+
+    /// Parts of the watch list that are new, or that their agents still do not have.
+    pub fn parts_to_write(&self) -> Vec<(String, Part)> {
+        let is_due = |node: &String, part: &Part| match self.written.get(node) {
+            Some((revision, at)) if *revision == part.revision => {
+                self.coverage.blind.get(node).is_some_and(|why| why.contains(&crate::lockstep::Blind::Stale))
+                    && at.elapsed() > AGAIN
+            }
+            _ => true,
+        };
+        self.parts.iter().filter(|(node, part)| is_due(node, part)).map(|(n, p)| (n.clone(), p.clone())).collect()
+    }
+
+    pub fn wrote(&mut self, node: &str, revision: u64) {
+        self.written.insert(node.to_owned(), (revision, Instant::now()));
+    }
+
+    pub fn read(&mut self, read: Read) -> anyhow::Result<()> {
+        self.counters.batches += 1;
+        self.counters.octets += read.octets as u64;
+        let batch = match read.batch {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.counters.unreadable += 1;
+                tracing::warn!("a message of node {} {error}", read.node);
+                return Ok(());
+            }
+        };
+        let Some(picture) = &self.picture else { return Ok(()) };
+        self.counters.evidence += batch.evidence.len() as u64;
+        let mut testimony = Vec::new();
+        match self.lockstep.take(&read.node, batch, &picture.watch, &mut testimony) {
+            Taken::Next | Taken::Again => {}
+            Taken::Gap => self.counters.gaps += 1,
+            Taken::Refused(why) => {
+                self.counters.refused += 1;
+                tracing::warn!("evidence is refused: {why}");
+            }
+        }
+        testimony.into_iter().for_each(|testimony| self.judges.apply(testimony));
+        Ok(())
+    }
+
+    pub fn may_issue(&self) -> bool {
+        self.running.is_none() && self.picture.is_some()
+    }
+
+    pub fn issue(&mut self) -> anyhow::Result<Tick> {
+        self.running = Some(Instant::now());
+        let number = self.lockstep.issue(boot_ns()?);
+        Ok(Tick { number, verifier: self.verifier })
+    }
+
+    /// Whether the tick that runs is answered by all, or has waited long enough.
+    pub fn is_over(&self) -> bool {
+        self.running.is_some_and(|issued| self.lockstep.answered(&self.expected) || issued.elapsed() > self.patience)
+    }
+
+    pub fn end(&mut self, troubles: Vec<String>, missing: &BTreeSet<&'static str>) -> anyhow::Result<()> {
+        self.running = None;
+        if !self.lockstep.answered(&self.expected) {
+            self.counters.late_ticks += 1;
+        }
+        let at: BootNs = boot_ns()?;
+        let mut testimony = Vec::new();
+        self.coverage = self.lockstep.end(&self.expected, at, &mut testimony);
+        testimony.into_iter().for_each(|testimony| self.judges.apply(testimony));
+        self.judges.tick(at, Timestamp::now(), &self.coverage);
+        self.counters.not_own = self.judges.not_own;
+        self.counters.dropped = self.lockstep.dropped();
+        self.counters.evicted = self.judges.evicted();
+
+        let since = if troubles.is_empty() { None } else { self.troubled_since.or_else(|| Some(Instant::now())) };
+        self.troubled_since = since;
+        self.errors = self.picture.as_ref().map(|picture| picture.errors.clone()).unwrap_or_default();
+        if since.is_some_and(|since| since.elapsed() > STALE) {
+            let stale = troubles.iter().map(|trouble| {
+                Problem::error(
+                    format!("what is known of the cluster is older than {} s: {trouble}", STALE.as_secs()),
+                    "see the verifier's log",
+                )
+            });
+            self.errors.extend(stale);
+        }
+        self.waiting = troubles;
+        if missing.contains("gateways") {
+            self.waiting.push("gateways: the Gateway API is not installed".to_owned());
+        }
+        Ok(())
+    }
+
+    pub fn policies(&self) -> impl Iterator<Item = (&NamespacedName, &str)> {
+        let all = self.picture.iter().flat_map(|picture| picture.policies.iter());
+        all.map(|(name, policy)| (name, policy.uid.as_str()))
+    }
+
+    pub fn status(&self, name: &NamespacedName, before: Option<&WaypointPolicyStatus>) -> Option<WaypointPolicyStatus> {
+        let policy = self.picture.as_ref()?.policies.get(name)?;
+        let record = self.judges.record(name);
+        let said = record.map(super::judges::Record::said).unwrap_or_default();
+        let now = Timestamp::now();
+        let facts = Facts {
+            policy,
+            said: &said,
+            provisional: record.map_or(0, |record| record.provisional),
+            coverage: &self.coverage,
+            errors: &self.errors,
+            last_bypass: record.and_then(|record| record.last_bypass.as_ref()),
+            since: record.map_or(now, |record| record.since),
+        };
+        Some(status(&facts, before, now))
+    }
+
+    /// For whoever asks.
+    pub fn publish(&self, report: &RwLock<Report>, failed: Vec<String>) {
+        let policies = self.policies().filter_map(|(name, uid)| self.report(name, uid)).collect();
+        let new = Report {
+            verifier: self.verifier,
+            tick: self.lockstep.tick().0,
+            policies,
+            coverage: self.coverage.clone(),
+            counters: self.counters.clone(),
+            not_ready: self.waiting.iter().cloned().chain(failed).collect(),
+            notes: self.lockstep.notes(),
+        };
+        *report.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+
+    fn report(&self, name: &NamespacedName, uid: &str) -> Option<PolicyReport> {
+        let policy = self.picture.as_ref()?.policies.get(name)?;
+        let record = self.judges.record(name);
+        let covered = self.coverage.is_complete() && self.errors.is_empty();
+        let provisional = record.map_or(0, |record| record.provisional);
+        let verdict = record.map_or(PolicyVerdict::Unknown, |record| record.said().verdict(1, provisional, covered));
+        Some(PolicyReport {
+            namespace: name.namespace.clone(),
+            name: name.name.clone(),
+            uid: uid.to_owned(),
+            generation: policy.generation,
+            verdict,
+            total: record.map_or_else(Said::default, |record| record.window.total.clone()),
+            provisional,
+            covered,
+            verifier: self.verifier,
+        })
+    }
+}

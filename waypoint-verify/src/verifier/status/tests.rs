@@ -1,0 +1,111 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::*;
+use crate::lockstep::Blind;
+use crate::model::Reason;
+
+fn policy(errors: Vec<Problem>) -> Policy {
+    let window = Duration::from_secs(600);
+    Policy { uid: "u".into(), generation: 3, window, errors, findings: Vec::new() }
+}
+
+fn seen() -> Coverage {
+    Coverage { seen: BTreeSet::from(["node-1".to_owned()]), blind: BTreeMap::new() }
+}
+
+fn blind() -> Coverage {
+    let why = BTreeSet::from([Blind::Silent, Blind::Said("no ring".into())]);
+    Coverage { seen: BTreeSet::new(), blind: BTreeMap::from([("node-2".to_owned(), why)]) }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// Status and reason of a condition.
+fn said(status: &WaypointPolicyStatus, kind: &str) -> (String, String) {
+    let condition = status.conditions.iter().find(|condition| condition.type_ == kind).unwrap();
+    (condition.status.clone(), condition.reason.clone())
+}
+
+fn facts<'a>(policy: &'a Policy, said: &'a Said, coverage: &'a Coverage) -> Facts<'a> {
+    Facts { policy, said, provisional: 0, coverage, errors: &[], last_bypass: None, since: at(1) }
+}
+
+#[test]
+fn conditions_say_what_is_known_and_why_not() {
+    let (good, seen, blind) = (policy(Vec::new()), seen(), blind());
+    let verified = Said { verified: 5, ..Said::default() };
+    let bypassed = Said { bypassed: BTreeMap::from([("RouteBypass".into(), 2)]), ..verified.clone() };
+    let doubted = Said { unverified: BTreeMap::from([(Reason::Gap, 1)]), ..verified.clone() };
+    let lost = Said { lost: 1, ..verified.clone() };
+    let none = Said::default();
+    let rows = [
+        (&verified, &seen, "True", "Verified", "5 requests"),
+        (&bypassed, &seen, "False", "Bypassed", "2 RouteBypass"),
+        (&bypassed, &blind, "False", "Bypassed", "2 RouteBypass"),
+        (&verified, &blind, "Unknown", "NotCovered", "Covered"),
+        (&doubted, &seen, "Unknown", "Unverified", "1 gap"),
+        (&lost, &seen, "Unknown", "Lost", "1 records"),
+        (&none, &seen, "Unknown", "NoTraffic", "window"),
+    ];
+    for (said_of, coverage, expected, reason, word) in rows {
+        let status = status(&facts(&good, said_of, coverage), None, at(2));
+        assert_eq!(said(&status, VERIFIED), (expected.to_owned(), reason.to_owned()));
+        assert!(status.conditions[2].message.contains(word), "{}", status.conditions[2].message);
+        assert_eq!(said(&status, ACCEPTED).1, "Accepted");
+        assert_eq!(status.observed_generation, Some(3));
+    }
+    let uncovered = status(&facts(&good, &verified, &blind), None, at(2));
+    assert_eq!(said(&uncovered, COVERED), ("False".to_owned(), "NodesNotCovered".to_owned()));
+    assert!(uncovered.conditions[1].message.contains("node-2: its agent does not answer, no ring"));
+    let waiting = status(&Facts { provisional: 2, ..facts(&good, &verified, &seen) }, None, at(2));
+    assert_eq!(said(&waiting, VERIFIED).1, "Provisional");
+    let unread = [Problem::error("HTTPRoute x cannot be read", "mend it")];
+    let unread = status(&Facts { errors: &unread, ..facts(&good, &verified, &seen) }, None, at(2));
+    assert_eq!(said(&unread, COVERED).1, "InventoryUnreadable");
+    assert_eq!(said(&unread, VERIFIED), ("Unknown".to_owned(), "NotCovered".to_owned()));
+}
+
+#[test]
+fn a_policy_that_is_not_accepted_says_why_and_is_not_verified() {
+    let seen = seen();
+    for (nature, reason) in
+        [(Nature::Invalid, "Invalid"), (Nature::NotFound, "TargetNotFound"), (Nature::NotPermitted, "RefNotPermitted")]
+    {
+        let wrong = policy(vec![Problem::error("it is wrong", "mend it").being(nature)]);
+        let status = status(&facts(&wrong, &Said::default(), &seen), None, at(2));
+        assert_eq!(said(&status, ACCEPTED), ("False".to_owned(), reason.to_owned()));
+        assert_eq!(status.conditions[0].message, "it is wrong (mend it)");
+        assert_eq!(said(&status, VERIFIED), ("Unknown".to_owned(), "NotAccepted".to_owned()));
+    }
+}
+
+#[test]
+fn a_condition_keeps_its_time_until_its_status_changes() {
+    let (good, seen) = (policy(Vec::new()), seen());
+    let some = Said { verified: 1, ..Said::default() };
+    let more = Said { verified: 9, ..Said::default() };
+    let first = status(&facts(&good, &some, &seen), None, at(10));
+    let second = status(&facts(&good, &more, &seen), Some(&first), at(20));
+    assert_eq!(second.conditions[2].last_transition_time, Time(at(10)));
+    assert_ne!(second.conditions[2].message, first.conditions[2].message);
+    let bad = Said { forced: 1, ..more };
+    let third = status(&facts(&good, &bad, &seen), Some(&second), at(30));
+    assert_eq!(third.conditions[2].last_transition_time, Time(at(30)));
+    assert_eq!(third.conditions[0].last_transition_time, Time(at(10)));
+}
+
+#[test]
+fn everything_in_it_is_bounded() {
+    let problems = (0..500).map(|n| Problem::error(format!("wrong {n}"), "mend it")).collect();
+    let long = policy(problems);
+    let many = Said { exempt: (0..500).map(|n| (format!("reason {n}"), 1)).collect(), ..Said::default() };
+    let seen = seen();
+    let status = status(&facts(&long, &many, &seen), None, at(2));
+    assert!(status.conditions[0].message.len() <= MESSAGE);
+    let exempt = status.counts.unwrap().exempt;
+    assert_eq!((exempt.len(), exempt["others"]), (32, 469));
+    assert!(line("é".repeat(5000)).len() <= LINE);
+}

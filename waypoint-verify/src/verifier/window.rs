@@ -1,0 +1,140 @@
+//! What was judged of one policy within its window: counts that only grow, in steps of time, of which the old ones are let go.
+//!
+//! What was said counts, whatever is said later: a request that was Verified and then is not counts as both (and as
+//! `withdrawn`), so that nothing that was bad in the window can look good.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{Judged, PolicyVerdict, Tally};
+use crate::model::{BootNs, Class, Reason, Verdict};
+
+/// Steps of a window: so much of its length late is a count let go.
+const STEPS: u64 = 60;
+
+/// Requests by what was said of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
+    pub requests: u64,
+    pub verified: u64,
+    pub mirrors: u64,
+    pub forced: u64,
+    pub withdrawn: u64,
+    /// Records that were lost.
+    pub lost: u64,
+    pub bypassed: BTreeMap<String, u64>,
+    pub unverified: BTreeMap<Reason, u64>,
+    pub exempt: BTreeMap<String, u64>,
+}
+
+impl Said {
+    fn judged(&mut self, judged: &Judged) {
+        self.requests += u64::from(judged.is_first);
+        self.withdrawn += u64::from(judged.withdrawn == Some(Verdict::Verified));
+        match (&judged.class, &judged.verdict) {
+            (Class::Exempt(reason), _) => *self.exempt.entry(reason.clone()).or_default() += 1,
+            // It is said again when nothing can change it.
+            (_, Verdict::Verified) if !judged.is_final => {}
+            (Class::Mirror, Verdict::Verified) => self.mirrors += 1,
+            (Class::Request, Verdict::Verified) => self.verified += 1,
+            (_, Verdict::Bypassed(kinds)) => {
+                let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+                *self.bypassed.entry(names.join(" or ")).or_default() += 1;
+            }
+            (_, Verdict::Unverified(reason)) => *self.unverified.entry(*reason).or_default() += 1,
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.requests, other.requests),
+            (&mut self.verified, other.verified),
+            (&mut self.mirrors, other.mirrors),
+            (&mut self.forced, other.forced),
+            (&mut self.withdrawn, other.withdrawn),
+            (&mut self.lost, other.lost),
+        ] {
+            *sum += more;
+        }
+        other.bypassed.iter().for_each(|(kind, more)| *self.bypassed.entry(kind.clone()).or_default() += more);
+        other.unverified.iter().for_each(|(reason, more)| *self.unverified.entry(*reason).or_default() += more);
+        other.exempt.iter().for_each(|(reason, more)| *self.exempt.entry(reason.clone()).or_default() += more);
+    }
+
+    pub fn bypasses(&self) -> u64 {
+        self.bypassed.values().sum::<u64>() + self.forced
+    }
+
+    pub fn unverifieds(&self) -> u64 {
+        self.unverified.values().sum()
+    }
+
+    /// `provisional`: requests whose Verified may still be withdrawn. `covered`: everything that matters was seen.
+    pub fn verdict(&self, min_verified: u64, provisional: u64, covered: bool) -> PolicyVerdict {
+        if self.bypasses() > 0 {
+            PolicyVerdict::False
+        } else if covered
+            && self.verified >= min_verified.max(1)
+            && provisional == 0
+            && self.unverifieds() == 0
+            && self.lost == 0
+        {
+            PolicyVerdict::True
+        } else {
+            PolicyVerdict::Unknown
+        }
+    }
+}
+
+/// Of one policy, in one generation of its spec.
+#[derive(Clone, Debug)]
+pub struct Window {
+    length: BootNs,
+    /// When each step began.
+    steps: VecDeque<(BootNs, Said)>,
+    /// Since the start, for whoever counts from a moment of his own.
+    pub total: Said,
+    /// What the tally had counted of that which has no verdict of its own.
+    forced: u64,
+    lost: u64,
+    pub since: BootNs,
+}
+
+impl Window {
+    pub fn new(length: std::time::Duration, at: BootNs) -> Self {
+        let length = BootNs::try_from(length.as_nanos()).unwrap_or(BootNs::MAX);
+        Self { length, steps: VecDeque::new(), total: Said::default(), forced: 0, lost: 0, since: at }
+    }
+
+    /// Everything that was said at one tick.
+    pub fn tick<'a>(&mut self, at: BootNs, judged: impl Iterator<Item = &'a Judged>, tally: &Tally) {
+        while self.steps.front().is_some_and(|(began, _)| at.saturating_sub(*began) > self.length) {
+            self.steps.pop_front();
+        }
+        let mut said = Said::default();
+        judged.for_each(|judged| said.judged(judged));
+        said.forced = tally.forced.saturating_sub(self.forced);
+        said.lost = tally.lost.saturating_sub(self.lost);
+        (self.forced, self.lost) = (self.forced.max(tally.forced), tally.lost);
+        if said == Said::default() {
+            return;
+        }
+        self.total.add(&said);
+        match self.steps.back_mut() {
+            Some((began, step)) if at.saturating_sub(*began) < self.length / STEPS => step.add(&said),
+            _ => self.steps.push_back((at, said)),
+        }
+    }
+
+    /// Within the window.
+    pub fn said(&self) -> Said {
+        let mut sum = Said::default();
+        self.steps.iter().for_each(|(_, step)| sum.add(step));
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests;

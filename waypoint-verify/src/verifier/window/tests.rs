@@ -1,0 +1,104 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::smallvec;
+
+use super::*;
+use crate::model::{Bypass, ConnKey, MessageKey, NamespacedName};
+
+const SECOND: BootNs = 1_000_000_000;
+
+fn judged(verdict: Verdict, is_final: bool, is_first: bool, withdrawn: Option<Verdict>) -> Judged {
+    Judged {
+        policy: Arc::new(NamespacedName { namespace: "hello".into(), name: "p".into() }),
+        key: MessageKey { conn: ConnKey { client_isn: 1, server_isn: 2 }, offset: 0, stream: 0 },
+        verdict,
+        class: Class::Request,
+        is_final,
+        withdrawn,
+        is_first,
+        arrived: 0,
+        explanation: None,
+    }
+}
+
+fn bypassed() -> Verdict {
+    Verdict::Bypassed(smallvec![Bypass::RouteBypass])
+}
+
+fn window() -> Window {
+    Window::new(Duration::from_secs(600), 0)
+}
+
+fn tally(forced: u64, lost: u64) -> Tally {
+    let mut tally = Tally::default();
+    (tally.forced, tally.lost) = (forced, lost);
+    tally
+}
+
+#[test]
+fn a_verified_request_counts_once_when_nothing_can_change_it() {
+    let mut window = window();
+    window.tick(SECOND, [judged(Verdict::Verified, false, true, None)].iter(), &tally(0, 0));
+    assert_eq!((window.said().requests, window.said().verified), (1, 0));
+    window.tick(2 * SECOND, [judged(Verdict::Verified, true, false, None)].iter(), &tally(0, 0));
+    assert_eq!((window.said().requests, window.said().verified), (1, 1));
+    assert_eq!(window.said().verdict(1, 0, true), PolicyVerdict::True);
+}
+
+#[test]
+fn what_is_withdrawn_counts_as_what_it_became() {
+    let mut window = window();
+    window.tick(SECOND, [judged(Verdict::Verified, true, true, None)].iter(), &tally(0, 0));
+    let taken_back = judged(bypassed(), true, false, Some(Verdict::Verified));
+    window.tick(2 * SECOND, [taken_back].iter(), &tally(0, 0));
+    let said = window.said();
+    assert_eq!((said.requests, said.verified, said.withdrawn), (1, 1, 1));
+    assert_eq!(said.verdict(1, 0, true), PolicyVerdict::False);
+}
+
+#[test]
+fn a_bypass_is_let_go_when_the_window_is_past_it_and_stays_in_the_total() {
+    let mut window = window();
+    window.tick(SECOND, [judged(bypassed(), true, true, None)].iter(), &tally(0, 0));
+    window.tick(500 * SECOND, [judged(Verdict::Verified, true, true, None)].iter(), &tally(0, 0));
+    assert_eq!(window.said().verdict(1, 0, true), PolicyVerdict::False);
+    window.tick(602 * SECOND, [].iter(), &tally(0, 0));
+    assert_eq!(window.said().verdict(1, 0, true), PolicyVerdict::True);
+    window.tick(1200 * SECOND, [].iter(), &tally(0, 0));
+    assert_eq!(window.said(), Said::default());
+    assert_eq!(window.said().verdict(1, 0, true), PolicyVerdict::Unknown);
+    assert_eq!((window.total.bypasses(), window.total.verified), (1, 1));
+}
+
+#[test]
+fn losses_and_forced_counts_are_taken_as_they_grow() {
+    let mut window = window();
+    window.tick(SECOND, [judged(Verdict::Verified, true, true, None)].iter(), &tally(0, 7));
+    assert_eq!((window.said().lost, window.said().verdict(1, 0, true)), (7, PolicyVerdict::Unknown));
+    window.tick(2 * SECOND, [].iter(), &tally(3, 7));
+    // Of the three one is named later: what was certain was certain.
+    window.tick(3 * SECOND, [].iter(), &tally(2, 7));
+    window.tick(4 * SECOND, [].iter(), &tally(3, 7));
+    assert_eq!((window.said().lost, window.said().forced), (7, 3));
+    assert_eq!(window.said().verdict(1, 0, true), PolicyVerdict::False);
+}
+
+#[test]
+fn true_needs_traffic_coverage_and_nothing_open() {
+    let verified = Said { verified: 1, ..Said::default() };
+    let doubt = Said { unverified: BTreeMap::from([(Reason::Gap, 1)]), ..verified.clone() };
+    let rows = [
+        (&verified, 1, 0, true, PolicyVerdict::True),
+        (&verified, 2, 0, true, PolicyVerdict::Unknown),
+        (&verified, 1, 1, true, PolicyVerdict::Unknown),
+        (&verified, 1, 0, false, PolicyVerdict::Unknown),
+        (&doubt, 1, 0, true, PolicyVerdict::Unknown),
+        (&Said::default(), 0, 0, true, PolicyVerdict::Unknown),
+    ];
+    for (said, least, provisional, covered, expected) in rows {
+        assert_eq!(said.verdict(least, provisional, covered), expected, "{said:?} {least} {provisional} {covered}");
+    }
+    let bypassed = Said { bypassed: BTreeMap::from([("RouteBypass".into(), 1)]), ..verified };
+    assert_eq!(bypassed.verdict(1, 5, false), PolicyVerdict::False, "a bypass needs no coverage");
+}

@@ -1,0 +1,88 @@
+//! Writes policies' status: at once when a condition changes, now and then when only counts do.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use kube::Client;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+
+use crate::model::NamespacedName;
+use crate::policy::{GROUP, KIND, WaypointPolicy, WaypointPolicyStatus};
+
+/// Between two writes of one policy.
+const LEAST: Duration = Duration::from_secs(1);
+/// How old counts may be that people read.
+const COUNTS: Duration = Duration::from_secs(5);
+const MANAGER: &str = "waypoint-verify-verifier";
+
+/// Of one policy.
+#[derive(Debug)]
+struct Written {
+    uid: String,
+    status: Option<WaypointPolicyStatus>,
+    at: Option<Instant>,
+}
+
+/// What was written of each policy.
+#[derive(Debug, Default)]
+pub struct Writer {
+    written: BTreeMap<NamespacedName, Written>,
+}
+
+impl Writer {
+    /// Makes the status of each policy from the one that is there, and writes what is due. Returns what could not be written.
+    pub async fn write<'a>(
+        &mut self,
+        client: &Client,
+        policies: impl Iterator<Item = (&'a NamespacedName, &'a str)>,
+        status: impl Fn(&NamespacedName, Option<&WaypointPolicyStatus>) -> Option<WaypointPolicyStatus>,
+    ) -> Vec<String> {
+        let mut failed = Vec::new();
+        let policies: Vec<_> = policies.collect();
+        self.written.retain(|name, _| policies.iter().any(|(other, _)| *other == name));
+        for (name, uid) in policies {
+            let api: Api<WaypointPolicy> = Api::namespaced(client.clone(), &name.namespace);
+            let known = self.written.get(name).is_some_and(|written| written.uid == uid);
+            if !known {
+                // Another verifier may have written before: what has not changed since keeps its time.
+                match api.get_opt(&name.name).await {
+                    Ok(Some(policy)) if policy.metadata.uid.as_deref() == Some(uid) => {
+                        let written = Written { uid: uid.to_owned(), status: policy.status, at: None };
+                        self.written.insert(name.clone(), written);
+                    }
+                    Ok(_) => continue,
+                    Err(error) => {
+                        failed.push(format!("reading WaypointPolicy {name}: {error}"));
+                        continue;
+                    }
+                }
+            }
+            let Some(written) = self.written.get_mut(name) else { continue };
+            let Some(new) = status(name, written.status.as_ref()) else { continue };
+            if !is_due(written, &new) {
+                continue;
+            }
+            written.at = Some(Instant::now());
+            let patch = json!({"apiVersion": format!("{GROUP}/v1alpha1"), "kind": KIND, "status": new});
+            match api.patch_status(&name.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
+                Ok(_) => written.status = Some(new),
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => failed.push(format!("writing the status of WaypointPolicy {name}: {error}")),
+            }
+        }
+        failed
+    }
+}
+
+fn is_due(written: &Written, new: &WaypointPolicyStatus) -> bool {
+    let Some(at) = written.at else { return written.status.as_ref() != Some(new) };
+    let Some(old) = &written.status else { return at.elapsed() >= LEAST };
+    let conditions = |status: &WaypointPolicyStatus| -> Vec<(String, String, String)> {
+        let all = status.conditions.iter();
+        all.map(|one| (one.type_.clone(), one.status.clone(), one.reason.clone())).collect()
+    };
+    let changed = conditions(old) != conditions(new) || old.observed_generation != new.observed_generation;
+    let wait = if changed { LEAST } else { COUNTS };
+    old != new && at.elapsed() >= wait
+}
