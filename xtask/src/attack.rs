@@ -69,7 +69,7 @@ pub fn main(arguments: &Args) -> Result<()> {
     }
     let chosen = chosen(arguments)?;
     if !arguments.built {
-        setup::main()?;
+        setup::lab()?;
         demo::build()?;
         crate::root::again(&["--built"])?;
     }

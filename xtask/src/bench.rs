@@ -61,7 +61,7 @@ type Measure = fn(Extent, &mut Table) -> Result<()>;
 pub fn main(arguments: &Args) -> Result<()> {
     let wanted = |part| arguments.part.is_empty() || arguments.part.contains(&part);
     if !arguments.built {
-        setup::main()?;
+        setup::lab()?;
         demo::build()?;
         if wanted(Part::Micro) {
             micro::run(arguments.quick)?;

@@ -61,7 +61,7 @@ pub fn main(arguments: &Args) -> Result<()> {
         arguments.scenario.iter().map(find).collect::<Result<_>>()?
     };
     if !arguments.built {
-        setup::main()?;
+        setup::lab()?;
         build()?;
         crate::root::again(&["--built"])?;
     }

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use crate::kind::{Program, Programs, Step};
 
 /// As the manifests name it.
-pub const TAG: &str = "waypoint-verify:dev";
+pub const TAG: &str = concat!("waypoint-verify:", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Args {
@@ -71,7 +71,7 @@ mod tests {
     fn one_of_this_machine_is_given_to_docker() {
         assert_eq!(
             step(TAG, &[], Output::Docker).arguments.join(" "),
-            "buildx build --tag waypoint-verify:dev --load ."
+            "buildx build --tag waypoint-verify:0.1.0 --load ."
         );
         let two = Args { tag: TAG.into(), platform: vec!["linux/amd64".into(), "linux/arm64".into()], push: false };
         assert!(main(&two).unwrap_err().to_string().contains("several need --push"));

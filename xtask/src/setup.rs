@@ -15,17 +15,22 @@ use anyhow::{Context, Result, ensure};
 
 pub use modules::{CILIUM, Definitions, GATEWAY_API};
 
+type Step = fn() -> Result<bool>;
+const LAB: [Step; 4] = [apt::install, linker::install, wheel::install, go::install];
+/// Ten minutes the first time.
+const CLUSTER: [Step; 3] = [modules::install, kubernetes::install, gateway_controller::install];
+
 /// Installs what is missing, and says so; silent about the rest, and quick when nothing is.
 pub fn main() -> Result<()> {
-    let steps: [fn() -> Result<bool>; 7] = [
-        apt::install,
-        linker::install,
-        wheel::install,
-        go::install,
-        modules::install,
-        kubernetes::install,
-        gateway_controller::install,
-    ];
+    install(&[&LAB[..], &CLUSTER].concat())
+}
+
+/// Only what the program and its lab need: nothing of Kubernetes is built.
+pub fn lab() -> Result<()> {
+    install(&LAB)
+}
+
+fn install(steps: &[Step]) -> Result<()> {
     let mut changed = false;
     for step in steps {
         changed |= step()?;

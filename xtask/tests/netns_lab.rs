@@ -294,3 +294,26 @@ fn a_route_that_envoy_refuses_is_an_error_that_says_why() {
     assert!(error.contains("refuses") && error.contains("missing )"), "{error}");
     lab.reset().unwrap();
 }
+
+/// As the objects that an API server lists do: an Envoy answers at the addresses of the Gateways that are there.
+#[test]
+fn gateways_come_and_go_while_the_lab_runs() {
+    if !available("gateways_come_and_go_while_the_lab_runs") {
+        return;
+    }
+    let mut lab = Lab::up(&Topology::standard()).unwrap();
+    let all = xtask::lab::described(lab.plan()).unwrap();
+    let mut fewer = all.clone();
+    fewer["items"].as_array_mut().unwrap().retain(|item| item["metadata"]["name"] != "cilium-gateway-other-gateway");
+    let status = |lab: &Lab| {
+        let script = Script::keep_alive(lab.gateway("other-gateway").unwrap(), vec![Request::get("/")]);
+        let outcome = lab.client("client-1").unwrap().run(&script).unwrap().remove(0);
+        (outcome.status, outcome.error.is_some())
+    };
+    for _ in 0..2 {
+        lab.follow(fewer.clone()).unwrap();
+        assert_eq!(status(&lab), (0, true), "nobody is to answer there");
+        lab.follow(all.clone()).unwrap();
+        assert_eq!(status(&lab), (404, false), "a Gateway without routes is there");
+    }
+}

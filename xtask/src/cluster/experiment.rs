@@ -11,11 +11,36 @@ use kube::api::{DeleteParams, DynamicObject};
 use serde_json::{Value, json};
 
 use super::client::{documents, shown};
-use super::{ApiServer, Client};
+use super::{ApiServer, Client, Controller, populate};
 use crate::gateway::generated_name;
 use crate::lab::address::Address;
 use crate::lab::plan::Plan;
 use crate::lab::topology::GatewaySpec;
+use crate::setup::{CILIUM, GATEWAY_API};
+
+/// A cluster in which the experiment runs, as far as objects go.
+#[derive(Debug)]
+pub struct Cluster {
+    pub server: ApiServer,
+    pub controller: Controller,
+    /// With the identities that the API server gave: build the lab from it (`Lab::up_planned`).
+    pub plan: Plan,
+}
+
+/// Starts an API server and Cilium's controller with everything that they write below `dir`, applies the experiment and puts the plan's
+/// nodes and pods beside it; returns when its Gateways are Programmed.
+pub fn start(dir: &Path, mut plan: Plan) -> Result<Cluster> {
+    let server = ApiServer::start(dir)?;
+    server.define(&GATEWAY_API)?;
+    server.define(&CILIUM)?;
+    server.define_policies()?;
+    server.client().service_accounts()?;
+    let controller = Controller::start(&server)?;
+    apply(&server, &plan, &base())?;
+    populate(&server, &mut plan)?;
+    populate::gateways(&server, &plan)?;
+    Ok(Cluster { server, controller, plan })
+}
 
 /// The whole experiment.
 pub fn base() -> PathBuf {

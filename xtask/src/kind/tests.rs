@@ -162,25 +162,16 @@ fn the_image_is_built_and_loaded_and_the_cluster_removed() {
     assert_eq!(
         fakes.log()[1..],
         [
-            "docker buildx build --tag waypoint-verify:dev --load .",
-            "kind load docker-image waypoint-verify:dev --name waypoint-verify",
+            "docker buildx build --tag waypoint-verify:0.1.0 --load .",
+            "kind load docker-image waypoint-verify:0.1.0 --name waypoint-verify",
             "kind delete cluster --name waypoint-verify",
         ]
     );
 }
 
-/// A workspace in which the verifier can be installed.
-fn installable(fakes: &Fakes) -> PathBuf {
-    let workspace = fakes.0.join("workspace");
-    fs::create_dir_all(workspace.join("manifests")).unwrap();
-    fs::write(workspace.join("manifests/kustomization.yaml"), "").unwrap();
-    workspace
-}
-
 #[test]
 fn each_bypass_is_opened_under_the_gate_s_eyes_and_closed_again() {
     let fakes = Fakes::all();
-    let workspace = installable(&fakes);
     // It has seen enough once requests were sent, and bypassing ones make it fail.
     let log = fakes.0.join("log");
     let script = format!(
@@ -191,7 +182,7 @@ fn each_bypass_is_opened_under_the_gate_s_eyes_and_closed_again() {
     let gate = fakes.program("gate", &script);
     let programs = Programs::find(&fakes.path(), &[Program::Docker, Program::Kubectl]).unwrap();
     // `tail`, `grep` and `sleep` are the machine's own.
-    check::run(&programs, &workspace, &gate).unwrap();
+    check::run(&programs, &fakes.0, &gate).unwrap();
     let log = fakes.log();
     let asked = "gate gate --context kind-waypoint-verify --policy hello/hello-through-waypoint --min-verified 20 --timeout 120";
     assert_eq!(log.iter().filter(|line| *line == asked).count(), check::WAYS.len(), "{log:#?}");
@@ -204,10 +195,9 @@ fn each_bypass_is_opened_under_the_gate_s_eyes_and_closed_again() {
 #[test]
 fn a_gate_that_ends_otherwise_is_named() {
     let fakes = Fakes::all();
-    let workspace = installable(&fakes);
     let gate = fakes.program("gate", "exit 3");
     let programs = Programs::find(&fakes.path(), &[Program::Docker, Program::Kubectl]).unwrap();
-    let error = check::run(&programs, &workspace, &gate).unwrap_err().to_string();
+    let error = check::run(&programs, &fakes.0, &gate).unwrap_err().to_string();
     assert!(error.contains("compliant: the gate ended with 3, not 0"), "{error}");
     assert!(error.contains("direct: the gate ended with 3, not 1"), "{error}");
 }
@@ -222,6 +212,27 @@ fn every_bypass_of_the_experiment_is_tried() {
     folders.sort();
     tried.sort();
     assert_eq!(folders, tried);
+}
+
+/// Whoever lacks the keys is told before anything is waited for in vain.
+#[test]
+fn keys_that_are_missing_end_it_before_any_pod_is_waited_for() {
+    let fakes = Fakes::all();
+    fakes.program("kubectl", "case \"$*\" in *' get secret/'*) exit 1;; esac");
+    let programs = Programs::find(&fakes.path(), &[Program::Docker, Program::Kubectl]).unwrap();
+    let error = check::run(&programs, &fakes.0, &fakes.0.join("gate")).unwrap_err().to_string();
+    assert!(error.contains("get secret/waypoint-verify-bus secret/waypoint-verify-bus-keys"), "{error}");
+    assert!(!fakes.log().iter().any(|line| line.contains("rollout")), "{:?}", fakes.log());
+}
+
+/// `kind load` gives the nodes the image that the manifests name.
+#[test]
+fn the_image_is_the_one_that_the_manifests_name() {
+    let read = |name: &str| -> serde_json::Value {
+        serde_norway::from_str(&fs::read_to_string(crate::workspace().join(name)).unwrap()).unwrap()
+    };
+    let named = &read("manifests/install/kustomization.yaml")["images"][0];
+    assert_eq!(image::TAG, format!("{}:{}", named["name"].as_str().unwrap(), named["newTag"].as_str().unwrap()));
 }
 
 /// kind calls its nodes by the cluster's name; Cilium has to know the API server's.

@@ -1,5 +1,6 @@
 //! The gateway proxy of a node: a real Envoy that is configured by files, and asked whether it has taken them.
 
+pub mod adapter;
 mod admin;
 pub mod config;
 mod files;

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::caddy::{self, Variant};
 use super::envoy::{self, Envoy};
 use super::objects::Objects;
 use super::place::Place;
-use super::plan::{Container, Plan, Pod};
+use super::plan::{Container, Node, Plan, Pod};
 use super::process::Process;
 use super::topology::{Program, Topology};
 use super::watchdog::{self, Watchdog, replace};
@@ -29,6 +30,8 @@ pub struct Lab {
     state: PathBuf,
     xtask: PathBuf,
     objects: Objects,
+    /// What an API server lists, where one decides about the Envoys (`Lab::follow`).
+    followed: Option<Value>,
     envoys: BTreeMap<String, Envoy>,
     /// By `POD/CONTAINER`.
     caddies: BTreeMap<String, Process>,
@@ -68,6 +71,7 @@ impl Lab {
             plan,
             xtask,
             objects,
+            followed: None,
             envoys: BTreeMap::new(),
             caddies: BTreeMap::new(),
             sinks: Vec::new(),
@@ -87,7 +91,6 @@ impl Lab {
             fs::create_dir_all(self.cgroup.join(&container.cgroup))?;
         }
         self.write_dump()?;
-        let translated = gateway::translate(&self.objects.input(&self.plan));
         for pod in self.plan.pods.clone() {
             for container in &pod.containers {
                 let place = self.container(&pod.name, &container.name)?;
@@ -95,7 +98,7 @@ impl Lab {
                     Program::Envoy => {
                         let node = self.plan.node(&pod.node)?;
                         let dir = self.envoy_dir(&node.name);
-                        let config = envoy::config::of_node(&self.plan, node, &dir, &translated);
+                        let config = self.envoy_config(node)?;
                         self.envoys
                             .insert(node.name.clone(), Envoy::start(&place, envoy, node, &dir, &self.logs(), &config)?);
                     }
@@ -140,6 +143,16 @@ impl Lab {
         command.arg("sink").arg(caddy::sink_socket(&dir));
         self.sinks.push(Process::start(&format!("{}-sink", pod.name), command, &self.logs())?);
         Ok(())
+    }
+
+    /// What a node's Envoy is to serve now.
+    fn envoy_config(&self, node: &Node) -> Result<envoy::Config> {
+        let dir = self.envoy_dir(&node.name);
+        if let Some(cluster) = &self.followed {
+            return envoy::adapter::of_node(cluster, node, &dir);
+        }
+        let translated = gateway::translate(&self.objects.input(&self.plan));
+        Ok(envoy::config::of_node(&self.plan, node, &dir, &translated))
     }
 
     fn write_dump(&self) -> Result<()> {

@@ -82,7 +82,7 @@ fn a_container_that_was_restarted_is_known_by_its_new_id() {
     let Some(mut cluster) = the_cluster("a_container_that_was_restarted_is_known_by_its_new_id") else { return };
     let id = |cluster: &Cluster| cluster.plan.pod("hello-backend-1").unwrap().container("caddy").unwrap().id.clone();
     let before = id(&cluster);
-    cluster.plan.restart("hello-backend-1", "caddy").unwrap();
+    cluster.0.plan.restart("hello-backend-1", "caddy").unwrap();
     cluster::populate::restarted(&cluster.server, &cluster.plan, "hello-backend-1").unwrap();
     let after = id(&cluster);
     assert_ne!(before, after);

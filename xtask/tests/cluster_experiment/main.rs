@@ -7,21 +7,15 @@ mod files;
 mod inventory;
 
 use std::fs;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use serde_json::Value;
 
-use xtask::cluster::{ApiServer, Controller, experiment, populate};
+use xtask::cluster::{Controller, experiment};
 use xtask::lab::{Plan, Topology, patience};
-use xtask::setup::{CILIUM, GATEWAY_API};
-
-struct Cluster {
-    server: ApiServer,
-    plan: Plan,
-    _controller: Controller,
-}
 
 static CLUSTER: LazyLock<Result<Mutex<Cluster>>> = LazyLock::new(|| start().map(Mutex::new));
 
@@ -35,21 +29,20 @@ fn cluster(test: &str) -> Option<MutexGuard<'static, Cluster>> {
     Controller::available(test).then(cluster)
 }
 
-/// As the end-to-end lab does it: the experiment first, then the lab's plan, and the plan takes over the identities.
+struct Cluster(experiment::Cluster);
+
 fn start() -> Result<Cluster> {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster-experiment");
     let _ = fs::remove_dir_all(&dir);
-    let server = ApiServer::start(&dir)?;
-    server.define(&GATEWAY_API)?;
-    server.define(&CILIUM)?;
-    server.define_policies()?;
-    server.client().service_accounts()?;
-    let controller = Controller::start(&server)?;
-    let mut plan = Plan::new("experiment", &Topology::standard())?;
-    experiment::apply(&server, &plan, &experiment::base())?;
-    populate(&server, &mut plan)?;
-    populate::gateways(&server, &plan)?;
-    Ok(Cluster { server, plan, _controller: controller })
+    Ok(Cluster(experiment::start(&dir, Plan::new("experiment", &Topology::standard())?)?))
+}
+
+impl Deref for Cluster {
+    type Target = experiment::Cluster;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Cluster {

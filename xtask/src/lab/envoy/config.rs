@@ -12,7 +12,7 @@ use crate::lab::plan::{Node, Plan};
 use crate::lab::topology::GatewaySpec;
 
 pub fn bootstrap(node: &str, dir: &Path) -> Value {
-    let file = |name: &str| json!({"pathConfigSource": {"path": dir.join(name)}, "resourceApiVersion": "V3"});
+    let file = |name: &str| file_source(&dir.join(name));
     json!({
         "node": {"id": node, "cluster": "waypoint-verify-lab"},
         "admin": {"address": {"pipe": {"path": dir.join("admin.sock")}}},
@@ -76,7 +76,7 @@ fn listener(node: &Node, dir: &Path, gateway: &GatewaySpec, route_name: &str) ->
     out["additionalAddresses"] = addresses.map(|address| json!({"address": address})).collect();
     let rds = &mut out["filterChains"][0]["filters"][0]["typedConfig"]["rds"];
     let path = dir.join(format!("{}.json", route_file(route_name)));
-    rds["configSource"] = json!({"pathConfigSource": {"path": path}, "resourceApiVersion": "V3"});
+    rds["configSource"] = file_source(&path);
     out
 }
 
@@ -103,6 +103,11 @@ fn cluster(plan: &Plan, node: &Node, backend: &Backend) -> Value {
     out
 }
 
-fn socket_address(ip: IpAddr, port: u16) -> Value {
+/// Read from a file, and again whenever another one is moved there.
+pub(super) fn file_source(path: &Path) -> Value {
+    json!({"pathConfigSource": {"path": path}, "resourceApiVersion": "V3"})
+}
+
+pub(super) fn socket_address(ip: IpAddr, port: u16) -> Value {
     json!({"socketAddress": {"address": ip, "portValue": port}})
 }

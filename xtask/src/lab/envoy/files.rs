@@ -1,10 +1,10 @@
 //! Configuration by file: DiscoveryResponses that Envoy reads again whenever one is moved into place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Config, admin, config};
@@ -12,21 +12,23 @@ use super::{Config, admin, config};
 /// All files of one Envoy.
 #[derive(Debug)]
 pub(super) struct Files {
+    dir: PathBuf,
     pub(super) clusters: Discovery,
     listeners: Discovery,
+    /// Of every Gateway that was ever there: one that comes back goes on counting its versions.
     routes: BTreeMap<String, Discovery>,
+    /// Those of now.
+    served: BTreeSet<String>,
 }
 
 impl Files {
     pub(super) fn new(dir: &Path, first: &Config) -> Result<Self> {
-        let routes = first.routes.keys().map(|name| {
-            let stat = format!("http.listener-insecure.rds.{}", admin::stat_name(name));
-            (name.clone(), Discovery::new(dir, &config::route_file(name), &stat))
-        });
         let mut files = Self {
+            dir: dir.to_owned(),
             clusters: Discovery::new(dir, "cds", "cluster_manager.cds"),
             listeners: Discovery::new(dir, "lds", "listener_manager.lds"),
-            routes: routes.collect(),
+            routes: BTreeMap::new(),
+            served: BTreeSet::new(),
         };
         files.clusters.write(&first.clusters)?;
         files.write_routes(first)?;
@@ -35,16 +37,19 @@ impl Files {
 
     /// Routes and the listeners that refer to them.
     pub(super) fn write_routes(&mut self, config: &Config) -> Result<()> {
-        ensure!(self.routes.keys().eq(config.routes.keys()), "Gateways cannot be added or removed at run time");
-        for (name, file) in &mut self.routes {
-            file.write(std::slice::from_ref(&config.routes[name]))?;
+        for (name, routes) in &config.routes {
+            let stat = || format!("http.listener-insecure.rds.{}", admin::stat_name(name));
+            let new = || Discovery::new(&self.dir, &config::route_file(name), &stat());
+            self.routes.entry(name.clone()).or_insert_with(new).write(std::slice::from_ref(routes))?;
         }
+        self.served = config.routes.keys().cloned().collect();
         self.listeners.write(&config.listeners)
     }
 
     /// Statistics and the values that they have once everything is taken.
     pub(super) fn versions(&self) -> Vec<(String, String)> {
-        [&self.clusters, &self.listeners].into_iter().chain(self.routes.values()).map(Discovery::expected).collect()
+        let routes = self.served.iter().filter_map(|name| self.routes.get(name));
+        [&self.clusters, &self.listeners].into_iter().chain(routes).map(Discovery::expected).collect()
     }
 }
 

@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use super::Lab;
 use crate::lab::caddy::{self, Variant};
 use crate::lab::cgroup;
-use crate::lab::envoy::{self, Envoy};
+use crate::lab::envoy::Envoy;
 use crate::lab::objects::Objects;
 use crate::lab::plan::Pod;
 use crate::lab::topology::Program;
 use crate::lab::watchdog;
-use crate::{gateway, setup};
+use crate::setup;
 
 impl Lab {
     /// Applies Kubernetes objects (YAML, several documents or lists; HTTPRoutes and ReferenceGrants) as `kubectl apply` would, and
@@ -50,9 +50,19 @@ impl Lab {
 
     fn reconcile(&mut self) -> Result<()> {
         self.write_dump()?;
-        let translated = gateway::translate(&self.objects.input(&self.plan));
+        self.configure()
+    }
+
+    /// From now on the Envoys serve what an API server lists (`cluster::everything`), instead of the lab's own objects. Returns when all
+    /// of them do; to be called again after each change there.
+    pub fn follow(&mut self, cluster: serde_json::Value) -> Result<()> {
+        self.followed = Some(cluster);
+        self.configure()
+    }
+
+    fn configure(&mut self) -> Result<()> {
         for node in &self.plan.nodes {
-            let config = envoy::config::of_node(&self.plan, node, &self.envoy_dir(&node.name), &translated);
+            let config = self.envoy_config(node)?;
             let envoy = self.envoys.get_mut(&node.name).with_context(|| format!("{} has no Envoy", node.name))?;
             envoy.update(&config).with_context(|| format!("Envoy of {}", node.name))?;
         }
@@ -91,9 +101,8 @@ impl Lab {
         let place = self.container(&pod, &container.name)?;
         fs::create_dir_all(place.cgroup())?;
         self.write_dump()?;
-        let translated = gateway::translate(&self.objects.input(&self.plan));
         let dir = self.envoy_dir(&node.name);
-        let config = envoy::config::of_node(&self.plan, &node, &dir, &translated);
+        let config = self.envoy_config(&node)?;
         let envoy = Envoy::start(&place, &setup::envoy_binary()?, &node, &dir, &self.logs(), &config)?;
         self.envoys.entry(node.name).insert_entry(envoy).get_mut().ready()
     }
