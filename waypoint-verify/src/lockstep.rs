@@ -126,7 +126,7 @@ impl Lockstep {
         let order = known.order(&batch);
         match order {
             Order::Again => return Taken::Again,
-            Order::Next => {}
+            Order::Next | Order::First => {}
             Order::Gap => known.gap(),
         }
         let at = known.answered_at;

@@ -30,6 +30,8 @@ pub struct Installation {
     pub operator_jwt: String,
     pub account_jwt: String,
     pub account: String,
+    /// The server's own account, which it demands. Nobody has its key: it is forgotten here.
+    system: (String, String),
 }
 
 impl Installation {
@@ -46,14 +48,25 @@ impl Installation {
         let claims =
             json!({"type": "account", "version": 2, "limits": limits, "default_permissions": {"pub": {}, "sub": {}}});
         let account_jwt = sign(&operator, &account.public_key(), "waypoint-verify", claims, now, None)?;
+        let system = KeyPair::new_account();
+        let claims = json!({"type": "account", "version": 2, "limits": {"conn": 0, "leaf": 0, "wildcards": true}});
+        let system_jwt = sign(&operator, &system.public_key(), "system", claims, now, None)?;
         let account_seed = account.seed().map_err(|error| KeyError::Key { what: "the account's seed", error })?;
-        Ok(Self { account_seed, operator_jwt, account_jwt, account: account.public_key() })
+        Ok(Self {
+            account_seed,
+            operator_jwt,
+            account_jwt,
+            account: account.public_key(),
+            system: (system.public_key(), system_jwt),
+        })
     }
 
     /// The part of a server's configuration that says whom it trusts.
     pub fn trust(&self) -> String {
+        let (system, system_jwt) = &self.system;
         format!(
-            "operator: {}\nresolver: MEMORY\nresolver_preload: {{\n  {}: {}\n}}\n",
+            "operator: {}\nsystem_account: {system}\nresolver: MEMORY\n\
+             resolver_preload: {{\n  {}: {}\n  {system}: {system_jwt}\n}}\n",
             self.operator_jwt, self.account, self.account_jwt
         )
     }

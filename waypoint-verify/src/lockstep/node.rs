@@ -12,6 +12,8 @@ const EPOCHS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Next,
+    /// The first one of this node: what was before it nobody asked for.
+    First,
     Again,
     Gap,
 }
@@ -30,7 +32,7 @@ pub struct Node {
 
 impl Node {
     pub fn order(&mut self, batch: &Batch) -> Order {
-        let follows = batch.sequence.checked_add(1).unwrap_or(u64::MAX);
+        let follows = batch.sequence.saturating_add(1);
         match self.stream {
             Some((epoch, next)) if epoch == batch.epoch => {
                 if batch.sequence < next {
@@ -52,7 +54,7 @@ impl Node {
                 self.stream = Some((batch.epoch, follows));
                 self.answer = None;
                 self.answered_at = 0;
-                Order::Gap
+                if before.is_none() { Order::First } else { Order::Gap }
             }
         }
     }

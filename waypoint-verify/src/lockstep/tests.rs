@@ -91,7 +91,8 @@ impl World {
     /// Both agents have been there for a while.
     fn settled() -> Self {
         let mut world = Self::new();
-        world.tick(100);
+        let (coverage, handed_on) = world.tick(100);
+        assert!(coverage.is_complete() && handed_on.is_empty(), "{coverage:?} {handed_on:?}");
         let (coverage, _) = world.tick(200);
         assert!(coverage.is_complete(), "{coverage:?}");
         world

@@ -210,6 +210,7 @@ impl State {
             policies,
             coverage: self.coverage.clone(),
             counters: self.counters.clone(),
+            stands_by_for: None,
             not_ready: self.waiting.iter().cloned().chain(failed).collect(),
             notes: self.lockstep.notes(),
         };

@@ -66,7 +66,8 @@ impl Said {
     /// What came after an earlier state of the same counts.
     pub fn since(&self, earlier: &Self) -> Self {
         fn maps<K: Ord + Clone>(now: &BTreeMap<K, u64>, then: &BTreeMap<K, u64>) -> BTreeMap<K, u64> {
-            let grown = now.iter().map(|(key, count)| (key.clone(), count - then.get(key).copied().unwrap_or(0).min(*count)));
+            let grown =
+                now.iter().map(|(key, count)| (key.clone(), count - then.get(key).copied().unwrap_or(0).min(*count)));
             grown.filter(|(_, count)| *count > 0).collect()
         }
         Self {

@@ -60,11 +60,7 @@ impl AgentBus {
     pub async fn publish(&self, batch: Vec<u8>) -> Result<(), BusError> {
         let failed = |error: &dyn std::fmt::Display| BusError::request("publishing evidence", error);
         let subject = self.names.evidence(&self.node, "all");
-        let published = self
-            .jetstream
-            .publish_with_headers(subject, headers, batch.into())
-            .await
-            .map_err(|error| failed(&error))?;
+        let published = self.jetstream.publish(subject, batch.into()).await.map_err(|error| failed(&error))?;
         match tokio::time::timeout(PATIENCE, published).await {
             Ok(stored) => stored.map(drop).map_err(|error| failed(&error)),
             Err(_) => Err(failed(&"no acknowledgement in time")),
@@ -80,11 +76,12 @@ impl AgentBus {
         self.subscribe(self.names.part(&self.node)).await
     }
 
+    /// Sent before this returns: what is asked of the server afterwards it answers after it has subscribed.
     async fn subscribe(&self, subject: String) -> Result<Subscriber, BusError> {
-        self.client
-            .subscribe(subject.clone())
-            .await
-            .map_err(|error| BusError::request(format!("subscribing to {subject}"), error))
+        let failed = |error: &dyn std::fmt::Display| BusError::request(format!("subscribing to {subject}"), error);
+        let subscriber = self.client.subscribe(subject.clone()).await.map_err(|error| failed(&error))?;
+        self.client.flush().await.map_err(|error| failed(&error))?;
+        Ok(subscriber)
     }
 
     /// `None`: the verifier has not written one yet.

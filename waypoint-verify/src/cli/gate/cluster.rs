@@ -99,9 +99,7 @@ pub async fn watch(
         );
     };
     let bearer = match &access.token_file {
-        Some(path) => {
-            Some(std::fs::read_to_string(path).with_context(|| format!("--token-file {}", path.display()))?)
-        }
+        Some(path) => Some(std::fs::read_to_string(path).with_context(|| format!("--token-file {}", path.display()))?),
         None => None,
     };
     let web = Web::new(access.ca.as_deref())?;
@@ -168,9 +166,7 @@ impl Gate {
 
     fn found(&self, min_verified: u64) -> Found {
         let (since, provisional, covered) = match (&self.base, &self.now) {
-            (Some(base), Some(now)) if !self.replaced => {
-                (now.total.since(&base.total), now.provisional, now.covered)
-            }
+            (Some(base), Some(now)) if !self.replaced => (now.total.since(&base.total), now.provisional, now.covered),
             // What a new verifier says is true, but it is not all.
             (_, Some(now)) => (now.total.clone(), now.provisional, false),
             _ => (Said::default(), 0, false),
