@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: every way past the waypoint and every honest way through it, with real traffic, judged by the real program.
 
+pub mod cluster;
 mod counts;
 pub mod past;
 mod scenario;
@@ -30,6 +31,9 @@ pub struct Args {
     /// Name the scenarios and end
     #[arg(long)]
     list: bool,
+    /// In a cluster instead: a real API server, Cilium's Gateway API controller, NATS, a verifier and an agent on each node
+    #[arg(long, conflicts_with_all = ["scenario", "format", "repeat", "list"])]
+    cluster: bool,
     /// Setup and build were done (by the part that ran without root)
     #[arg(long, hide = true)]
     built: bool,
@@ -43,6 +47,14 @@ pub enum Format {
 }
 
 pub fn main(arguments: &Args) -> Result<()> {
+    if arguments.cluster {
+        if !arguments.built {
+            setup::main()?;
+            build()?;
+            crate::root::again(&["--built"])?;
+        }
+        return cluster::main();
+    }
     if arguments.list {
         for scenario in ALL {
             println!("{:<22} {}", scenario.name, scenario.about);

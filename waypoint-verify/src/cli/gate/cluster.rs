@@ -1,5 +1,6 @@
 //! The gate of a cluster: asks the verifier that judges, from the gate's own start, for the policy's current generation.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -109,7 +110,11 @@ pub async fn watch(
     loop {
         match web.get(&url, bearer.as_deref()).await {
             Ok((status, body)) if status.is_success() => {
+                let counted = gate.base.is_some();
                 gate.take(serde_json::from_slice(&body).with_context(|| url.clone())?);
+                if !counted && gate.base.is_some() {
+                    begun(name, generation, output)?;
+                }
             }
             Ok((status, body)) => gate.no_answer(format!("{status}: {}", String::from_utf8_lossy(&body).trim())),
             Err(error) => gate.no_answer(format!("{error:#}")),
@@ -125,6 +130,18 @@ pub async fn watch(
         }
         tokio::time::sleep(ASK).await;
     }
+}
+
+/// Says from when on requests count.
+fn begun(name: &NamespacedName, generation: i64, output: Format) -> anyhow::Result<()> {
+    match output {
+        Format::Text => eprintln!("{name}: generation {generation}, counting from here"),
+        Format::Json => {
+            let ready = serde_json::json!({"type": "ready", "policy": name.to_string(), "generation": generation});
+            println!("{ready}");
+        }
+    }
+    std::io::stdout().flush().context("writing to standard output")
 }
 
 /// Counts from the gate's start, whatever the verifier counts from. Pure.

@@ -1,0 +1,183 @@
+//! `cargo xtask demo --cluster`: the experiment's manifests in a real API server, Cilium's own controller, NATS, a verifier and an agent
+//! on each node; each row applies an overlay, sends real traffic, and asks the gate.
+
+mod gate;
+mod rows;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::client::{Request, Script};
+use crate::cluster::installation::{policy_status, wait_for};
+use crate::cluster::{self, Bound, Client, Controller, Installation, experiment, populate};
+use crate::lab::{Lab, Plan, Topology, patience, privileged};
+use gate::Gate;
+pub use rows::{ALL, Row};
+
+/// The policy of the experiment.
+pub const POLICY: (&str, &str) = ("hello", "hello-through-waypoint");
+
+/// The backend, as Cilium's controller names clusters of Envoy.
+const BACKEND: &str = "hello:hello-backend:8083";
+
+/// Who asks the gate: a pipeline that may read policies, and nothing else.
+const PIPELINE: (&str, &str) = ("hello", "pipeline");
+
+/// Everything that a cluster has.
+#[derive(Debug)]
+pub struct Stage {
+    pub experiment: experiment::Cluster,
+    pub lab: Lab,
+    pub installation: Installation,
+}
+
+/// What a row came to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub exit: i32,
+    pub verified: u64,
+    pub bypassed: Value,
+    /// Status and reason of `Verified`.
+    pub condition: (String, String),
+}
+
+/// Whether everything is there; prints why not.
+pub fn available(test: &str) -> bool {
+    privileged::available(test) && Controller::available(test)
+}
+
+impl Stage {
+    /// Returns when both nodes are covered. `say` tells what is waited for.
+    pub fn up(dir: &Path, id: &str, say: impl Fn(&str)) -> Result<Self> {
+        let _ = fs::remove_dir_all(dir);
+        say("starting an API server and Cilium's Gateway API controller, applying manifests/experiment");
+        let experiment = experiment::start(dir, Plan::new(id, &Topology::standard())?)?;
+        say("building nodes and pods; their Envoys get what the controller wrote");
+        let mut lab = Lab::up_planned(experiment.plan.clone())?;
+        lab.follow(cluster::everything(&experiment.server)?)?;
+        say("applying manifests/install, starting NATS, the verifier and an agent on each node");
+        let installation = Installation::start(&experiment.server, &lab)?;
+        pipeline(experiment.server.client())?;
+        let stage = Self { experiment, lab, installation };
+        say("waiting for the conditions Accepted and Covered");
+        stage.wait_for("Accepted", "True", "Accepted")?;
+        stage.wait_for("Covered", "True", "Complete")?;
+        Ok(stage)
+    }
+
+    pub fn wait_for(&self, kind: &str, status: &str, reason: &str) -> Result<Value> {
+        wait_for(&self.experiment.server, POLICY, kind, status, reason)
+    }
+
+    pub fn status(&self) -> Result<Value> {
+        policy_status(&self.experiment.server, POLICY.0, POLICY.1)
+    }
+
+    /// Opens a bypass of manifests/experiment, all the way to the Envoys. `gateway`: whose configuration has to lead to the backend
+    /// then (namespace and name).
+    pub fn open(&mut self, bypass: &str, gateway: Option<(&str, &str)>) -> Result<()> {
+        experiment::apply(&self.experiment.server, &self.experiment.plan, &experiment::bypass(bypass))?;
+        self.follow(gateway, true)?;
+        populate::gateways(&self.experiment.server, &self.experiment.plan)?;
+        self.lab.follow(cluster::everything(&self.experiment.server)?)
+    }
+
+    pub fn close(&mut self, bypass: &str, gateway: Option<(&str, &str)>) -> Result<()> {
+        experiment::delete(&self.experiment.server, &experiment::bypass(bypass))?;
+        self.follow(gateway, false)?;
+        self.lab.follow(cluster::everything(&self.experiment.server)?)
+    }
+
+    /// Waits until Cilium's controller has written that this Gateway reaches the backend, or does not any more.
+    fn follow(&self, gateway: Option<(&str, &str)>, reaches: bool) -> Result<()> {
+        let Some((namespace, name)) = gateway else { return Ok(()) };
+        let verb = if reaches { "to reach" } else { "not to reach" };
+        patience::wait(&format!("Gateway {namespace}/{name} {verb} the backend"), || {
+            let listed = cluster::everything(&self.experiment.server)?;
+            let is_its = |object: &&Value| {
+                object["kind"] == "CiliumEnvoyConfig"
+                    && object["metadata"]["namespace"] == namespace
+                    && object["metadata"]["name"] == format!("cilium-gateway-{name}")
+            };
+            let configuration = listed["items"].as_array().and_then(|items| items.iter().find(is_its));
+            let does = configuration.is_some_and(|configuration| configuration.to_string().contains(BACKEND));
+            Ok((does == reaches).then_some(()))
+        })
+    }
+
+    /// A change of the spec: what was seen so far counts no more. Returns when the status is of the new generation.
+    pub fn begin_anew(&self) -> Result<()> {
+        let client = self.experiment.server.client();
+        let policy = serde_json::from_value(json!({
+            "apiVersion": "waypoint-verify.dev/v1alpha1", "kind": "WaypointPolicy",
+            "metadata": {"name": POLICY.1, "namespace": POLICY.0},
+        }))?;
+        let api = client.api_of(&policy)?;
+        let now = client.run(api.get(POLICY.1))?;
+        let generation = now.metadata.generation.unwrap_or_default();
+        let window = format!("{}m", 10 + generation);
+        let patch = kube::api::Patch::Merge(json!({"spec": {"window": window}}));
+        let changed = client.run(api.patch(POLICY.1, &kube::api::PatchParams::default(), &patch))?;
+        patience::wait("the verifier to know the changed policy", || {
+            let status = self.status()?;
+            Ok((status["observedGeneration"] == json!(changed.metadata.generation)).then_some(()))
+        })
+    }
+
+    /// A gate that counts from now on.
+    pub fn gate(&self, min_verified: u64) -> Result<Gate> {
+        let server = &self.experiment.server;
+        let token = server.dir().join("pipeline.token");
+        fs::write(&token, server.token(PIPELINE.0, PIPELINE.1, &Bound::default())?)?;
+        let kubeconfig = server.kubeconfig_of(PIPELINE.0, PIPELINE.1)?;
+        Gate::start(&self.installation, &kubeconfig, &token, &format!("{}/{}", POLICY.0, POLICY.1), min_verified)
+    }
+
+    /// Requests over one connection, all of them answered with 200.
+    pub fn send(&self, from: &str, to: std::net::SocketAddr, requests: Vec<Request>) -> Result<()> {
+        let count = requests.len();
+        let answers = self.lab.client(from)?.run(&Script::keep_alive(to, requests))?;
+        ensure!(answers.len() == count && answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        Ok(())
+    }
+
+    pub fn down(self) -> Result<()> {
+        let Self { lab, installation, .. } = self;
+        drop(installation);
+        lab.down()
+    }
+}
+
+/// A ServiceAccount that may read policies.
+fn pipeline(client: &Client) -> Result<()> {
+    let (namespace, name) = PIPELINE;
+    let text = format!(
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: {namespace}}}\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {name}}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: waypoint-verify-view}}\n\
+         subjects: [{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}]\n"
+    );
+    client.apply(&text).map(drop)
+}
+
+/// All rows, one after the other on one stage; prints each, and fails if one is not as expected.
+pub fn main() -> Result<()> {
+    let dir = crate::workspace().join("target/tmp/demo-cluster");
+    let mut stage = Stage::up(&dir, "demo", |what| eprintln!("{what}"))?;
+    println!("{}", Row::HEADER);
+    let mut wrong = 0;
+    for row in ALL {
+        let outcome = row.play(&mut stage).with_context(|| format!("row {}", row.name))?;
+        println!("{}", row.shown(&outcome));
+        for difference in row.differences(&outcome) {
+            wrong += 1;
+            eprintln!("not as expected: {}: {difference}", row.name);
+        }
+    }
+    stage.down()?;
+    ensure!(wrong == 0, "{wrong} things are not as expected");
+    Ok(())
+}
