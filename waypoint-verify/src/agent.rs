@@ -83,6 +83,7 @@ async fn observe(options: Options, credentials: Arc<dyn crate::bus::nats::Creden
         let mut canary = Canary::send()?;
         tracing::info!(revision = part.revision, pods = part.pods.len(), proxies = part.proxies.len(), "observing");
         let mut flush = tokio::time::interval(FLUSH);
+        let mut asked_by = None;
         let restart = loop {
             let at_most = if observer.pending() { PENDING } else { IDLE };
             let heard = tokio::select! {
@@ -104,9 +105,19 @@ async fn observe(options: Options, credentials: Arc<dyn crate::bus::nats::Creden
             match heard {
                 Heard::Records | Heard::Nothing => {}
                 Heard::Tick(tick) => {
+                    // It may not have heard what was opened before it began.
+                    if asked_by.replace(tick.verifier) != Some(tick.verifier) {
+                        observer.open(|evidence| outbox.add(evidence));
+                    }
                     let blind = canary.missing().into_iter().collect();
                     let notes = observer.findings().take(NOTES).collect();
-                    outbox.flush(Some(Answer { tick: tick.number, revision: part.revision, blind, notes }));
+                    outbox.flush(Some(Answer {
+                        tick: tick.number,
+                        verifier: tick.verifier,
+                        revision: part.revision,
+                        blind,
+                        notes,
+                    }));
                 }
                 Heard::Part(new) => match Change::between(&part, &new) {
                     Change::Nothing => {}

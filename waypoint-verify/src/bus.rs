@@ -10,7 +10,7 @@ pub mod control;
 pub mod keys;
 pub mod nats;
 pub mod subject;
-mod wire;
+pub(crate) mod wire;
 
 pub use wire::Unreadable;
 

@@ -68,6 +68,12 @@ pub enum Evidence {
         side: Side,
         end: Arc<End>,
     },
+    /// This end is open: told again, to a verifier that may not have heard when it was opened.
+    Open {
+        conn: ConnKey,
+        side: Side,
+        end: Arc<End>,
+    },
     Closed {
         conn: ConnKey,
         side: Side,

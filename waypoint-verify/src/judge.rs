@@ -168,6 +168,11 @@ impl Judge {
         self.policies.iter().filter(|policy| !policy.gone).map(|policy| (&policy.compiled.name, &policy.tally))
     }
 
+    /// Arrivals that are not judged for good.
+    pub fn open_arrivals(&self) -> impl Iterator<Item = MessageKey> {
+        self.state.open_arrivals()
+    }
+
     /// Messages that were forgotten because a bound was hit.
     pub fn evicted(&self) -> u64 {
         self.state.evicted
@@ -177,6 +182,7 @@ impl Judge {
     pub fn apply(&mut self, evidence: Evidence, out: &mut Vec<Judged>) {
         match evidence {
             Evidence::Opened { conn, side, end } => self.state.opened(conn, side, end),
+            Evidence::Open { conn, side, end } => self.state.connections.open(conn, side, end),
             Evidence::Closed { conn, side } => self.state.connections.closed(conn, side),
             Evidence::Entered { key, instance, local, peer, digest, at } => {
                 self.state.entered(key, Entry { instance, local, peer, digest, at, end: None, tick: 0 });

@@ -95,6 +95,8 @@ pub struct Testimony {
 /// The streams of all nodes.
 #[derive(Debug, Default)]
 pub struct Lockstep {
+    /// Who asks.
+    verifier: u64,
     nodes: BTreeMap<String, Node>,
     /// The newest tick, and when it was issued.
     tick: u64,
@@ -106,6 +108,10 @@ pub struct Lockstep {
 }
 
 impl Lockstep {
+    pub fn new(verifier: u64) -> Self {
+        Self { verifier, ..Self::default() }
+    }
+
     /// Issues the next tick at this time of the verifier's clock.
     pub fn issue(&mut self, at: BootNs) -> u64 {
         self.tick += 1;
@@ -145,7 +151,7 @@ impl Lockstep {
             }
         }
         if let Some(answer) = batch.answer
-            && answer.tick == self.tick
+            && (answer.verifier, answer.tick) == (self.verifier, self.tick)
         {
             known.answered_at = self.issued_at;
             known.answer = Some(answer);
@@ -186,6 +192,19 @@ impl Lockstep {
         coverage
     }
 
+    /// Evidence of this node is missing before what comes next.
+    pub fn gap(&mut self, node: &str) {
+        self.nodes.entry(node.to_owned()).or_default().gap();
+    }
+
+    /// What is held back and nowhere else: connections that cannot be read, by node, socket and time.
+    pub fn held_unreadable(&self) -> impl Iterator<Item = (String, u64, BootNs)> {
+        self.before.iter().chain(&self.since).filter_map(|held| match &held.evidence {
+            Evidence::Unreadable { stream, at, .. } => Some((held.node.to_string(), *stream, *at)),
+            _ => None,
+        })
+    }
+
     /// What agents said beside their evidence, by node.
     pub fn notes(&self) -> BTreeMap<String, Vec<String>> {
         let said =
@@ -210,6 +229,11 @@ fn dated(evidence: Evidence, at: BootNs) -> Evidence {
         Evidence::Opened { conn, side, end } => {
             let end = End { at, ..Arc::unwrap_or_clone(end) };
             Evidence::Opened { conn, side, end: Arc::new(end) }
+        }
+        // It was opened before, nobody knows when.
+        Evidence::Open { conn, side, end } => {
+            let end = End { at: 0, ..Arc::unwrap_or_clone(end) };
+            Evidence::Open { conn, side, end: Arc::new(end) }
         }
         other => other,
     }

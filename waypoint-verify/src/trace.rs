@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::evidence::{Evidence, RequestLine};
+use crate::evidence::{End, Evidence, RequestLine};
 use crate::fair::{Charges, Fair};
 use crate::link::{self, Hasher};
 use crate::model::{BootNs, ConnKey, ContainerRef, Owner, Process, Side, WatchList};
@@ -222,6 +222,17 @@ impl<M: Machine> Tracer<M> {
 
     pub fn machine(&mut self) -> &mut M {
         &mut self.machine
+    }
+
+    /// Connections that are open, as evidence. Which processes made them is not remembered.
+    pub fn open(&self) -> impl Iterator<Item = Evidence> {
+        // Of those that are older than the agent nobody knows the numbers.
+        let known = self.sockets.iter().filter(|(cookie, socket)| socket.conn != pseudo(**cookie));
+        known.map(|(_, socket)| {
+            let Socket { conn, side, ref owner, local, remote, .. } = **socket;
+            let end = End { owner: owner.clone(), process: None, local, remote, at: 0 };
+            Evidence::Open { conn, side, end: Arc::new(end) }
+        })
     }
 
     /// Connections of watched containers that are open.

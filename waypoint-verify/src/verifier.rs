@@ -3,6 +3,7 @@
 //! - [`objects`] is what the API server tells; [`picture`] what it comes to (pure).
 //! - [`readers`] brings the streams of the nodes; `lockstep` makes one of them (pure).
 //! - [`judges`] gives verdicts and counts them within each policy's [`window`] (pure).
+//! - [`checkpoint`] is what one verifier leaves for the next (pure).
 //! - [`lease`] says which of several verifiers does so.
 //! - [`status`] says it in conditions (pure), [`writer`] writes them.
 //! - [`api`], [`access`], [`admit`], [`metrics`] answer whoever asks; [`report`] is what they answer from.
@@ -10,6 +11,7 @@
 mod access;
 pub mod admit;
 pub mod api;
+mod checkpoint;
 pub mod judges;
 mod lease;
 mod metrics;
@@ -38,6 +40,7 @@ use crate::bus::subject::Names;
 use crate::engine::random_key;
 use crate::judge;
 use api::Shared;
+use checkpoint::Checkpoint;
 use lease::Holding;
 use objects::Objects;
 use readers::{Read, Readers};
@@ -152,10 +155,12 @@ async fn judge(
     shared: &Shared,
     holding: watch::Receiver<Holding>,
 ) -> anyhow::Result<()> {
-    let bus = connect(options, signer, shared).await;
+    let (bus, mut saved, checkpoint) = connect(options, signer, shared).await;
     let (batches, mut incoming) = mpsc::channel::<Read>(AHEAD);
-    let mut readers = Readers::new(bus.clone(), options.streams.clone(), batches);
-    let mut state = State::new(options, u64::from_ne_bytes(random_key()?));
+    let begin = checkpoint.iter().flat_map(|checkpoint| &checkpoint.positions);
+    let begin = begin.map(|(node, (_, begin))| (node.clone(), *begin)).collect();
+    let mut readers = Readers::new(bus.clone(), options.streams.clone(), batches, begin);
+    let mut state = State::new(options, u64::from_ne_bytes(random_key()?), checkpoint);
     let mut writer = Writer::default();
     let mut timer = tokio::time::interval(options.tick);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -200,19 +205,44 @@ async fn judge(
                 writer.write(client, state.policies(), may_write, |name, before| state.status(name, before)).await;
             failed.iter().for_each(|error| tracing::warn!("{error}"));
             state.publish(&shared.report, failed);
+            if let Some(checkpoint) = state.checkpoint()? {
+                match bus.write_state(saved, checkpoint.encode()?).await {
+                    Ok(number) => saved = number,
+                    // Another verifier may have written, though the Lease is ours: then it is not for long.
+                    Err(error) => {
+                        tracing::warn!("{error}");
+                        saved = bus
+                            .read_state()
+                            .await
+                            .map_or(saved, |(number, _)| if may_write() { number } else { saved });
+                    }
+                }
+            }
         }
     }
 }
 
-async fn connect(options: &Options, signer: &Arc<Signer>, shared: &Shared) -> VerifierBus {
+/// The bus, and what another verifier has left there with its number.
+async fn connect(options: &Options, signer: &Arc<Signer>, shared: &Shared) -> (VerifierBus, u64, Option<Checkpoint>) {
     loop {
         let connected = async {
             let bus = VerifierBus::connect(&options.bus, options.names.clone(), Arc::clone(signer)).await?;
             bus.create_parts(&options.streams).await?;
-            Ok::<_, crate::bus::nats::BusError>(bus)
+            bus.create_state(&options.streams).await?;
+            let (number, state) = bus.read_state().await?;
+            Ok::<_, crate::bus::nats::BusError>((bus, number, state))
         };
         match connected.await {
-            Ok(bus) => return bus,
+            Ok((bus, number, state)) => {
+                let checkpoint = state.and_then(|state| match Checkpoint::decode(&state) {
+                    Ok(checkpoint) => Some(checkpoint),
+                    Err(error) => {
+                        tracing::error!("what another verifier has left {error}; counting begins anew");
+                        None
+                    }
+                });
+                return (bus, number, checkpoint);
+            }
             Err(error) => {
                 tracing::warn!("{error}");
                 let mut report = shared.report.write().unwrap_or_else(PoisonError::into_inner);

@@ -25,6 +25,8 @@ pub struct Batch {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     pub tick: u64,
+    /// The verifier that asked: ticks of another one have the same numbers.
+    pub verifier: u64,
     /// Of the watch list that is in force there.
     pub revision: u64,
     /// What keeps this node from seeing everything, in words.

@@ -55,6 +55,16 @@ impl Names {
         self.part("").trim_end_matches('.').to_owned() + ".*"
     }
 
+    /// The stream that keeps what a verifier knows, for the one after it.
+    pub fn state_stream(&self) -> String {
+        format!("WV-{}_state", self.cluster)
+    }
+
+    /// Of one partition.
+    pub fn state(&self, partition: &str) -> String {
+        format!("wv-state.v1.{}.{partition}", self.cluster)
+    }
+
     /// What an agent asks to read its own part, and nothing else.
     pub fn part_request(&self, node: &str) -> String {
         format!("$JS.API.DIRECT.GET.{}.{}", self.parts_stream(), self.part(node))

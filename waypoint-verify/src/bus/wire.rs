@@ -30,13 +30,13 @@ pub enum Unreadable {
     Form(String),
 }
 
-pub(super) fn encode<T: Serialize>(version: u16, value: &T) -> Result<Vec<u8>, Unreadable> {
+pub(crate) fn encode<T: Serialize>(version: u16, value: &T) -> Result<Vec<u8>, Unreadable> {
     let plain = postcard::to_stdvec(value).map_err(|error| Unreadable::Form(error.to_string()))?;
     let packed = zstd::bulk::compress(&plain, LEVEL).map_err(|error| Unreadable::Packing(error.to_string()))?;
     Ok([&version.to_le_bytes()[..], &packed].concat())
 }
 
-pub(super) fn decode<T: DeserializeOwned>(known: u16, octets: &[u8]) -> Result<T, Unreadable> {
+pub(crate) fn decode<T: DeserializeOwned>(known: u16, octets: &[u8]) -> Result<T, Unreadable> {
     let Some((version, packed)) = octets.split_first_chunk::<2>() else {
         return Err(Unreadable::Short { got: octets.len() });
     };

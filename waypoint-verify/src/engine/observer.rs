@@ -100,6 +100,11 @@ impl Observer {
         Ok(())
     }
 
+    /// Connections that are open, for whoever has not heard when they were opened.
+    pub fn open(&self, out: impl FnMut(Evidence)) {
+        self.tracer.open().for_each(out);
+    }
+
     /// A newer watch list in which nothing that was known has another role: what is new is watched from here on.
     pub fn extend(&mut self, watch: &Arc<WatchList>) -> anyhow::Result<()> {
         self.tracer.extend(watch);

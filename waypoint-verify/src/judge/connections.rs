@@ -103,6 +103,19 @@ impl Connections {
         }
     }
 
+    /// As [`Self::opened`], told again: of what is known only what cannot be forgotten has to be the same.
+    pub fn open(&mut self, conn: ConnKey, side: Side, end: Arc<End>) {
+        let known = self.by_key.get_mut(&conn).and_then(|connection| match side {
+            Side::Active => connection.active.as_ref().map(|known| (known, &mut connection.disputed)),
+            Side::Passive => connection.passive.as_ref().map(|known| (known, &mut connection.disputed)),
+        });
+        match known {
+            None => self.opened(conn, side, end),
+            Some((known, _)) if (&known.owner, known.local, known.remote) == (&end.owner, end.local, end.remote) => {}
+            Some((_, disputed)) => *disputed = Some(Dispute::Ends),
+        }
+    }
+
     pub fn dispute(&mut self, conn: ConnKey, why: Dispute) {
         if let Some(connection) = self.by_key.get_mut(&conn) {
             connection.disputed.get_or_insert(why);

@@ -30,6 +30,7 @@ impl State {
             Evidence::Settled { keys } => keys.iter().all(|key| self.departed_from(node, key)),
             Evidence::Received { key, .. } | Evidence::Abandoned { key, .. } => self.arrived_at(node, key),
             Evidence::Opened { .. }
+            | Evidence::Open { .. }
             | Evidence::Entered { .. }
             | Evidence::Departed { .. }
             // Its count stands whatever was forgotten; it marks departures of its own instance only.

@@ -27,8 +27,8 @@ impl<T> Remembered<T> {
         self.by_key.get_mut(key).map(Box::as_mut)
     }
 
-    pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.by_key.values().map(Box::as_ref)
+    pub fn iter(&self) -> impl Iterator<Item = (MessageKey, &T)> {
+        self.by_key.iter().map(|(key, value)| (*key, value.as_ref()))
     }
 
     /// What is known stays. `true`: something else was known at this key.

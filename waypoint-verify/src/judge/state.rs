@@ -356,9 +356,13 @@ impl State {
         again
     }
 
+    pub fn open_arrivals(&self) -> impl Iterator<Item = MessageKey> {
+        self.arrivals.iter().filter(|(_, arrival)| arrival.is_open()).map(|(key, _)| key)
+    }
+
     /// Whether an arrival that is still open was judged under the policy in this place.
     pub fn is_judged_under(&self, policy: usize) -> bool {
-        self.arrivals.values().any(|arrival| arrival.judged.iter().any(|judged| judged.policy == policy))
+        self.arrivals.iter().any(|(_, arrival)| arrival.judged.iter().any(|judged| judged.policy == policy))
     }
 
     /// The verdict of `arrival` rests on these departures.

@@ -20,7 +20,7 @@ pub fn check(node: &str, batch: &Batch, watch: &WatchList) -> Result<(), Refused
         return Err(Refused::OtherStream { stream: node.to_owned(), claimed: batch.node.clone() });
     }
     batch.evidence.iter().try_for_each(|evidence| match evidence {
-        Evidence::Opened { end, .. } => owner(node, &end.owner, watch),
+        Evidence::Opened { end, .. } | Evidence::Open { end, .. } => owner(node, &end.owner, watch),
         Evidence::Entered { instance, .. }
         | Evidence::Departed { instance, .. }
         | Evidence::Overdrawn { instance, .. } => container(node, instance, watch),

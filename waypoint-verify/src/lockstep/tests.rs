@@ -178,9 +178,15 @@ fn a_node_without_an_answer_blinds_and_says_how() {
     world.take(batch);
     assert!(!world.lockstep.answered(&expected()));
 
+    // Nor is one to a tick of another verifier, whatever its number.
+    let mut batch = world.batch("a", Vec::new(), Some(4));
+    batch.answer = batch.answer.map(|answer| Answer { verifier: 9, ..answer });
+    world.take(batch);
+    assert!(!world.lockstep.answered(&expected()));
+
     // An old watch list, and what the agent itself says.
     let mut batch = world.batch("a", Vec::new(), Some(4));
-    batch.answer = Some(Answer { tick: 4, revision: 1, blind: vec!["no ring".into()], notes: Vec::new() });
+    batch.answer = Some(Answer { tick: 4, verifier: 0, revision: 1, blind: vec!["no ring".into()], notes: Vec::new() });
     world.take(batch);
     world.answers("b");
     let (coverage, _) = world.end(610);

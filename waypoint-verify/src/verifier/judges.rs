@@ -6,13 +6,14 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+use super::checkpoint::Saved;
 use super::picture::Picture;
 use super::status;
 use super::window::{Said, Window};
 use crate::evidence::Evidence;
 use crate::judge::{self, Judge, Judged};
 use crate::lockstep::{Coverage, Testimony};
-use crate::model::{BootNs, NamespacedName, Verdict, WatchList};
+use crate::model::{BootNs, MessageKey, NamespacedName, Verdict, WatchList};
 use crate::policy::LastBypass;
 
 /// Of one policy, in one generation of its spec.
@@ -31,16 +32,28 @@ pub struct Judges {
     judge: Judge,
     records: BTreeMap<NamespacedName, Record>,
     judged: Vec<Judged>,
+    /// What an earlier verifier had counted, until its policy is there; and how long ago that was.
+    saved: BTreeMap<NamespacedName, Saved>,
+    passed: BootNs,
     /// Evidence that a node gave of what another one had observed.
     pub not_own: u64,
     was_covered: bool,
 }
 
 impl Judges {
-    pub fn new(limits: judge::Limits) -> Self {
+    /// `passed`: since the counts of `saved` were written down.
+    pub fn new(limits: judge::Limits, saved: Vec<(NamespacedName, Saved)>, passed: BootNs) -> Self {
         let mut judge = Judge::new(Arc::new(WatchList::default()), limits);
         judge.set_coverage(false);
-        Self { judge, records: BTreeMap::new(), judged: Vec::new(), not_own: 0, was_covered: false }
+        Self {
+            judge,
+            records: BTreeMap::new(),
+            judged: Vec::new(),
+            saved: saved.into_iter().collect(),
+            passed,
+            not_own: 0,
+            was_covered: false,
+        }
     }
 
     /// A policy whose spec changed begins anew, as Unknown.
@@ -59,14 +72,16 @@ impl Judges {
             !anew.contains(name) && picture.policies.get(name).is_some_and(|policy| policy.errors.is_empty())
         });
         for (name, policy) in accepted().filter(|(name, _)| anew.contains(*name)) {
-            let record = Record {
-                uid: policy.uid.clone(),
-                generation: policy.generation,
-                window: Window::new(policy.window, at),
-                last_bypass: None,
-                since: now,
-                provisional: 0,
+            let of_this = |saved: &Saved| (&saved.uid, saved.generation) == (&policy.uid, policy.generation);
+            let saved = self.saved.remove(name).filter(of_this);
+            let last_bypass = saved.as_ref().and_then(Saved::last_bypass);
+            let since = saved.as_ref().and_then(|saved| Timestamp::from_second(saved.since).ok()).unwrap_or(now);
+            let window = match saved {
+                Some(saved) => Window::restored(policy.window, saved.window, self.passed, at),
+                None => Window::new(policy.window, at),
             };
+            let (uid, generation) = (policy.uid.clone(), policy.generation);
+            let record = Record { uid, generation, window, last_bypass, since, provisional: 0 };
             self.records.insert(name.clone(), record);
         }
     }
@@ -99,8 +114,19 @@ impl Judges {
         &self.judged
     }
 
-    pub fn records(&self) -> impl Iterator<Item = (&NamespacedName, &Record)> {
-        self.records.iter()
+    /// For another verifier.
+    pub fn save(&self, at: BootNs) -> Vec<(NamespacedName, Saved)> {
+        let saved = self.records.iter().map(|(name, record)| {
+            let window = record.window.aged(at, record.provisional);
+            let last = record.last_bypass.as_ref();
+            let since = record.since.as_second();
+            (name.clone(), Saved::new(record.uid.clone(), record.generation, window, last, since))
+        });
+        saved.collect()
+    }
+
+    pub fn open_arrivals(&self) -> impl Iterator<Item = MessageKey> {
+        self.judge.open_arrivals()
     }
 
     pub fn record(&self, name: &NamespacedName) -> Option<&Record> {

@@ -17,6 +17,8 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Read {
     pub node: String,
+    /// In the node's stream.
+    pub position: u64,
     pub octets: usize,
     pub batch: Result<Batch, Unreadable>,
 }
@@ -26,12 +28,14 @@ pub struct Readers {
     bus: VerifierBus,
     streams: Streams,
     out: Sender<Read>,
+    /// Where to begin in streams of which something was read before.
+    begin: BTreeMap<String, u64>,
     running: BTreeMap<String, AbortHandle>,
 }
 
 impl Readers {
-    pub fn new(bus: VerifierBus, streams: Streams, out: Sender<Read>) -> Self {
-        Self { bus, streams, out, running: BTreeMap::new() }
+    pub fn new(bus: VerifierBus, streams: Streams, out: Sender<Read>, begin: BTreeMap<String, u64>) -> Self {
+        Self { bus, streams, out, begin, running: BTreeMap::new() }
     }
 
     /// These nodes, and no others.
@@ -47,31 +51,42 @@ impl Readers {
             if self.running.contains_key(node) {
                 continue;
             }
-            let reading = read(self.bus.clone(), self.streams.clone(), node.clone(), self.out.clone());
+            let begin = self.begin.remove(node);
+            let reading = read(self.bus.clone(), self.streams.clone(), node.clone(), self.out.clone(), begin);
             self.running.insert(node.clone(), tokio::spawn(reading).abort_handle());
         }
     }
 }
 
-async fn read(bus: VerifierBus, streams: Streams, node: String, out: Sender<Read>) {
+/// `begin`: with this message; without it, with what is written from now on.
+async fn read(bus: VerifierBus, streams: Streams, node: String, out: Sender<Read>, mut begin: Option<u64>) {
     loop {
-        if let Err(error) = read_once(&bus, &streams, &node, &out).await {
+        if let Err(error) = read_once(&bus, &streams, &node, &out, &mut begin).await {
             tracing::warn!("{error}");
         }
         if out.is_closed() {
             return;
         }
-        // What is written meanwhile is missing, which the numbers of the batches show.
         tokio::time::sleep(RETRY).await;
     }
 }
 
-async fn read_once(bus: &VerifierBus, streams: &Streams, node: &str, out: &Sender<Read>) -> Result<(), BusError> {
+async fn read_once(
+    bus: &VerifierBus,
+    streams: &Streams,
+    node: &str,
+    out: &Sender<Read>,
+    begin: &mut Option<u64>,
+) -> Result<(), BusError> {
     bus.create_node(node, streams).await?;
-    let mut messages = bus.evidence(node).await?;
+    let mut messages = match *begin {
+        Some(position) => bus.evidence_from(node, position).await?,
+        None => bus.evidence(node).await?,
+    };
     while let Some(message) = messages.next().await {
-        let (_, octets) = message?;
-        let read = Read { node: node.to_owned(), octets: octets.len(), batch: Batch::decode(&octets) };
+        let (position, octets) = message?;
+        *begin = Some(position + 1);
+        let read = Read { node: node.to_owned(), position, octets: octets.len(), batch: Batch::decode(&octets) };
         if out.send(read).await.is_err() {
             break;
         }

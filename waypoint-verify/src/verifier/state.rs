@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::jiff::Timestamp;
 
 use super::Options;
+use super::checkpoint::{self, Checkpoint, Progress};
 use super::judges::Judges;
 use super::picture::Picture;
 use super::readers::Read;
@@ -23,12 +24,20 @@ use crate::probe::boot_ns;
 
 /// How long the API server may refuse before what is known of the cluster counts as stale.
 const STALE: Duration = Duration::from_secs(30);
+/// How long the first tick waits: streams may hold much that nobody has read.
+const CATCH_UP: Duration = Duration::from_secs(30);
+/// Between two checkpoints.
+const SAVE: Duration = Duration::from_secs(2);
 /// How often a part is written again that its agent does not have.
 const AGAIN: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub struct State {
     verifier: u64,
+    /// Stands for all verifiers whose counts these are.
+    lineage: u64,
+    progress: Progress,
+    saved_at: Instant,
     digest_key: [u8; 16],
     patience: Duration,
     picture: Option<Picture>,
@@ -47,17 +56,26 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(options: &Options, verifier: u64) -> Self {
+    /// Goes on where another verifier has left off.
+    pub fn new(options: &Options, verifier: u64, checkpoint: Option<Checkpoint>) -> Self {
+        let progress = checkpoint.as_ref().map(Progress::after).unwrap_or_default();
+        let lineage = checkpoint.as_ref().map_or(verifier, |checkpoint| checkpoint.lineage);
+        let passed = checkpoint.as_ref().map_or(0, |checkpoint| Timestamp::now().as_second() - checkpoint.at);
+        let passed = u64::try_from(passed).unwrap_or(0).saturating_mul(1_000_000_000);
+        let saved = checkpoint.map(|checkpoint| checkpoint.policies).unwrap_or_default();
         Self {
             verifier,
+            lineage,
+            progress,
+            saved_at: Instant::now(),
             digest_key: options.digest_key,
             patience: options.patience,
             picture: None,
             parts: BTreeMap::new(),
             written: BTreeMap::new(),
             expected: Expected::new(),
-            lockstep: Lockstep::default(),
-            judges: Judges::new(options.judge.clone()),
+            lockstep: Lockstep::new(verifier),
+            judges: Judges::new(options.judge.clone(), saved, passed),
             coverage: Coverage::default(),
             running: None,
             counters: Counters::default(),
@@ -108,15 +126,21 @@ impl State {
     pub fn read(&mut self, read: Read) -> anyhow::Result<()> {
         self.counters.batches += 1;
         self.counters.octets += read.octets as u64;
-        let batch = match read.batch {
+        if self.progress.read(&read.node, read.position) == checkpoint::Read::Gap {
+            self.counters.gaps += 1;
+            self.lockstep.gap(&read.node);
+        }
+        let mut batch = match read.batch {
             Ok(batch) => batch,
             Err(error) => {
                 self.counters.unreadable += 1;
                 tracing::warn!("a message of node {} {error}", read.node);
+                self.lockstep.gap(&read.node);
                 return Ok(());
             }
         };
         let Some(picture) = &self.picture else { return Ok(()) };
+        batch.evidence.retain(|evidence| self.progress.is_new(&read.node, read.position, evidence));
         self.counters.evidence += batch.evidence.len() as u64;
         let mut testimony = Vec::new();
         match self.lockstep.take(&read.node, batch, &picture.watch, &mut testimony) {
@@ -143,7 +167,9 @@ impl State {
 
     /// Whether the tick that runs is answered by all, or has waited long enough.
     pub fn is_over(&self) -> bool {
-        self.running.is_some_and(|issued| self.lockstep.answered(&self.expected) || issued.elapsed() > self.patience)
+        // The first one is answered when everything has been read that was there before.
+        let patience = if self.lockstep.tick().0 == 1 { self.patience.max(CATCH_UP) } else { self.patience };
+        self.running.is_some_and(|issued| self.lockstep.answered(&self.expected) || issued.elapsed() > patience)
     }
 
     pub fn end(&mut self, troubles: Vec<String>, missing: &BTreeSet<&'static str>) -> anyhow::Result<()> {
@@ -179,6 +205,24 @@ impl State {
         Ok(())
     }
 
+    /// What another verifier goes on from, now and then. After a tick.
+    pub fn checkpoint(&mut self) -> anyhow::Result<Option<Checkpoint>> {
+        if self.saved_at.elapsed() < SAVE || self.picture.is_none() {
+            return Ok(None);
+        }
+        self.saved_at = Instant::now();
+        let at = boot_ns()?;
+        let unreadable = self.lockstep.held_unreadable();
+        let Some(mut checkpoint) = self.progress.checkpoint(at, self.judges.open_arrivals(), unreadable) else {
+            tracing::warn!("no checkpoint: more arrivals are open than it holds");
+            return Ok(None);
+        };
+        checkpoint.lineage = self.lineage;
+        checkpoint.at = Timestamp::now().as_second();
+        checkpoint.policies = self.judges.save(at);
+        Ok(Some(checkpoint))
+    }
+
     pub fn policies(&self) -> impl Iterator<Item = (&NamespacedName, &str)> {
         let all = self.picture.iter().flat_map(|picture| picture.policies.iter());
         all.map(|(name, policy)| (name, policy.uid.as_str()))
@@ -205,7 +249,7 @@ impl State {
     pub fn publish(&self, report: &RwLock<Report>, failed: Vec<String>) {
         let policies = self.policies().filter_map(|(name, uid)| self.report(name, uid)).collect();
         let new = Report {
-            verifier: self.verifier,
+            verifier: self.lineage,
             tick: self.lockstep.tick().0,
             policies,
             coverage: self.coverage.clone(),
@@ -232,7 +276,7 @@ impl State {
             total: record.map_or_else(Said::default, |record| record.window.total.clone()),
             provisional,
             covered,
-            verifier: self.verifier,
+            verifier: self.lineage,
         })
     }
 }

