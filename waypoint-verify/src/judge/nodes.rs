@@ -8,7 +8,11 @@ use crate::model::{ConnKey, MessageKey, Owner, Side};
 impl Judge {
     /// As [`Judge::apply`], of this node. What is said of a message or connection that another node testified of is not
     /// taken; returns whether it was. What names containers is to be checked before (`lockstep::claims`).
-    pub fn apply_of(&mut self, node: &str, evidence: Evidence, out: &mut Vec<Judged>) -> bool {
+    pub fn apply_of(&mut self, node: &str, mut evidence: Evidence, out: &mut Vec<Judged>) -> bool {
+        if let Evidence::Settled { keys } = &mut evidence {
+            // What was forgotten meanwhile is not in it any more, and the others are paid for all the same.
+            keys.retain(|key| self.state.departed_from(node, key));
+        }
         let is_own = self.state.is_of(node, &evidence);
         if is_own {
             self.apply(evidence, out);
@@ -27,7 +31,7 @@ impl State {
             Evidence::Ended { key, side: Side::Passive, .. } => {
                 self.entries.get(key).is_some_and(|entry| entry.instance.node == node) || self.arrived_at(node, key)
             }
-            Evidence::Settled { keys } => keys.iter().all(|key| self.departed_from(node, key)),
+            Evidence::Settled { keys } => !keys.is_empty(),
             Evidence::Received { key, .. } | Evidence::Abandoned { key, .. } => self.arrived_at(node, key),
             Evidence::Opened { .. }
             | Evidence::Open { .. }

@@ -3,7 +3,9 @@
 mod bounds;
 mod counts;
 mod ends;
+mod nodes;
 mod scene;
 mod senders;
 mod trails;
 mod unreadable;
+mod watch;

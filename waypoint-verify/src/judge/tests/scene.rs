@@ -76,11 +76,18 @@ impl Scene {
     }
 
     pub fn bounded(policies: impl IntoIterator<Item = CompiledPolicy>, limits: Limits) -> Self {
+        let judge = Judge::new(Arc::new(Self::watch(policies)), limits);
+        let mut scene = Self { judge, judged: Vec::new(), now: 0, isn: 0 };
+        scene.tick();
+        scene
+    }
+
+    pub fn watch(policies: impl IntoIterator<Item = CompiledPolicy>) -> WatchList {
         let proxy = |kind| Arc::new(ProxySpec { kind, guards: Guards::default() });
         let policies: Vec<_> = policies.into_iter().map(Arc::new).collect();
         let known = ["client", "envoy", "waypoint", "backend", "prometheus"];
         let listeners = ["front", "back", "side"];
-        let watch = WatchList {
+        WatchList {
             containers: known.into_iter().map(|name| (name.into(), container(name))).collect(),
             proxies: [("envoy", ProxyKind::Gateway), ("waypoint", ProxyKind::Waypoint)]
                 .map(|(id, kind)| (id.into(), proxy(kind)))
@@ -93,11 +100,7 @@ impl Scene {
             cluster_addresses: vec![([10, 244, 0, 0].into(), 16), ([192, 168, 0, 1].into(), 32)],
             policies,
             ..WatchList::default()
-        };
-        let judge = Judge::new(Arc::new(watch), limits);
-        let mut scene = Self { judge, judged: Vec::new(), now: 0, isn: 0 };
-        scene.tick();
-        scene
+        }
     }
 
     pub fn tell(&mut self, evidence: Evidence) {
