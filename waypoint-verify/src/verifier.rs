@@ -99,12 +99,15 @@ pub async fn run(
         report: Arc::new(RwLock::default()),
     };
     let serving = serve::serve(&options, &shared).await?;
-    let judging = in_turn(&options, &client, &objects, &signer, &shared);
-    tokio::select! {
+    let hold = lease::hold(&client, &options.lease_namespace, LEASE, &options.identity);
+    let judging = in_turn(&options, &client, &objects, &signer, &shared, hold.holding.clone());
+    let ended = tokio::select! {
         ended = judging => ended,
         ended = serving => ended,
         () = stop => Ok(()),
-    }
+    };
+    hold.give_back().await;
+    ended
 }
 
 /// Judges while the Lease is ours.
@@ -114,8 +117,8 @@ async fn in_turn(
     objects: &Objects,
     signer: &Arc<Signer>,
     shared: &Shared,
+    mut holding: watch::Receiver<Holding>,
 ) -> anyhow::Result<()> {
-    let mut holding = lease::hold(client, &options.lease_namespace, LEASE, &options.identity);
     loop {
         let known = holding.borrow_and_update().clone();
         if known.is_ours() {

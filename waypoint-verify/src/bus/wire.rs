@@ -17,10 +17,7 @@ const UNPACKED: usize = 16 << 20;
 pub enum Unreadable {
     #[error("{got} octets are no message of waypoint-verify")]
     Short { got: usize },
-    #[error(
-        "schema version {got} is newer than this program's {known}: upgrade the verifier before the agents' next release, \
-         or go back with the agents"
-    )]
+    #[error("schema version {got} is newer than this program's {known}: upgrade this program")]
     Newer { got: u16, known: u16 },
     #[error("schema version {got} is older than this program's {known}: upgrade whoever sent it")]
     Older { got: u16, known: u16 },

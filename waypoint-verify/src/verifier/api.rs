@@ -12,7 +12,7 @@ use axum::routing::{Router, get, post};
 use serde::{Deserialize, Serialize};
 
 use super::admit::{self, NotAdmitted};
-use super::report::Report;
+use super::report::{CoverageReport, Report};
 use super::{access, metrics};
 use crate::bus::keys::Signer;
 use crate::bus::subject::Names;
@@ -134,7 +134,8 @@ async fn policy(State(shared): State<Shared>, Path((namespace, name)): Path<(Str
 }
 
 async fn coverage(State(shared): State<Shared>) -> Response {
-    Json(shared.report().coverage).into_response()
+    let Report { coverage, notes, missing, counters, .. } = shared.report();
+    Json(CoverageReport { coverage, notes, missing, counters }).into_response()
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {

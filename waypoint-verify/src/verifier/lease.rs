@@ -11,6 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// After so long without a change a standby takes over.
@@ -36,13 +37,46 @@ impl Holding {
     }
 }
 
-/// Tries to get and keep it, for ever.
-pub fn hold(client: &Client, namespace: &str, name: &str, identity: &str) -> watch::Receiver<Holding> {
+/// Tries to get and keep it, until it is given back.
+pub fn hold(client: &Client, namespace: &str, name: &str, identity: &str) -> Hold {
     let (told, holding) = watch::channel(Holding::Unknown);
-    let api = Api::namespaced(client.clone(), namespace);
-    let holder = Holder { api, name: name.to_owned(), identity: identity.to_owned(), seen: None };
-    tokio::spawn(holder.run(told));
-    holding
+    let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    let holder = Holder { api: api.clone(), name: name.to_owned(), identity: identity.to_owned(), seen: None };
+    let task = tokio::spawn(holder.run(told));
+    Hold { holding, task, api, name: name.to_owned(), identity: identity.to_owned() }
+}
+
+/// A hold on the Lease, or the hope for one.
+#[derive(Debug)]
+pub struct Hold {
+    pub holding: watch::Receiver<Holding>,
+    task: JoinHandle<()>,
+    api: Api<Lease>,
+    name: String,
+    identity: String,
+}
+
+impl Hold {
+    /// So that a standby need not wait. Nothing may be written after it.
+    pub async fn give_back(self) {
+        self.task.abort();
+        // Aborted in the middle of a renewal: its answer does not matter any more.
+        let _ = self.task.await;
+        let given_back = async {
+            let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(()) };
+            let is_ours = lease.spec.as_ref().is_some_and(|spec| spec.holder_identity.as_ref() == Some(&self.identity));
+            if let (true, Some(spec)) = (is_ours, &mut lease.spec) {
+                spec.holder_identity = Some(String::new());
+                self.api.replace(&self.name, &PostParams::default(), &lease).await?;
+            }
+            Ok::<_, kube::Error>(())
+        };
+        match tokio::time::timeout(RENEW, given_back).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("Lease {}: {error}", self.name),
+            Err(_) => tracing::warn!("Lease {}: the API server does not answer", self.name),
+        }
+    }
 }
 
 struct Holder {

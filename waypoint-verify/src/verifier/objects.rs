@@ -204,7 +204,7 @@ fn trouble(kind: &Kind, error: &watcher::Error) -> String {
     let name = format!("{}{group}{}", kind.plural, kind.group);
     let text = error.to_string();
     if text.contains("forbidden") {
-        format!("may not watch {name}: apply manifests/rbac ({text})")
+        format!("may not watch {name}: see verifier-rbac.yaml in manifests/install ({text})")
     } else if is_missing(error) {
         format!("{name} is not known to the API server: install its CustomResourceDefinition ({text})")
     } else {

@@ -40,6 +40,8 @@ pub struct Report {
     pub not_ready: Vec<String>,
     /// What agents said that keeps nobody from being seen, by node.
     pub notes: BTreeMap<String, Vec<String>>,
+    /// Optional kinds of objects that this cluster does not have: that part is switched off.
+    pub missing: Vec<String>,
 }
 
 impl Report {
@@ -47,6 +49,17 @@ impl Report {
     pub fn standing_by(owner: String, waiting: Option<Vec<String>>) -> Self {
         Self { stands_by_for: Some(owner), not_ready: waiting.unwrap_or_default(), ..Self::default() }
     }
+}
+
+/// What was seen, and what not, for people.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CoverageReport {
+    #[serde(flatten)]
+    pub coverage: Coverage,
+    pub notes: BTreeMap<String, Vec<String>>,
+    pub missing: Vec<String>,
+    pub counters: Counters,
 }
 
 /// Since the start of the verifier.

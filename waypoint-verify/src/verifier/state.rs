@@ -37,6 +37,8 @@ pub struct State {
     /// Stands for all verifiers whose counts these are.
     lineage: u64,
     progress: Progress,
+    /// It began where another one had left off.
+    goes_on: bool,
     saved_at: Instant,
     digest_key: [u8; 16],
     patience: Duration,
@@ -51,6 +53,8 @@ pub struct State {
     running: Option<Instant>,
     counters: Counters,
     waiting: Vec<String>,
+    /// Optional kinds that this cluster does not have.
+    missing: BTreeSet<&'static str>,
     troubled_since: Option<Instant>,
     errors: Vec<Problem>,
 }
@@ -59,6 +63,7 @@ impl State {
     /// Goes on where another verifier has left off.
     pub fn new(options: &Options, verifier: u64, checkpoint: Option<Checkpoint>) -> Self {
         let progress = checkpoint.as_ref().map(Progress::after).unwrap_or_default();
+        let goes_on = checkpoint.is_some();
         let lineage = checkpoint.as_ref().map_or(verifier, |checkpoint| checkpoint.lineage);
         let passed = checkpoint.as_ref().map_or(0, |checkpoint| Timestamp::now().as_second() - checkpoint.at);
         let passed = u64::try_from(passed).unwrap_or(0).saturating_mul(1_000_000_000);
@@ -67,6 +72,7 @@ impl State {
             verifier,
             lineage,
             progress,
+            goes_on,
             saved_at: Instant::now(),
             digest_key: options.digest_key,
             patience: options.patience,
@@ -80,6 +86,7 @@ impl State {
             running: None,
             counters: Counters::default(),
             waiting: vec!["the objects of the cluster are not listed yet".to_owned()],
+            missing: BTreeSet::new(),
             troubled_since: None,
             errors: Vec::new(),
         }
@@ -167,8 +174,9 @@ impl State {
 
     /// Whether the tick that runs is answered by all, or has waited long enough.
     pub fn is_over(&self) -> bool {
-        // The first one is answered when everything has been read that was there before.
-        let patience = if self.lockstep.tick().0 == 1 { self.patience.max(CATCH_UP) } else { self.patience };
+        // The first one is answered when everything has been read that another verifier has not.
+        let catches_up = self.goes_on && self.lockstep.tick().0 == 1;
+        let patience = if catches_up { self.patience.max(CATCH_UP) } else { self.patience };
         self.running.is_some_and(|issued| self.lockstep.answered(&self.expected) || issued.elapsed() > patience)
     }
 
@@ -199,9 +207,7 @@ impl State {
             self.errors.extend(stale);
         }
         self.waiting = troubles;
-        if missing.contains("gateways") {
-            self.waiting.push("gateways: the Gateway API is not installed".to_owned());
-        }
+        self.missing = missing.clone();
         Ok(())
     }
 
@@ -257,6 +263,7 @@ impl State {
             stands_by_for: None,
             not_ready: self.waiting.iter().cloned().chain(failed).collect(),
             notes: self.lockstep.notes(),
+            missing: self.missing.iter().map(|kind| (*kind).to_owned()).collect(),
         };
         *report.write().unwrap_or_else(PoisonError::into_inner) = new;
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::judge::{Judged, PolicyVerdict, Tally};
 use crate::model::{BootNs, Class, Reason, Verdict};
 
-/// Steps of a window: so much of its length late is a count let go.
+/// Steps of a window: what is said within one step is let go together, at the latest when the first of it is too old.
 const STEPS: u64 = 60;
 
 /// Requests by what was said of them.

@@ -113,7 +113,7 @@ fn what_is_no_batch_is_refused_with_what_to_do() {
     let newer = [&2_u16.to_le_bytes()[..], &good[2..]].concat();
     let refused = Batch::decode(&newer).unwrap_err();
     assert_eq!(refused, Unreadable::Newer { got: 2, known: 1 });
-    assert!(refused.to_string().contains("upgrade the verifier"), "{refused}");
+    assert!(refused.to_string().contains("upgrade this program"), "{refused}");
     assert_eq!(Batch::decode(&[0, 0]), Err(Unreadable::Older { got: 0, known: 1 }));
     assert!(matches!(Batch::decode(&good[..good.len() - 1]), Err(Unreadable::Packing(_))));
     // Gigabytes of zeroes in a few octets.
