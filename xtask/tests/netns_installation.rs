@@ -1,8 +1,11 @@
 //! Everything together: API server, Cilium's controller, NATS, verifier and an agent on each node, and real traffic in the lab.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use xtask::client::Request;
 use xtask::demo::{self, cluster};
+use xtask::lab::patience;
 
 #[test]
 fn every_row_of_the_demo_in_a_cluster_is_as_expected() {
@@ -29,5 +32,59 @@ fn every_row_of_the_demo_in_a_cluster_is_as_expected() {
     assert!(metrics.contains(verified), "{metrics}");
     assert!(metrics.contains(r#"waypoint_verify_node_covered{node="node-1"} 1"#), "{metrics}");
     assert!(metrics.contains(r#"waypoint_verify_lost_evidence_total{source="refused"} 0"#), "{metrics}");
+
+    // All that was seen was seen with the DaemonSet's capabilities, and what they are too few for was not passed over in silence.
+    for node in ["node-1", "node-2"] {
+        let pid = stage.installation.agent_pid(node).unwrap();
+        assert_eq!(capabilities(pid), BTreeSet::from([2, 12, 19, 38, 39]), "{node}");
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        assert_eq!(String::from_utf8_lossy(&environment), "RUST_LOG=info\0", "{node}");
+        let log = stage.installation.agent_log(node).unwrap();
+        for check in ["programs that redirect octets", "AF_XDP sockets of pod hello/"] {
+            assert!(log.contains(&format!("not checked: {check}")), "{node}: {log}");
+        }
+    }
+
+    a_killed_verifier_goes_on_where_it_was(&mut stage);
     stage.down().unwrap();
+}
+
+/// Nothing is counted twice, and what passed while nobody judged is judged.
+fn a_killed_verifier_goes_on_where_it_was(stage: &mut cluster::Stage) {
+    let requests = |count: usize| vec![Request::get("/"); count];
+    stage.begin_anew().unwrap();
+    stage.send("client-1", stage.lab.gateway("hello-gateway").unwrap(), requests(10)).unwrap();
+    stage.wait_for("Verified", "True", "Verified").unwrap();
+    for (round, bypasses) in [(1, 5), (2, 9)] {
+        stage.installation.kill_verifier(1).unwrap();
+        stage.send("client-2", stage.lab.service("hello-backend").unwrap(), requests(bypasses)).unwrap();
+        stage.send("client-3", stage.lab.gateway("hello-gateway").unwrap(), requests(10)).unwrap();
+        stage.installation.restart_verifier(1).unwrap();
+        let (verified, bypassed) = (10 + 10 * round, if round == 1 { 5 } else { 14 });
+        let expected = (verified + bypassed, verified, bypassed);
+        let mut seen = (0, 0, 0);
+        let counted = patience::wait("the counts of what passed meanwhile", || {
+            let counts = stage.status()?["counts"].clone();
+            let number = |value: &serde_json::Value| value.as_u64().unwrap_or_default();
+            let bypassed = number(&counts["bypassed"]["DirectConnection"]);
+            seen = (number(&counts["requests"]), number(&counts["verified"]), bypassed);
+            Ok((seen == expected).then_some(()))
+        });
+        counted.unwrap_or_else(|error| panic!("round {round}: {seen:?}, not {expected:?}: {error:#}"));
+    }
+    let status = stage.wait_for("Verified", "False", "Bypassed").unwrap();
+    assert!(status["counts"]["unverified"].is_null(), "{status}");
+}
+
+/// By number: 2 DAC_READ_SEARCH, 12 NET_ADMIN, 19 SYS_PTRACE, 38 PERFMON, 39 BPF.
+fn capabilities(pid: u32) -> BTreeSet<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let set = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    let effective = set("CapEff:");
+    assert_eq!((set("CapPrm:"), set("CapBnd:"), set("CapInh:"), set("CapAmb:")), (effective, effective, 0, 0));
+    assert_eq!(set("NoNewPrivs:"), 1);
+    (0..64).filter(|number| effective >> number & 1 == 1).collect()
 }

@@ -1,6 +1,7 @@
 //! manifests/ on the real API server: everything is applied as an operator applies it, every pod is really admitted, and every right is
 //! looked at. `manifests/experiment` has tests of its own.
 
+mod arguments;
 mod capabilities;
 mod rendered;
 mod rights;

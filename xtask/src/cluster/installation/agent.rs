@@ -1,0 +1,122 @@
+//! The agent of a node, with nothing but what its pod has: root without most capabilities, no environment, and one token.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
+
+use super::super::{ApiServer, Bound, Nats, keeper};
+use super::NAMESPACE;
+use crate::demo;
+use crate::lab::Lab;
+use crate::lab::process::Process;
+
+const AGENT: &str = "waypoint-verify-agent";
+/// The audience of the agents' tokens.
+const AUDIENCE: &str = "waypoint-verify";
+
+#[derive(Debug)]
+pub(super) struct Agent(Process);
+
+impl Agent {
+    pub(super) fn start(
+        server: &ApiServer,
+        lab: &Lab,
+        node: &str,
+        dir: &Path,
+        nats: &Nats,
+        verifier_url: &str,
+    ) -> Result<Self> {
+        let file = dir.join(format!("{node}.token"));
+        fs::write(&file, token(server, node)?)?;
+        let root = lab.node_cgroup(node);
+        let cgroup = root.join("system.slice/waypoint-verify-agent.service");
+        fs::create_dir_all(&cgroup).with_context(|| cgroup.display().to_string())?;
+        let mut command = confined(&capabilities(server)?);
+        command
+            .arg(demo::binary())
+            .args(["agent", "--cluster=lab", "--bus-url", &nats.url(), "--ca"])
+            .arg(nats.ca())
+            .arg(format!("--node-name={node}"))
+            .arg("--cgroup-root")
+            .arg(root)
+            .arg(format!("--verifier-url={verifier_url}"))
+            .arg("--token-file")
+            .arg(file);
+        enter(&mut command, &cgroup)?;
+        Ok(Self(keeper::start(&format!("agent-{node}"), command, dir)?))
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.0.pid()
+    }
+}
+
+/// What the kubelet projects into the agent's pod of this node (`pod`): good for the verifier only.
+pub fn token(server: &ApiServer, node: &str) -> Result<String> {
+    server.token(NAMESPACE, AGENT, &Bound { audience: AUDIENCE, pod: Some(&name(node)), seconds: Some(600) })
+}
+
+/// The DaemonSet's pod of this node, which its controller would make.
+pub fn pod(server: &ApiServer, node: &str) -> Result<()> {
+    let template = template(server)?;
+    let mut spec = template["spec"].clone();
+    spec["nodeName"] = node.into();
+    server.client().create(&json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name(node), "namespace": NAMESPACE, "labels": template["metadata"]["labels"]},
+        "spec": spec,
+    }))?;
+    Ok(())
+}
+
+fn name(node: &str) -> String {
+    format!("{AGENT}-{node}")
+}
+
+/// The DaemonSet's, as it was applied.
+fn template(server: &ApiServer) -> Result<Value> {
+    let client = server.client();
+    let set: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": AGENT, "namespace": NAMESPACE},
+    }))?;
+    let set = client.run(client.api_of(&set)?.get(AGENT))?;
+    Ok(set.data["spec"]["template"].clone())
+}
+
+/// All that the DaemonSet leaves to its container, in the kernel's spelling.
+fn capabilities(server: &ApiServer) -> Result<Vec<String>> {
+    let template = template(server)?;
+    let context = &template["spec"]["containers"][0]["securityContext"];
+    ensure!(context["privileged"] == false, "the agent's container is privileged");
+    ensure!(context["capabilities"]["drop"] == json!(["ALL"]), "the agent's container keeps capabilities");
+    let added = context["capabilities"]["add"].as_array().context("the agent's container has no capabilities")?;
+    Ok(added.iter().filter_map(Value::as_str).map(str::to_lowercase).collect())
+}
+
+/// As a container runtime starts root: what the bounding set leaves is permitted and effective after the exec, and no program that it
+/// starts can get more. Nothing of this process's environment is there, so no kubeconfig either.
+fn confined(capabilities: &[String]) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .arg("--no-new-privs")
+        .arg("--inh-caps=-all")
+        .arg(format!("--bounding-set=-all,+{}", capabilities.join(",+")))
+        .env_clear()
+        .env("RUST_LOG", "info");
+    command
+}
+
+/// The command's process will be in this cgroup before its first instruction.
+fn enter(command: &mut Command, cgroup: &Path) -> Result<()> {
+    let procs = cgroup.join("cgroup.procs");
+    let procs = OpenOptions::new().write(true).open(&procs).with_context(|| procs.display().to_string())?;
+    // SAFETY: a write to a descriptor that was opened before the fork; nothing is allocated.
+    unsafe { command.pre_exec(move || (&procs).write_all(b"0")) };
+    Ok(())
+}
