@@ -35,7 +35,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::bus::keys::Signer;
-use crate::bus::nats::{Address, Streams, VerifierBus};
+use crate::bus::nats::{Address, BusError, Streams, VerifierBus};
 use crate::bus::subject::Names;
 use crate::engine::random_key;
 use crate::judge;
@@ -54,6 +54,8 @@ const SETTLE: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(2);
 /// Whoever holds it judges all policies.
 const LEASE: &str = "waypoint-verify-verifier-all";
+/// How long to wait for the bus between two ticks.
+const BUS: Duration = Duration::from_secs(1);
 /// Batches that are read ahead.
 const AHEAD: usize = 1024;
 
@@ -188,15 +190,21 @@ async fn judge(
             _ = timer.tick() => {
                 if state.may_issue() {
                     for (node, part) in state.parts_to_write() {
-                        match bus.write_part(&node, part.encode()?).await {
+                        match in_time(bus.write_part(&node, part.encode()?)).await {
                             Ok(()) => state.wrote(&node, part.revision),
                             Err(error) => tracing::warn!("{error}"),
                         }
                     }
                     let tick = state.issue()?;
-                    if let Err(error) = bus.tick(tick.encode()?).await {
+                    // Nobody answers what is not published: then no node is covered, and that is said.
+                    if let Err(error) = in_time(bus.tick(tick.encode()?)).await {
                         tracing::warn!("{error}");
                     }
+                } else if state.is_waiting()
+                    && let Err(waiting) = objects.all()
+                {
+                    state.wait_for(waiting);
+                    state.publish(&shared.report, Vec::new());
                 }
             }
         }
@@ -209,20 +217,24 @@ async fn judge(
             failed.iter().for_each(|error| tracing::warn!("{error}"));
             state.publish(&shared.report, failed);
             if let Some(checkpoint) = state.checkpoint()? {
-                match bus.write_state(saved, checkpoint.encode()?).await {
+                match in_time(bus.write_state(saved, checkpoint.encode()?)).await {
                     Ok(number) => saved = number,
                     // Another verifier may have written, though the Lease is ours: then it is not for long.
                     Err(error) => {
                         tracing::warn!("{error}");
-                        saved = bus
-                            .read_state()
-                            .await
-                            .map_or(saved, |(number, _)| if may_write() { number } else { saved });
+                        let there = in_time(bus.read_state()).await.map_or(saved, |(number, _)| number);
+                        saved = if may_write() { there } else { saved };
                     }
                 }
             }
         }
     }
+}
+
+/// While the bus is away the client holds what is to be sent, for as long as that takes.
+async fn in_time<T>(asked: impl Future<Output = Result<T, BusError>>) -> Result<T, BusError> {
+    let answer = tokio::time::timeout(BUS, asked).await;
+    answer.unwrap_or_else(|_| Err(BusError::request("waiting for the bus", "no answer in time")))
 }
 
 /// The bus, and what another verifier has left there with its number.
@@ -233,7 +245,7 @@ async fn connect(options: &Options, signer: &Arc<Signer>, shared: &Shared) -> (V
             bus.create_parts(&options.streams).await?;
             bus.create_state(&options.streams).await?;
             let (number, state) = bus.read_state().await?;
-            Ok::<_, crate::bus::nats::BusError>((bus, number, state))
+            Ok::<_, BusError>((bus, number, state))
         };
         match connected.await {
             Ok((bus, number, state)) => {

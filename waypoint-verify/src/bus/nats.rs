@@ -33,7 +33,7 @@ pub enum BusError {
 }
 
 impl BusError {
-    fn request(what: impl Into<String>, error: impl std::fmt::Display) -> Self {
+    pub(crate) fn request(what: impl Into<String>, error: impl std::fmt::Display) -> Self {
         Self::Request { what: what.into(), error: error.to_string() }
     }
 }

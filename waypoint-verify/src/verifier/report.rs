@@ -47,7 +47,11 @@ pub struct Report {
 impl Report {
     /// Of a verifier that does not judge: it is as ready as it is to begin.
     pub fn standing_by(owner: String, waiting: Option<Vec<String>>) -> Self {
-        Self { stands_by_for: Some(owner), not_ready: waiting.unwrap_or_default(), ..Self::default() }
+        let mut not_ready = waiting.unwrap_or_default();
+        if owner.is_empty() {
+            not_ready.push("the Lease of the verifiers cannot be read or taken: see the log".to_owned());
+        }
+        Self { stands_by_for: Some(owner), not_ready, ..Self::default() }
     }
 }
 

@@ -103,6 +103,11 @@ impl State {
         Ok(())
     }
 
+    /// For the objects of the cluster.
+    pub fn is_waiting(&self) -> bool {
+        self.picture.is_none()
+    }
+
     pub fn wait_for(&mut self, what: Vec<String>) {
         if self.picture.is_none() {
             self.waiting = what;
