@@ -194,9 +194,8 @@ impl Stage {
             ("subjectaccessreviews", "create") => {
                 self.wait(|| self.answers(candidate), |(code, text)| *code == 503 && text.contains("cannot be asked"))
             }
-            // It has been ready to stand by for longer than an owner needs to begin.
             ("leases", _) => {
-                self.wait(|| candidate.verifier.readiness(), |text| text == "ok\n")?;
+                self.wait(|| candidate.verifier.readiness(), |text| text.contains("the Lease of the verifiers"))?;
                 self.wait(
                     || Ok(candidate.verifier.complaint()),
                     |text| text.contains(&format!("Lease {LEASE}: ")) && text.contains("forbidden"),
