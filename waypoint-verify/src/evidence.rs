@@ -32,6 +32,12 @@ pub struct RequestLine {
     pub trace_id: Option<String>,
 }
 
+impl fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{} {}", self.method, self.authority, self.path, self.protocol)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Protocol {
     #[serde(rename = "HTTP/1.0")]

@@ -1,5 +1,6 @@
 //! A verdict in words and hops: who sent it, through what, what linked the hops, and what would cure a doubt.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -35,6 +36,13 @@ pub struct Sender {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<String>,
     pub address: SocketAddr,
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let process = self.process.as_ref().map_or_else(String::new, |process| format!(", process {process}"));
+        write!(f, "{}{process}, from {}", self.owner, self.address)
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -1,6 +1,5 @@
 //! Counts of one policy, and the verdict of the policy that follows from them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -134,7 +133,7 @@ impl Tally {
             (_, Verdict::Verified) if judged.is_final => add(&mut self.verified),
             (_, Verdict::Verified) => add(&mut self.provisional),
             (_, Verdict::Bypassed(kinds)) => {
-                let names = names(kinds);
+                let names = Bypass::names(kinds);
                 match self.bypassed.get_mut(&*names) {
                     Some(count) => add(count),
                     None => add(self.bypassed.entry(names.into_owned()).or_default()),
@@ -192,13 +191,6 @@ impl Tally {
         } else {
             PolicyVerdict::Unknown
         }
-    }
-}
-
-fn names(kinds: &[Bypass]) -> Cow<'static, str> {
-    match kinds {
-        [kind] => kind.name().into(),
-        kinds => kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or ").into(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is said of an arrival. There is no fourth verdict and no default.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,14 @@ pub enum Class {
 }
 
 impl Bypass {
+    /// Of several kinds each is possible.
+    pub fn names(kinds: &[Self]) -> Cow<'static, str> {
+        match kinds {
+            [kind] => kind.name().into(),
+            kinds => kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or ").into(),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::DirectConnection => "DirectConnection",
@@ -143,13 +152,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Verified => f.write_str("Verified"),
-            Self::Bypassed(kinds) => {
-                f.write_str("Bypassed(")?;
-                for (i, kind) in kinds.iter().enumerate() {
-                    write!(f, "{}{kind}", if i == 0 { "" } else { " or " })?;
-                }
-                f.write_str(")")
-            }
+            Self::Bypassed(kinds) => write!(f, "Bypassed({})", Bypass::names(kinds)),
             Self::Unverified(reason) => write!(f, "Unverified({reason})"),
         }
     }

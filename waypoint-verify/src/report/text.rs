@@ -17,21 +17,17 @@ pub fn verdict(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
         Class::Mirror => " [mirror]".into(),
         Class::Exempt(reason) => format!(" [exempt: {reason}]"),
     };
-    let request = judged.explanation.as_deref().map_or_else(String::new, |explanation| {
-        let request = &explanation.request;
-        format!(" {} {}{} {}", request.method, request.authority, request.path, request.protocol)
-    });
+    let explanation = judged.explanation.as_deref();
+    let request = explanation.map_or_else(String::new, |explanation| format!(" {}", explanation.request));
     writeln!(out, "{}{class} {}{request}", judged.verdict, judged.policy)?;
-    match judged.explanation.as_deref() {
+    match explanation {
         Some(explanation) if judged.verdict != Verdict::Verified => explain(out, explanation),
         _ => Ok(()),
     }
 }
 
 fn explain(out: &mut impl Write, explanation: &Explanation) -> io::Result<()> {
-    let sender = &explanation.sender;
-    let process = sender.process.as_ref().map_or_else(String::new, |process| format!(", process {process}"));
-    writeln!(out, "  sent by {}{process}, from {}", sender.owner, sender.address)?;
+    writeln!(out, "  sent by {}", explanation.sender)?;
     for listener in &explanation.listeners {
         writeln!(out, "  through {listener}")?;
     }

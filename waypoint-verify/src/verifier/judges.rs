@@ -11,9 +11,9 @@ use super::picture::Picture;
 use super::status;
 use super::window::{Said, Window};
 use crate::evidence::Evidence;
-use crate::judge::{self, Judge, Judged};
+use crate::judge::{self, Explanation, Judge, Judged};
 use crate::lockstep::{Coverage, Testimony};
-use crate::model::{BootNs, MessageKey, NamespacedName, Verdict, WatchList};
+use crate::model::{BootNs, Bypass, MessageKey, NamespacedName, Verdict, WatchList};
 use crate::policy::LastBypass;
 
 /// Of one policy, in one generation of its spec.
@@ -146,25 +146,21 @@ impl Record {
 
 fn last_bypass(judged: &Judged, now: Timestamp) -> Option<LastBypass> {
     let Verdict::Bypassed(kinds) = &judged.verdict else { return None };
-    let explanation = judged.explanation.as_deref();
-    let request = explanation.map_or_else(String::new, |explanation| {
-        let request = &explanation.request;
-        format!("{} {}{} {}", request.method, request.authority, request.path, request.protocol)
-    });
-    let from = explanation.map_or_else(String::new, |explanation| {
-        let sender = &explanation.sender;
-        let through: String = explanation.listeners.iter().map(|listener| format!(", through {listener}")).collect();
-        let process = sender.process.as_ref().map_or_else(String::new, |process| format!(", process {process}"));
-        format!("{}{process}, from {}{through}", sender.owner, sender.address)
-    });
-    let at = explanation
-        .and_then(|explanation| explanation.hops.first())
-        .map_or_else(String::new, |hop| format!("{}, {}", hop.owner, hop.local));
+    let of = |line: &dyn Fn(&Explanation) -> String| {
+        status::line(judged.explanation.as_deref().map(line).unwrap_or_default())
+    };
     Some(LastBypass {
         time: Time(now),
-        kinds: kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" or "),
-        request: status::line(request),
-        from: status::line(from),
-        at: status::line(at),
+        kinds: Bypass::names(kinds).into_owned(),
+        request: of(&|explanation| explanation.request.to_string()),
+        from: of(&|explanation| {
+            let through: String =
+                explanation.listeners.iter().map(|listener| format!(", through {listener}")).collect();
+            format!("{}{through}", explanation.sender)
+        }),
+        at: of(&|explanation| {
+            let hop = explanation.hops.first();
+            hop.map_or_else(String::new, |hop| format!("{}, {}", hop.owner, hop.local))
+        }),
     })
 }

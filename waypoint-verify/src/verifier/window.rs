@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Judged, PolicyVerdict, Tally};
-use crate::model::{BootNs, Class, Reason, Verdict};
+use crate::model::{BootNs, Bypass, Class, Reason, Verdict};
 
 /// Steps of a window: what is said within one step is let go together, at the latest when the first of it is too old.
 const STEPS: u64 = 60;
@@ -40,8 +40,7 @@ impl Said {
             (Class::Mirror, Verdict::Verified) => self.mirrors += 1,
             (Class::Request, Verdict::Verified) => self.verified += 1,
             (_, Verdict::Bypassed(kinds)) => {
-                let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
-                *self.bypassed.entry(names.join(" or ")).or_default() += 1;
+                *self.bypassed.entry(Bypass::names(kinds).into_owned()).or_default() += 1;
             }
             (_, Verdict::Unverified(reason)) => *self.unverified.entry(*reason).or_default() += 1,
         }
