@@ -39,7 +39,7 @@ pub struct Item<T> {
 
 impl<T> Item<T> {
     pub fn name(&self) -> NamespacedName {
-        NamespacedName { namespace: self.key.namespace.clone(), name: self.key.name.clone() }
+        self.key.name()
     }
 
     pub fn problem(&self, field: &str, what: impl Into<String>, cure: impl Into<String>) -> Problem {
@@ -153,7 +153,7 @@ impl Inventory {
 
     pub fn delete(&mut self, key: &ObjectKey) {
         self.unreadable.remove(key);
-        let name = NamespacedName { namespace: key.namespace.clone(), name: key.name.clone() };
+        let name = key.name();
         macro_rules! remove {
             ($index:ident) => {{
                 self.$index.remove(&name);

@@ -127,9 +127,9 @@ impl Judge {
         }
     }
 
-    /// Whether an agent sees everything on every node of the inventory.
-    pub fn set_coverage(&mut self, complete: bool) {
-        self.state.covered = complete;
+    /// Whether an agent sees everything on every node of the inventory. Returns what was so before.
+    pub fn set_coverage(&mut self, complete: bool) -> bool {
+        std::mem::replace(&mut self.state.covered, complete)
     }
 
     /// Not every node was seen before `at`: who opened a connection before it may have gone unseen.

@@ -212,9 +212,9 @@ impl Lockstep {
         said.filter(|(_, notes)| !notes.is_empty()).collect()
     }
 
-    /// The newest tick, and when it was issued.
-    pub fn tick(&self) -> (u64, BootNs) {
-        (self.tick, self.issued_at)
+    /// The newest tick.
+    pub fn tick(&self) -> u64 {
+        self.tick
     }
 
     /// Progress of arrivals that was dropped because a bound was hit.

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::model::NamespacedName;
+
 pub use problem::{Nature, Problem, Problems, Severity};
 pub use read::{read_path, read_paths, read_str};
 
@@ -24,6 +26,12 @@ pub struct ObjectKey {
     /// Empty for cluster-scoped objects.
     pub namespace: String,
     pub name: String,
+}
+
+impl ObjectKey {
+    pub fn name(&self) -> NamespacedName {
+        NamespacedName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
 }
 
 impl fmt::Display for ObjectKey {

@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{self, Object, Problem};
+use crate::model::NamespacedName;
 
 pub use definition::definition;
 pub use duration::{format_duration, parse_duration};
@@ -182,6 +183,10 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    pub fn key(&self) -> NamespacedName {
+        NamespacedName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+
     /// `WaypointPolicy namespace/name`, as messages call it.
     pub fn object(&self) -> String {
         format!("{KIND} {}/{}", self.namespace, self.name)

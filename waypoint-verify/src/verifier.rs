@@ -27,7 +27,7 @@ mod writer;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -93,16 +93,10 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let objects = Arc::new(Objects::default());
     objects::watch(&client, &objects);
-    let shared = Shared {
-        client: client.clone(),
-        signer: Arc::clone(&signer),
-        names: options.names.clone(),
-        agents: options.agents.as_str().into(),
-        report: Arc::new(RwLock::default()),
-    };
+    let shared = Shared::new(client.clone(), signer, options.names.clone(), &options.agents);
     let serving = serve::serve(&options, &shared).await?;
     let hold = lease::hold(&client, &options.lease_namespace, LEASE, &options.identity);
-    let judging = in_turn(&options, &client, &objects, &signer, &shared, hold.holding.clone());
+    let judging = in_turn(&options, &objects, &shared, hold.holding.clone());
     let ended = tokio::select! {
         ended = judging => ended,
         ended = serving => ended,
@@ -115,9 +109,7 @@ pub async fn run(
 /// Judges while the Lease is ours.
 async fn in_turn(
     options: &Options,
-    client: &kube::Client,
     objects: &Objects,
-    signer: &Arc<Signer>,
     shared: &Shared,
     mut holding: watch::Receiver<Holding>,
 ) -> anyhow::Result<()> {
@@ -126,7 +118,7 @@ async fn in_turn(
         if known.is_ours() {
             tracing::info!("this verifier judges");
             tokio::select! {
-                ended = judge(options, client, objects, signer, shared, holding.clone()) => ended?,
+                ended = judge(options, objects, shared, holding.clone()) => ended?,
                 () = lost(holding.clone()) => tracing::warn!("this verifier does not judge any more"),
             }
         }
@@ -134,8 +126,7 @@ async fn in_turn(
             Holding::Other(owner) => owner.clone(),
             Holding::Unknown | Holding::Ours(_) => String::new(),
         };
-        *shared.report.write().unwrap_or_else(PoisonError::into_inner) =
-            Report::standing_by(owner, objects.all().err());
+        shared.publish(Report::standing_by(owner, objects.all().err()));
         // Again, whatever is told: what the API server hands out changes, too.
         let _ = tokio::time::timeout(RETRY, holding.changed()).await;
     }
@@ -154,13 +145,11 @@ async fn lost(mut holding: watch::Receiver<Holding>) {
 
 async fn judge(
     options: &Options,
-    client: &kube::Client,
     objects: &Objects,
-    signer: &Arc<Signer>,
     shared: &Shared,
     holding: watch::Receiver<Holding>,
 ) -> anyhow::Result<()> {
-    let (bus, mut saved, checkpoint) = connect(options, signer, shared).await;
+    let (bus, mut saved, checkpoint) = connect(options, shared).await;
     let (batches, mut incoming) = mpsc::channel::<Read>(AHEAD);
     let begin = checkpoint.iter().flat_map(|checkpoint| &checkpoint.positions);
     let begin = begin.map(|(node, (_, begin))| (node.clone(), *begin)).collect();
@@ -204,18 +193,18 @@ async fn judge(
                     && let Err(waiting) = objects.all()
                 {
                     state.wait_for(waiting);
-                    state.publish(&shared.report, Vec::new());
+                    shared.publish(state.report(Vec::new()));
                 }
             }
         }
         if state.is_over() {
-            let missing = objects.missing();
-            state.end(objects.troubles(), &missing)?;
+            state.end(objects.troubles(), objects.missing())?;
             let may_write = || holding.borrow().is_ours();
-            let failed =
-                writer.write(client, state.policies(), may_write, |name, before| state.status(name, before)).await;
+            let failed = writer
+                .write(&shared.client, state.policies(), may_write, |name, before| state.status(name, before))
+                .await;
             failed.iter().for_each(|error| tracing::warn!("{error}"));
-            state.publish(&shared.report, failed);
+            shared.publish(state.report(failed));
             if let Some(checkpoint) = state.checkpoint()? {
                 match in_time(bus.write_state(saved, checkpoint.encode()?)).await {
                     Ok(number) => saved = number,
@@ -238,10 +227,10 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, BusError>>) -> Result<
 }
 
 /// The bus, and what another verifier has left there with its number.
-async fn connect(options: &Options, signer: &Arc<Signer>, shared: &Shared) -> (VerifierBus, u64, Option<Checkpoint>) {
+async fn connect(options: &Options, shared: &Shared) -> (VerifierBus, u64, Option<Checkpoint>) {
     loop {
         let connected = async {
-            let bus = VerifierBus::connect(&options.bus, options.names.clone(), Arc::clone(signer)).await?;
+            let bus = VerifierBus::connect(&options.bus, options.names.clone(), Arc::clone(&shared.signer)).await?;
             bus.create_parts(&options.streams).await?;
             bus.create_state(&options.streams).await?;
             let (number, state) = bus.read_state().await?;
@@ -260,8 +249,7 @@ async fn connect(options: &Options, signer: &Arc<Signer>, shared: &Shared) -> (V
             }
             Err(error) => {
                 tracing::warn!("{error}");
-                let mut report = shared.report.write().unwrap_or_else(PoisonError::into_inner);
-                report.not_ready = vec![error.to_string()];
+                shared.publish(Report { not_ready: vec![error.to_string()], ..(*shared.report()).clone() });
             }
         }
         tokio::time::sleep(RETRY).await;

@@ -70,7 +70,7 @@ impl World {
     }
 
     fn answers(&mut self, node: &'static str) {
-        let tick = self.lockstep.tick().0;
+        let tick = self.lockstep.tick();
         let batch = self.batch(node, Vec::new(), Some(tick));
         self.take(batch);
     }

@@ -1,6 +1,6 @@
 //! What the verifier answers: agents that want to be admitted, people, pipelines, probes and Prometheus.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
@@ -41,7 +41,7 @@ pub struct Shared {
     pub names: Names,
     /// `system:serviceaccount:NAMESPACE:NAME` of the agents.
     pub agents: Arc<str>,
-    pub report: Arc<RwLock<Report>>,
+    report: Arc<RwLock<Arc<Report>>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -51,8 +51,18 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    pub fn report(&self) -> Report {
-        self.report.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    /// `agents`: who they are to the API server.
+    pub fn new(client: kube::Client, signer: Arc<Signer>, names: Names, agents: &str) -> Self {
+        Self { client, signer, names, agents: agents.into(), report: Arc::default() }
+    }
+
+    pub fn report(&self) -> Arc<Report> {
+        Arc::clone(&self.report.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on everybody is answered from this.
+    pub fn publish(&self, report: Report) {
+        *self.report.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(report);
     }
 }
 
@@ -112,7 +122,7 @@ pub const OWNER: &str = "waypoint-verify-owner";
 
 /// Whoever stands by knows nothing of verdicts, and says who does.
 async fn only_the_owner(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    match shared.report().stands_by_for {
+    match shared.report().stands_by_for.clone() {
         None => next.run(request).await,
         Some(owner) => {
             let told = format!("this verifier stands by: {owner} judges\n");
@@ -122,20 +132,19 @@ async fn only_the_owner(State(shared): State<Shared>, request: Request, next: Ne
 }
 
 async fn policies(State(shared): State<Shared>) -> Response {
-    Json(shared.report().policies).into_response()
+    Json(&shared.report().policies).into_response()
 }
 
 async fn policy(State(shared): State<Shared>, Path((namespace, name)): Path<(String, String)>) -> Response {
     let report = shared.report();
     match report.policies.iter().find(|one| one.namespace == namespace && one.name == name) {
-        Some(found) => Json(found.clone()).into_response(),
+        Some(found) => Json(found).into_response(),
         None => (StatusCode::NOT_FOUND, format!("there is no WaypointPolicy {namespace}/{name}\n")).into_response(),
     }
 }
 
 async fn coverage(State(shared): State<Shared>) -> Response {
-    let Report { coverage, notes, missing, counters, .. } = shared.report();
-    Json(CoverageReport { coverage, notes, missing, counters }).into_response()
+    Json(CoverageReport::of(&shared.report())).into_response()
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {

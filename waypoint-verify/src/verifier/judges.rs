@@ -22,6 +22,8 @@ pub struct Record {
     pub uid: String,
     pub generation: i64,
     pub window: Window,
+    /// Within the window, as of the last tick.
+    pub said: Said,
     pub last_bypass: Option<LastBypass>,
     pub since: Timestamp,
     pub provisional: u64,
@@ -37,7 +39,6 @@ pub struct Judges {
     passed: BootNs,
     /// Evidence that a node gave of what another one had observed.
     pub not_own: u64,
-    was_covered: bool,
 }
 
 impl Judges {
@@ -52,37 +53,31 @@ impl Judges {
             saved: saved.into_iter().collect(),
             passed,
             not_own: 0,
-            was_covered: false,
         }
     }
 
     /// A policy whose spec changed begins anew, as Unknown.
     pub fn set_picture(&mut self, picture: &Picture, at: BootNs, now: Timestamp) {
-        let accepted = || picture.policies.iter().filter(|(_, policy)| policy.errors.is_empty());
-        let anew: BTreeSet<NamespacedName> = accepted()
-            .filter(|(name, policy)| {
-                self.records
-                    .get(*name)
-                    .is_none_or(|known| (&known.uid, known.generation) != (&policy.uid, policy.generation))
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        self.judge.set_watch(Arc::clone(&picture.watch), &anew);
-        self.records.retain(|name, _| {
-            !anew.contains(name) && picture.policies.get(name).is_some_and(|policy| policy.errors.is_empty())
+        // Those that were accepted are in the watch list, and no others.
+        let accepted = || picture.watch.policies.iter().filter_map(|one| Some((one, picture.policies.get(&one.name)?)));
+        self.records.retain(|name, known| {
+            accepted().any(|(one, policy)| one.name == *name && known.is_of(&policy.uid, policy.generation))
         });
-        for (name, policy) in accepted().filter(|(name, _)| anew.contains(*name)) {
-            let of_this = |saved: &Saved| (&saved.uid, saved.generation) == (&policy.uid, policy.generation);
-            let saved = self.saved.remove(name).filter(of_this);
+        let anew: BTreeSet<_> =
+            accepted().map(|(one, _)| &one.name).filter(|name| !self.records.contains_key(*name)).cloned().collect();
+        self.judge.set_watch(Arc::clone(&picture.watch), &anew);
+        for (compiled, policy) in accepted().filter(|(one, _)| anew.contains(&one.name)) {
+            let saved = self.saved.remove(&compiled.name);
+            let saved = saved.filter(|saved| (&saved.uid, saved.generation) == (&policy.uid, policy.generation));
             let last_bypass = saved.as_ref().and_then(Saved::last_bypass);
             let since = saved.as_ref().and_then(|saved| Timestamp::from_second(saved.since).ok()).unwrap_or(now);
             let window = match saved {
-                Some(saved) => Window::restored(policy.window, saved.window, self.passed, at),
-                None => Window::new(policy.window, at),
+                Some(saved) => Window::restored(compiled.window, saved.window, self.passed, at),
+                None => Window::new(compiled.window, at),
             };
-            let (uid, generation) = (policy.uid.clone(), policy.generation);
-            let record = Record { uid, generation, window, last_bypass, since, provisional: 0 };
-            self.records.insert(name.clone(), record);
+            let (uid, generation, said) = (policy.uid.clone(), policy.generation, window.said());
+            let record = Record { uid, generation, window, said, last_bypass, since, provisional: 0 };
+            self.records.insert(compiled.name.clone(), record);
         }
     }
 
@@ -93,25 +88,24 @@ impl Judges {
     }
 
     /// Gives the verdicts of one tick. What is not seen now was not seen in the connections that are opened now.
-    pub fn tick(&mut self, at: BootNs, now: Timestamp, coverage: &Coverage) -> &[Judged] {
-        self.judged.clear();
+    pub fn tick(&mut self, at: BootNs, now: Timestamp, coverage: &Coverage) {
         let covered = coverage.is_complete();
-        self.judge.set_coverage(covered);
+        let was_covered = self.judge.set_coverage(covered);
         self.judge.apply(Evidence::Tick { at }, &mut self.judged);
-        if covered && !self.was_covered {
+        if covered && !was_covered {
             self.judge.observed_since(at);
         }
-        self.was_covered = covered;
         for (name, tally) in self.judge.tallies() {
             let Some(record) = self.records.get_mut(name) else { continue };
             let ours = || self.judged.iter().filter(|judged| *judged.policy == *name);
             record.window.tick(at, ours(), tally);
+            record.said = record.window.said();
             record.provisional = tally.provisional;
             if let Some(bypass) = ours().rev().find_map(|judged| last_bypass(judged, now)) {
                 record.last_bypass = Some(bypass);
             }
         }
-        &self.judged
+        self.judged.clear();
     }
 
     /// For another verifier.
@@ -139,8 +133,8 @@ impl Judges {
 }
 
 impl Record {
-    pub fn said(&self) -> Said {
-        self.window.said()
+    fn is_of(&self, uid: &str, generation: i64) -> bool {
+        (self.uid.as_str(), self.generation) == (uid, generation)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::inventory::{Inventory, compile_all};
 use crate::manifest::{Nature, Object, Problem};
@@ -15,7 +14,6 @@ pub struct Policy {
     pub uid: String,
     /// Of the spec.
     pub generation: i64,
-    pub window: Duration,
     /// What is wrong with it; empty: accepted.
     pub errors: Vec<Problem>,
     pub findings: Vec<Problem>,
@@ -39,9 +37,6 @@ pub struct Picture {
     pub errors: Vec<Problem>,
 }
 
-/// What is in force without `spec.window`.
-const WINDOW: Duration = Duration::from_secs(600);
-
 impl Picture {
     pub fn of<'a>(objects: impl Iterator<Item = &'a Object>) -> Self {
         let (ours, others): (Vec<&Object>, Vec<&Object>) = objects.partition(|object| object.key.group == GROUP);
@@ -53,22 +48,17 @@ impl Picture {
             let mut policy = Policy {
                 uid: meta["uid"].as_str().unwrap_or_default().to_owned(),
                 generation: meta["generation"].as_i64().unwrap_or_default(),
-                window: WINDOW,
                 errors: Vec::new(),
                 findings: Vec::new(),
             };
-            let name = NamespacedName { namespace: object.key.namespace.clone(), name: object.key.name.clone() };
             match from_object(object) {
                 Ok(one) => loaded.push(one),
                 Err(problems) => policy.errors = problems,
             }
-            policies.insert(name, policy);
+            policies.insert(object.key.name(), policy);
         }
         let compiled = compile_all(&loaded, &inventory);
-        let by_object: BTreeMap<String, NamespacedName> = loaded
-            .iter()
-            .map(|one| (one.object(), NamespacedName { namespace: one.namespace.clone(), name: one.name.clone() }))
-            .collect();
+        let by_object: BTreeMap<String, NamespacedName> = loaded.iter().map(|one| (one.object(), one.key())).collect();
         let mut errors = Vec::new();
         for problem in compiled.problems {
             let owner = problem.object.as_ref().and_then(|object| by_object.get(object));
@@ -77,11 +67,6 @@ impl Picture {
                 (Some(policy), false) => policy.findings.push(problem),
                 (None, true) => errors.push(problem),
                 (None, false) => {}
-            }
-        }
-        for compiled in &compiled.watch.policies {
-            if let Some(policy) = policies.get_mut(&compiled.name) {
-                policy.window = compiled.window;
             }
         }
         let named = inventory.nodes.keys().map(|node| node.name.clone());

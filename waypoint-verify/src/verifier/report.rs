@@ -28,9 +28,6 @@ pub struct PolicyReport {
 
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Tells this run of the verifier from others: totals of another run begin at 0.
-    pub verifier: u64,
-    pub tick: u64,
     pub policies: Vec<PolicyReport>,
     pub coverage: Coverage,
     pub counters: Counters,
@@ -56,14 +53,21 @@ impl Report {
 }
 
 /// What was seen, and what not, for people.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CoverageReport {
+pub struct CoverageReport<'a> {
     #[serde(flatten)]
-    pub coverage: Coverage,
-    pub notes: BTreeMap<String, Vec<String>>,
-    pub missing: Vec<String>,
-    pub counters: Counters,
+    coverage: &'a Coverage,
+    notes: &'a BTreeMap<String, Vec<String>>,
+    missing: &'a [String],
+    counters: &'a Counters,
+}
+
+impl<'a> CoverageReport<'a> {
+    pub fn of(report: &'a Report) -> Self {
+        let Report { coverage, notes, missing, counters, .. } = report;
+        Self { coverage, notes, missing, counters }
+    }
 }
 
 /// Since the start of the verifier.

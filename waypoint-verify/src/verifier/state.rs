@@ -1,7 +1,7 @@
 //! Everything that the verifier knows, and the order in which it learns: objects, batches, ticks. No I/O but the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
@@ -15,8 +15,7 @@ use super::report::{Counters, PolicyReport, Report};
 use super::status::{Facts, status};
 use super::window::Said;
 use crate::bus::control::{Part, Tick};
-use crate::judge::PolicyVerdict;
-use crate::lockstep::{Coverage, Expected, Lockstep, Taken};
+use crate::lockstep::{Blind, Coverage, Expected, Lockstep, Taken};
 use crate::manifest::{Object, Problem};
 use crate::model::{BootNs, NamespacedName};
 use crate::policy::WaypointPolicyStatus;
@@ -37,8 +36,6 @@ pub struct State {
     /// Stands for all verifiers whose counts these are.
     lineage: u64,
     progress: Progress,
-    /// It began where another one had left off.
-    goes_on: bool,
     saved_at: Instant,
     digest_key: [u8; 16],
     patience: Duration,
@@ -63,7 +60,6 @@ impl State {
     /// Goes on where another verifier has left off.
     pub fn new(options: &Options, verifier: u64, checkpoint: Option<Checkpoint>) -> Self {
         let progress = checkpoint.as_ref().map(Progress::after).unwrap_or_default();
-        let goes_on = checkpoint.is_some();
         let lineage = checkpoint.as_ref().map_or(verifier, |checkpoint| checkpoint.lineage);
         let passed = checkpoint.as_ref().map_or(0, |checkpoint| Timestamp::now().as_second() - checkpoint.at);
         let passed = u64::try_from(passed).unwrap_or(0).saturating_mul(1_000_000_000);
@@ -72,7 +68,6 @@ impl State {
             verifier,
             lineage,
             progress,
-            goes_on,
             saved_at: Instant::now(),
             digest_key: options.digest_key,
             patience: options.patience,
@@ -123,8 +118,7 @@ impl State {
     pub fn parts_to_write(&self) -> Vec<(String, Part)> {
         let is_due = |node: &String, part: &Part| match self.written.get(node) {
             Some((revision, at)) if *revision == part.revision => {
-                self.coverage.blind.get(node).is_some_and(|why| why.contains(&crate::lockstep::Blind::Stale))
-                    && at.elapsed() > AGAIN
+                self.coverage.blind.get(node).is_some_and(|why| why.contains(&Blind::Stale)) && at.elapsed() > AGAIN
             }
             _ => true,
         };
@@ -179,13 +173,13 @@ impl State {
 
     /// Whether the tick that runs is answered by all, or has waited long enough.
     pub fn is_over(&self) -> bool {
-        // The first one is answered when everything has been read that another verifier has not.
-        let catches_up = self.goes_on && self.lockstep.tick().0 == 1;
+        // Where another one had left off, the first one is answered when everything has been read that it had not.
+        let catches_up = self.lineage != self.verifier && self.lockstep.tick() == 1;
         let patience = if catches_up { self.patience.max(CATCH_UP) } else { self.patience };
         self.running.is_some_and(|issued| self.lockstep.answered(&self.expected) || issued.elapsed() > patience)
     }
 
-    pub fn end(&mut self, troubles: Vec<String>, missing: &BTreeSet<&'static str>) -> anyhow::Result<()> {
+    pub fn end(&mut self, troubles: Vec<String>, missing: BTreeSet<&'static str>) -> anyhow::Result<()> {
         self.running = None;
         if !self.lockstep.answered(&self.expected) {
             self.counters.late_ticks += 1;
@@ -212,7 +206,7 @@ impl State {
             self.errors.extend(stale);
         }
         self.waiting = troubles;
-        self.missing = missing.clone();
+        self.missing = missing;
         Ok(())
     }
 
@@ -239,55 +233,48 @@ impl State {
         all.map(|(name, policy)| (name, policy.uid.as_str()))
     }
 
-    pub fn status(&self, name: &NamespacedName, before: Option<&WaypointPolicyStatus>) -> Option<WaypointPolicyStatus> {
-        let policy = self.picture.as_ref()?.policies.get(name)?;
+    fn facts(&self, name: &NamespacedName) -> Option<Facts<'_>> {
+        static NOTHING: LazyLock<Said> = LazyLock::new(Said::default);
         let record = self.judges.record(name);
-        let said = record.map(super::judges::Record::said).unwrap_or_default();
-        let now = Timestamp::now();
-        let facts = Facts {
-            policy,
-            said: &said,
+        Some(Facts {
+            policy: self.picture.as_ref()?.policies.get(name)?,
+            said: record.map_or(&NOTHING, |record| &record.said),
             provisional: record.map_or(0, |record| record.provisional),
             coverage: &self.coverage,
             errors: &self.errors,
             last_bypass: record.and_then(|record| record.last_bypass.as_ref()),
-            since: record.map_or(now, |record| record.since),
-        };
-        Some(status(&facts, before, now))
+            since: record.map(|record| record.since),
+        })
     }
 
-    /// For whoever asks.
-    pub fn publish(&self, report: &RwLock<Report>, failed: Vec<String>) {
-        let policies = self.policies().filter_map(|(name, uid)| self.report(name, uid)).collect();
-        let new = Report {
-            verifier: self.lineage,
-            tick: self.lockstep.tick().0,
-            policies,
+    pub fn status(&self, name: &NamespacedName, before: Option<&WaypointPolicyStatus>) -> Option<WaypointPolicyStatus> {
+        Some(status(&self.facts(name)?, before, Timestamp::now()))
+    }
+
+    /// For whoever asks. `failed`: what could not be written.
+    pub fn report(&self, failed: Vec<String>) -> Report {
+        Report {
+            policies: self.policies().filter_map(|(name, uid)| self.report_of(name, uid)).collect(),
             coverage: self.coverage.clone(),
             counters: self.counters.clone(),
             stands_by_for: None,
             not_ready: self.waiting.iter().cloned().chain(failed).collect(),
             notes: self.lockstep.notes(),
             missing: self.missing.iter().map(|kind| (*kind).to_owned()).collect(),
-        };
-        *report.write().unwrap_or_else(PoisonError::into_inner) = new;
+        }
     }
 
-    fn report(&self, name: &NamespacedName, uid: &str) -> Option<PolicyReport> {
-        let policy = self.picture.as_ref()?.policies.get(name)?;
-        let record = self.judges.record(name);
-        let covered = self.coverage.is_complete() && self.errors.is_empty();
-        let provisional = record.map_or(0, |record| record.provisional);
-        let verdict = record.map_or(PolicyVerdict::Unknown, |record| record.said().verdict(1, provisional, covered));
+    fn report_of(&self, name: &NamespacedName, uid: &str) -> Option<PolicyReport> {
+        let facts = self.facts(name)?;
         Some(PolicyReport {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
             uid: uid.to_owned(),
-            generation: policy.generation,
-            verdict,
-            total: record.map_or_else(Said::default, |record| record.window.total.clone()),
-            provisional,
-            covered,
+            generation: facts.policy.generation,
+            verdict: facts.verdict(),
+            total: self.judges.record(name).map_or_else(Said::default, |record| record.window.total.clone()),
+            provisional: facts.provisional,
+            covered: facts.is_covered(),
             verifier: self.lineage,
         })
     }

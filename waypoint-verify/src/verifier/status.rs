@@ -31,15 +31,16 @@ pub struct Facts<'a> {
     /// What is wrong with objects that no policy names.
     pub errors: &'a [Problem],
     pub last_bypass: Option<&'a LastBypass>,
-    pub since: Timestamp,
+    /// Nothing is counted of a policy that is not accepted.
+    pub since: Option<Timestamp>,
 }
 
 impl Facts<'_> {
-    fn is_covered(&self) -> bool {
+    pub fn is_covered(&self) -> bool {
         self.coverage.is_complete() && self.errors.is_empty()
     }
 
-    fn verdict(&self) -> PolicyVerdict {
+    pub fn verdict(&self) -> PolicyVerdict {
         self.said.verdict(1, self.provisional, self.is_covered())
     }
 }
@@ -68,7 +69,7 @@ pub fn status(facts: &Facts<'_>, before: Option<&WaypointPolicyStatus>, now: Tim
         ],
         counts: Some(counts(facts.said, facts.provisional)),
         last_bypass: facts.last_bypass.cloned(),
-        since: Some(Time(facts.since)),
+        since: facts.since.map(Time),
     }
 }
 

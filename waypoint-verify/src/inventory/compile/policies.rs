@@ -73,7 +73,7 @@ pub fn resolve(
     });
     let exempt = exempt.collect();
     Some(CompiledPolicy {
-        name: NamespacedName { namespace: policy.namespace.clone(), name: policy.name.clone() },
+        name: policy.key(),
         targets,
         waypoint,
         via,

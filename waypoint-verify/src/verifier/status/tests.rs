@@ -1,13 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::*;
 use crate::lockstep::Blind;
 use crate::model::Reason;
 
 fn policy(errors: Vec<Problem>) -> Policy {
-    let window = Duration::from_secs(600);
-    Policy { uid: "u".into(), generation: 3, window, errors, findings: Vec::new() }
+    Policy { uid: "u".into(), generation: 3, errors, findings: Vec::new() }
 }
 
 fn seen() -> Coverage {
@@ -30,7 +28,7 @@ fn said(status: &WaypointPolicyStatus, kind: &str) -> (String, String) {
 }
 
 fn facts<'a>(policy: &'a Policy, said: &'a Said, coverage: &'a Coverage) -> Facts<'a> {
-    Facts { policy, said, provisional: 0, coverage, errors: &[], last_bypass: None, since: at(1) }
+    Facts { policy, said, provisional: 0, coverage, errors: &[], last_bypass: None, since: Some(at(1)) }
 }
 
 #[test]
