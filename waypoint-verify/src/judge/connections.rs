@@ -105,14 +105,10 @@ impl Connections {
 
     /// As [`Self::opened`], told again: of what is known only what cannot be forgotten has to be the same.
     pub fn open(&mut self, conn: ConnKey, side: Side, end: Arc<End>) {
-        let known = self.by_key.get_mut(&conn).and_then(|connection| match side {
-            Side::Active => connection.active.as_ref().map(|known| (known, &mut connection.disputed)),
-            Side::Passive => connection.passive.as_ref().map(|known| (known, &mut connection.disputed)),
-        });
-        match known {
+        match self.by_key.get(&conn).and_then(|connection| connection.end(side)) {
             None => self.opened(conn, side, end),
-            Some((known, _)) if (&known.owner, known.local, known.remote) == (&end.owner, end.local, end.remote) => {}
-            Some((_, disputed)) => *disputed = Some(Dispute::Ends),
+            Some(known) if (&known.owner, known.local, known.remote) == (&end.owner, end.local, end.remote) => {}
+            Some(_) => self.dispute(conn, Dispute::Ends),
         }
     }
 
@@ -187,6 +183,13 @@ impl Connection {
             Side::Passive => (None, Some(end)),
         };
         Self { active, passive, disputed: None, closed: (false, false), dialler, order, over: false }
+    }
+
+    pub fn end(&self, side: Side) -> Option<&End> {
+        match side {
+            Side::Active => self.active.as_deref(),
+            Side::Passive => self.passive.as_deref(),
+        }
     }
 
     /// Whether the two ends can be of one connection, as far as addresses tell: nobody translates the address of a pod

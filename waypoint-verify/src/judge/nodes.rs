@@ -56,12 +56,7 @@ impl State {
     }
 
     fn end_is_of(&self, node: &str, conn: ConnKey, side: Side) -> bool {
-        let Some(connection) = self.connections.get(conn) else { return true };
-        let end = match side {
-            Side::Active => &connection.active,
-            Side::Passive => &connection.passive,
-        };
-        match end.as_deref().map(|end| &end.owner) {
+        match self.connections.get(conn).and_then(|connection| connection.end(side)).map(|end| &end.owner) {
             Some(Owner::Container(container)) => container.node == node,
             Some(Owner::Host { node: of, .. }) => of == node,
             Some(Owner::Unknown { .. }) | None => true,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Walk;
 use super::ways::{Way, Ways};
 use crate::evidence::End;
-use crate::model::{Bypass, ConnKey, ExemptFrom, MessageKey, Owner, ProxyKind, Reason};
+use crate::model::{Bypass, ConnKey, ExemptFrom, MessageKey, Owner, ProxyKind, Reason, Side};
 
 impl Walk<'_> {
     /// A sender whose socket no agent saw: outside the cluster, or something that should have been visible.
@@ -51,7 +51,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn active_end(&self, conn: ConnKey) -> Option<&End> {
-        self.state.connections.get(conn)?.active.as_deref()
+        self.state.connections.get(conn)?.end(Side::Active)
     }
 
     pub(super) fn is_gateway(&self, owner: &Owner) -> bool {
