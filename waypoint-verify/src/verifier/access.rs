@@ -4,15 +4,15 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
 
+use super::admit;
 use super::api::{Shared, bearer};
 use crate::policy::GROUP;
 
 pub async fn may_read(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let Some(token) = bearer(request.headers()).map(str::to_owned) else {
+    let Some(token) = bearer(request.headers()) else {
         return (StatusCode::UNAUTHORIZED, "a bearer token is expected\n").into_response();
     };
     match allowed(&shared, token).await {
@@ -25,11 +25,8 @@ pub async fn may_read(State(shared): State<Shared>, request: Request, next: Next
     }
 }
 
-async fn allowed(shared: &Shared, token: String) -> kube::Result<bool> {
-    let review =
-        TokenReview { spec: TokenReviewSpec { token: Some(token), audiences: None }, ..TokenReview::default() };
-    let reviews: Api<TokenReview> = Api::all(shared.client.clone());
-    let status = reviews.create(&PostParams::default(), &review).await?.status.unwrap_or_default();
+async fn allowed(shared: &Shared, token: &str) -> kube::Result<bool> {
+    let status = admit::review(&shared.client, token, None).await?;
     let (Some(true), Some(user)) = (status.authenticated, status.user) else { return Ok(false) };
     let attributes = ResourceAttributes {
         group: Some(GROUP.to_owned()),

@@ -1,6 +1,6 @@
 //! Which node an agent may testify for: the one that its pod runs on, as the API server says of its token.
 
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus, UserInfo};
 use kube::Client;
 use kube::api::{Api, PostParams};
 
@@ -24,19 +24,21 @@ pub enum NotAdmitted {
 
 /// The node of whoever presents this token, if it is an agent (`system:serviceaccount:NAMESPACE:NAME`).
 pub async fn node(client: &Client, token: &str, agents: &str) -> Result<String, NotAdmitted> {
-    let spec = TokenReviewSpec { token: Some(token.to_owned()), audiences: Some(vec![AUDIENCE.to_owned()]) };
-    let review = TokenReview { spec, ..TokenReview::default() };
-    let api: Api<TokenReview> = Api::all(client.clone());
-    let answer = api
-        .create(&PostParams::default(), &review)
-        .await
-        .map_err(|error| NotAdmitted::Unavailable(error.to_string()))?;
-    let status = answer.status.unwrap_or_default();
+    let status = review(client, token, Some(vec![AUDIENCE.to_owned()])).await;
+    let status = status.map_err(|error| NotAdmitted::Unavailable(error.to_string()))?;
     let for_us = status.audiences.as_ref().is_some_and(|audiences| audiences.iter().any(|one| one == AUDIENCE));
     if status.authenticated != Some(true) || !for_us {
         return Err(NotAdmitted::Unknown(status.error.unwrap_or_else(|| "not authenticated".to_owned())));
     }
     node_of(&status.user.unwrap_or_default(), agents)
+}
+
+/// What the API server knows of a token. `audiences`: one of which it has to be made for; none: the API server itself.
+pub async fn review(client: &Client, token: &str, audiences: Option<Vec<String>>) -> kube::Result<TokenReviewStatus> {
+    let spec = TokenReviewSpec { token: Some(token.to_owned()), audiences };
+    let review = TokenReview { spec, ..TokenReview::default() };
+    let reviews: Api<TokenReview> = Api::all(client.clone());
+    Ok(reviews.create(&PostParams::default(), &review).await?.status.unwrap_or_default())
 }
 
 fn node_of(user: &UserInfo, agents: &str) -> Result<String, NotAdmitted> {
