@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 
+use crate::bus::Message as _;
 use crate::bus::batch::Answer;
 use crate::bus::control::{Part, Tick};
 use crate::bus::nats::{Address, AgentBus};
@@ -28,9 +29,6 @@ use change::Change;
 pub use credentials::FromVerifier;
 pub use outbox::Outbox;
 
-/// How long to wait for records; sooner while time alone can tell something.
-const IDLE: Duration = Duration::from_millis(100);
-const PENDING: Duration = Duration::from_millis(10);
 /// After this long evidence is published though nobody asked.
 const FLUSH: Duration = Duration::from_millis(500);
 /// How long to wait before asking again for a watch list that is not there yet.
@@ -85,11 +83,10 @@ async fn observe(options: Options, credentials: Arc<dyn crate::bus::nats::Creden
         let mut flush = tokio::time::interval(FLUSH);
         let mut asked_by = None;
         let restart = loop {
-            let at_most = if observer.pending() { PENDING } else { IDLE };
             let heard = tokio::select! {
                 tick = ticks.next() => heard(tick, |octets| Tick::decode(octets).map(Heard::Tick))?,
                 new = parts.next() => heard(new, |octets| Part::decode(octets).map(Heard::Part))?,
-                readable = observer.probe().readable(at_most) => { readable?; Heard::Records }
+                readable = observer.readable(false) => { readable?; Heard::Records }
                 _ = flush.tick() => { outbox.flush(None); continue; }
             };
             observer.step(|evidence| {

@@ -10,9 +10,9 @@ pub mod control;
 pub mod keys;
 pub mod nats;
 pub mod subject;
-pub(crate) mod wire;
+mod wire;
 
-pub use wire::Unreadable;
+pub use wire::{Message, Unreadable};
 
 /// What one message on the bus may hold at most, in octets; the server's own default.
 pub const MAX_MESSAGE: usize = 1 << 20;

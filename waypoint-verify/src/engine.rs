@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
@@ -45,10 +44,6 @@ pub fn load(policies: &[PathBuf], inventory: &[PathBuf]) -> Result<WatchList, Pr
     }
 }
 
-/// How long to wait for records: while exchanges that are over still have to pay, and otherwise.
-const PENDING: Duration = Duration::from_millis(10);
-const IDLE: Duration = Duration::from_millis(100);
-
 /// What an engine is given.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -85,10 +80,9 @@ impl Engine {
         Ok(Self { observer, judge, latency })
     }
 
-    /// Until there is something to read, or a tenth of a second; sooner while time alone can make a verdict final.
+    /// As [`Observer::readable`]; sooner while time alone can make a verdict final.
     pub async fn readable(&mut self) -> anyhow::Result<()> {
-        let at_most = if self.observer.pending() || self.judge.unsettled() { PENDING } else { IDLE };
-        Ok(self.observer.probe().readable(at_most).await?)
+        self.observer.readable(self.judge.unsettled()).await
     }
 
     /// Reads everything that was observed so far and judges it.

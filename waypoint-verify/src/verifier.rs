@@ -34,6 +34,7 @@ use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::bus::Message as _;
 use crate::bus::keys::Signer;
 use crate::bus::nats::{Address, BusError, Streams, VerifierBus};
 use crate::bus::subject::Names;

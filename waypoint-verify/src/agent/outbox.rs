@@ -1,14 +1,14 @@
 //! Batches on their way to the bus: numbered, in order, one at a time, each until it is stored.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::bus::MAX_MESSAGE;
 use crate::bus::batch::{Answer, Batch};
 use crate::bus::nats::AgentBus;
+use crate::bus::{MAX_MESSAGE, Message as _};
 use crate::evidence::Evidence;
 
 /// Pieces of evidence of a batch that goes out before anybody asks.
@@ -24,25 +24,17 @@ pub struct Outbox {
     queue: UnboundedSender<Vec<u8>>,
     held: Arc<AtomicUsize>,
     bound: usize,
-    counts: Arc<Counts>,
-}
-
-/// What went out, and what did not.
-#[derive(Debug, Default)]
-pub struct Counts {
-    pub batches: AtomicU64,
-    pub octets: AtomicU64,
     /// Batches that were dropped because the bus was away for too long. The verifier sees the holes.
-    pub dropped: AtomicU64,
+    dropped: u64,
 }
 
 impl Outbox {
     /// `bound`: octets of batches that wait.
     pub fn new(bus: AgentBus, node: &str, bound: usize) -> Self {
         let (queue, waiting) = unbounded_channel();
-        let (held, counts) = (Arc::new(AtomicUsize::new(0)), Arc::new(Counts::default()));
-        tokio::spawn(publish(bus, waiting, Arc::clone(&held), Arc::clone(&counts)));
-        Self { node: node.to_owned(), epoch: 0, sequence: 0, evidence: Vec::new(), queue, held, bound, counts }
+        let held = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(publish(bus, waiting, Arc::clone(&held)));
+        Self { node: node.to_owned(), epoch: 0, sequence: 0, evidence: Vec::new(), queue, held, bound, dropped: 0 }
     }
 
     pub fn begin(&mut self, epoch: u64) {
@@ -74,7 +66,7 @@ impl Outbox {
             Err(error) => {
                 // The number is used up: a hole.
                 self.sequence += 1;
-                self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+                self.dropped += 1;
                 return tracing::error!("a batch cannot be written and is lost: {error}");
             }
         };
@@ -87,9 +79,9 @@ impl Outbox {
         self.sequence += 1;
         let fits = encoded.len() <= MAX_MESSAGE && self.held.load(Ordering::Acquire) + encoded.len() <= self.bound;
         if !fits {
-            let dropped = self.counts.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            if dropped.is_power_of_two() {
-                tracing::error!(dropped, held = self.bound, "evidence is dropped: the bus does not take it");
+            self.dropped += 1;
+            if self.dropped.is_power_of_two() {
+                tracing::error!(self.dropped, held = self.bound, "evidence is dropped: the bus does not take it");
             }
             return;
         }
@@ -100,7 +92,7 @@ impl Outbox {
 }
 
 /// One at a time: what is published again after a failure must not overtake what came after it.
-async fn publish(bus: AgentBus, mut waiting: UnboundedReceiver<Vec<u8>>, held: Arc<AtomicUsize>, counts: Arc<Counts>) {
+async fn publish(bus: AgentBus, mut waiting: UnboundedReceiver<Vec<u8>>, held: Arc<AtomicUsize>) {
     while let Some(batch) = waiting.recv().await {
         let mut failures: u32 = 0;
         while let Err(error) = bus.publish(batch.clone()).await {
@@ -111,7 +103,5 @@ async fn publish(bus: AgentBus, mut waiting: UnboundedReceiver<Vec<u8>>, held: A
             tokio::time::sleep(RETRY).await;
         }
         held.fetch_sub(batch.len(), Ordering::AcqRel);
-        counts.batches.fetch_add(1, Ordering::Relaxed);
-        counts.octets.fetch_add(batch.len() as u64, Ordering::Relaxed);
     }
 }

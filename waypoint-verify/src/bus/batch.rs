@@ -2,11 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::wire::{self, Unreadable};
+use super::Message;
 use crate::evidence::Evidence;
-
-/// Of everything below, and of `Evidence` with all that it holds.
-pub const VERSION: u16 = 1;
 
 /// One message of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,14 +32,8 @@ pub struct Answer {
     pub notes: Vec<String>,
 }
 
-impl Batch {
-    pub fn encode(&self) -> Result<Vec<u8>, Unreadable> {
-        wire::encode(VERSION, self)
-    }
-
-    pub fn decode(octets: &[u8]) -> Result<Self, Unreadable> {
-        wire::decode(VERSION, octets)
-    }
+impl Message for Batch {
+    const VERSION: u16 = 1;
 }
 
 #[cfg(test)]

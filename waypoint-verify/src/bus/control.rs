@@ -1,16 +1,12 @@
 //! What the verifier tells agents: ticks, and each node's part of the watch list.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use siphasher::sip::SipHasher13;
 
-use super::wire::{self, Unreadable};
-use crate::model::{ContainerRef, NamespacedName, ProxySpec, WatchList};
-
-pub const VERSION: u16 = 1;
+use super::Message;
+use crate::model::{ContainerRef, NamespacedName, ProxySpec, WatchList, revision_of};
 
 /// Asks every agent for what it observed so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,28 +30,27 @@ pub struct Part {
 }
 
 impl Part {
-    pub fn of(watch: &WatchList, node: &str, digest_key: [u8; 16]) -> Self {
-        let pods: BTreeMap<_, _> =
-            watch.pods.iter().filter(|(_, (_, at))| at == node).map(|(uid, pod)| (uid.clone(), pod.clone())).collect();
-        let containers: BTreeMap<_, _> = watch
-            .containers
-            .iter()
-            .filter(|(_, container)| container.node == node)
-            .map(|(id, container)| (id.clone(), Arc::clone(container)))
-            .collect();
-        let proxies = watch
-            .proxies
-            .iter()
-            .filter(|(id, _)| containers.contains_key(*id))
-            .map(|(id, spec)| (id.clone(), Arc::clone(spec)))
-            .collect();
-        let protected = watch.protected.iter().filter(|uid| pods.contains_key(*uid)).cloned().collect();
-        let mut part = Self { revision: 0, digest_key, containers, pods, proxies, protected };
+    /// Of each of these nodes.
+    pub fn of_nodes(watch: &WatchList, nodes: &BTreeSet<String>, digest_key: [u8; 16]) -> BTreeMap<String, Self> {
+        let empty = || Self { digest_key, ..Self::default() };
+        let mut parts: BTreeMap<String, Self> = nodes.iter().map(|node| (node.clone(), empty())).collect();
+        for (uid, pod) in &watch.pods {
+            let Some(part) = parts.get_mut(&pod.1) else { continue };
+            part.pods.insert(uid.clone(), pod.clone());
+            if watch.protected.contains(uid) {
+                part.protected.insert(uid.clone());
+            }
+        }
+        for (id, container) in &watch.containers {
+            let Some(part) = parts.get_mut(&container.node) else { continue };
+            part.containers.insert(id.clone(), Arc::clone(container));
+            if let Some(spec) = watch.proxies.get(id) {
+                part.proxies.insert(id.clone(), Arc::clone(spec));
+            }
+        }
         // Of the content: what changes on other nodes is no change here.
-        let mut hasher = SipHasher13::new();
-        format!("{part:?}").hash(&mut hasher);
-        part.revision = hasher.finish().max(1);
-        part
+        parts.values_mut().for_each(|part| part.revision = revision_of(part));
+        parts
     }
 
     /// The watch list of an agent.
@@ -69,22 +64,15 @@ impl Part {
             ..WatchList::default()
         }
     }
-
-    pub fn encode(&self) -> Result<Vec<u8>, Unreadable> {
-        wire::encode(VERSION, self)
-    }
-
-    pub fn decode(octets: &[u8]) -> Result<Self, Unreadable> {
-        wire::decode(VERSION, octets)
-    }
 }
 
-impl Tick {
-    pub fn encode(&self) -> Result<Vec<u8>, Unreadable> {
-        wire::encode(VERSION, self)
-    }
-
-    pub fn decode(octets: &[u8]) -> Result<Self, Unreadable> {
-        wire::decode(VERSION, octets)
-    }
+impl Message for Part {
+    const VERSION: u16 = 1;
 }
+
+impl Message for Tick {
+    const VERSION: u16 = 1;
+}
+
+#[cfg(test)]
+mod tests;

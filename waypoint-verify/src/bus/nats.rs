@@ -6,7 +6,7 @@ mod verifier;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::{Auth, AuthError, ConnectOptions};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, Message};
 use nkeys::KeyPair;
 
 pub use agent::{AgentBus, Credentials};
@@ -39,17 +39,32 @@ impl BusError {
 }
 
 impl Address {
-    fn apply(&self, options: ConnectOptions) -> ConnectOptions {
+    /// Connects, and stays connected. `name`: as the server's own lists show it.
+    async fn connect(&self, options: ConnectOptions, name: String) -> Result<Client, BusError> {
         let options = options
+            .name(name)
             .request_timeout(Some(PATIENCE))
             .require_tls(self.url.starts_with("tls://"))
             // What waits to be published is held, counted and bounded by us.
             .client_capacity(16)
-            .reconnect_delay_callback(|attempt| Duration::from_millis(100 << attempt.min(6)));
-        match &self.ca {
+            .reconnect_delay_callback(|attempt| Duration::from_millis(100 << attempt.min(6)))
+            .event_callback(|event| async move { tracing::info!("bus: {event}") });
+        let options = match &self.ca {
             Some(ca) => options.add_root_certificates(ca.clone()),
             None => options,
-        }
+        };
+        let servers: Vec<_> = self.url.split(',').map(str::to_owned).collect();
+        options.connect(servers).await.map_err(|error| BusError::Connect { url: self.url.clone(), error })
+    }
+}
+
+/// The newest message of a subject, by a direct request to its stream. `None`: there is none.
+async fn newest(client: &Client, request: String, what: &str) -> Result<Option<Message>, BusError> {
+    let answer = client.request(request, Vec::new().into()).await.map_err(|error| BusError::request(what, error))?;
+    match answer.status {
+        None => Ok(Some(answer)),
+        Some(status) if status.as_u16() == 404 => Ok(None),
+        Some(status) => Err(BusError::request(what, status)),
     }
 }
 

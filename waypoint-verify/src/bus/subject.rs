@@ -65,15 +65,25 @@ impl Names {
         format!("wv-state.v1.{}.{partition}", self.cluster)
     }
 
+    /// What a verifier asks to read what another one has left.
+    pub fn state_request(&self, partition: &str) -> String {
+        newest(&self.state_stream(), &self.state(partition))
+    }
+
     /// What an agent asks to read its own part, and nothing else.
     pub fn part_request(&self, node: &str) -> String {
-        format!("$JS.API.DIRECT.GET.{}.{}", self.parts_stream(), self.part(node))
+        newest(&self.parts_stream(), &self.part(node))
     }
 
     /// Where answers to a node's own requests come in.
     pub fn inbox(&self, node: &str) -> String {
         format!("_INBOX_{}_{}", self.cluster, token(node))
     }
+}
+
+/// What is asked of the server for the newest message of a subject.
+fn newest(stream: &str, subject: &str) -> String {
+    format!("$JS.API.DIRECT.GET.{stream}.{subject}")
 }
 
 #[cfg(test)]

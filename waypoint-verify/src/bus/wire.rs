@@ -27,24 +27,31 @@ pub enum Unreadable {
     Form(String),
 }
 
-pub(crate) fn encode<T: Serialize>(version: u16, value: &T) -> Result<Vec<u8>, Unreadable> {
-    let plain = postcard::to_stdvec(value).map_err(|error| Unreadable::Form(error.to_string()))?;
-    let packed = zstd::bulk::compress(&plain, LEVEL).map_err(|error| Unreadable::Packing(error.to_string()))?;
-    Ok([&version.to_le_bytes()[..], &packed].concat())
-}
+/// What is sent, or left for somebody, in this form.
+pub trait Message: Serialize + DeserializeOwned {
+    /// Of the type with all that it holds.
+    const VERSION: u16;
 
-pub(crate) fn decode<T: DeserializeOwned>(known: u16, octets: &[u8]) -> Result<T, Unreadable> {
-    let Some((version, packed)) = octets.split_first_chunk::<2>() else {
-        return Err(Unreadable::Short { got: octets.len() });
-    };
-    let got = u16::from_le_bytes(*version);
-    if got > known {
-        return Err(Unreadable::Newer { got, known });
+    fn encode(&self) -> Result<Vec<u8>, Unreadable> {
+        let plain = postcard::to_stdvec(self).map_err(|error| Unreadable::Form(error.to_string()))?;
+        let packed = zstd::bulk::compress(&plain, LEVEL).map_err(|error| Unreadable::Packing(error.to_string()))?;
+        Ok([&Self::VERSION.to_le_bytes()[..], &packed].concat())
     }
-    if got < known {
-        return Err(Unreadable::Older { got, known });
+
+    fn decode(octets: &[u8]) -> Result<Self, Unreadable> {
+        let known = Self::VERSION;
+        let Some((version, packed)) = octets.split_first_chunk::<2>() else {
+            return Err(Unreadable::Short { got: octets.len() });
+        };
+        let got = u16::from_le_bytes(*version);
+        if got > known {
+            return Err(Unreadable::Newer { got, known });
+        }
+        if got < known {
+            return Err(Unreadable::Older { got, known });
+        }
+        let plain = zstd::bulk::decompress(packed, UNPACKED).map_err(|error| Unreadable::Packing(error.to_string()))?;
+        let (value, rest) = postcard::take_from_bytes(&plain).map_err(|error| Unreadable::Form(error.to_string()))?;
+        if rest.is_empty() { Ok(value) } else { Err(Unreadable::Form(format!("{} octets too many", rest.len()))) }
     }
-    let plain = zstd::bulk::decompress(packed, UNPACKED).map_err(|error| Unreadable::Packing(error.to_string()))?;
-    let (value, rest) = postcard::take_from_bytes(&plain).map_err(|error| Unreadable::Form(error.to_string()))?;
-    if rest.is_empty() { Ok(value) } else { Err(Unreadable::Form(format!("{} octets too many", rest.len()))) }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use rustc_hash::FxHashMap;
@@ -14,6 +15,10 @@ use crate::model::WatchList;
 use crate::probe::{self, Direction, Flags, Kind, Probe, Record, Totals};
 use crate::trace::{self, Directive, Tracer, Wanted};
 use crate::wire;
+
+/// How long to wait for records: while exchanges that are over still have to pay, and otherwise.
+const PENDING: Duration = Duration::from_millis(10);
+const IDLE: Duration = Duration::from_millis(100);
 
 /// Probes and tracer of this machine.
 #[derive(Debug)]
@@ -67,6 +72,13 @@ impl Observer {
             older,
             uncovered,
         })
+    }
+
+    /// Until there is something to read, or a tenth of a second; sooner while time alone can tell something, here or (`soon`)
+    /// for who reads it.
+    pub async fn readable(&mut self, soon: bool) -> anyhow::Result<()> {
+        let at_most = if soon || self.tracer.pending() { PENDING } else { IDLE };
+        Ok(self.probe.readable(at_most).await?)
     }
 
     /// Reads everything that was observed so far; the evidence ends with a tick.
@@ -126,11 +138,6 @@ impl Observer {
     /// Those of the machine that nobody was told yet.
     pub fn take_new_findings(&mut self) -> Vec<String> {
         self.scans.take_new()
-    }
-
-    /// Departures wait for what only time can tell. Cheap.
-    pub fn pending(&self) -> bool {
-        self.tracer.pending()
     }
 
     /// Something seen is not final yet.

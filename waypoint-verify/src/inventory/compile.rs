@@ -11,14 +11,11 @@ mod routes;
 mod waypoints;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-
-use siphasher::sip::SipHasher13;
 
 use super::Inventory;
 use crate::manifest::Problem;
-use crate::model::{CompiledPolicy, Guards, ProxyKind, ProxySpec, WatchList};
+use crate::model::{CompiledPolicy, Guards, ProxyKind, ProxySpec, WatchList, revision_of};
 use crate::policy::Loaded;
 
 /// What came of it. Policies with errors are left out of the watch list; the others are in it.
@@ -85,7 +82,7 @@ pub fn compile_all(policies: &[Loaded], inventory: &Inventory) -> Compiled {
     problems.extend(unused(inventory));
     dedup(&mut problems);
     watch.findings = problems.iter().filter(|problem| !problem.is_error()).map(ToString::to_string).collect();
-    watch.revision = revision(&watch);
+    watch.revision = revision_of(&watch);
     Compiled { watch, problems }
 }
 
@@ -115,13 +112,6 @@ fn unused(inventory: &Inventory) -> Option<Problem> {
 fn dedup(problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
     problems.retain(|problem| seen.insert(problem.clone()));
-}
-
-/// Of the content; never 0, which means "none yet".
-fn revision(watch: &WatchList) -> u64 {
-    let mut hasher = SipHasher13::new();
-    format!("{watch:?}").hash(&mut hasher);
-    hasher.finish().max(1)
 }
 
 /// Used where a compiled policy is not needed but its absence must be said.

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher13;
 
 use super::ContainerRef;
 
@@ -20,6 +22,13 @@ impl fmt::Display for NamespacedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
+}
+
+/// A number that stands for this content, the same wherever it is made; never 0, which means "none yet".
+pub fn revision_of(content: &impl fmt::Debug) -> u64 {
+    let mut hasher = SipHasher13::new();
+    format!("{content:?}").hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 /// A Gateway (Gateway API), by name.

@@ -11,13 +11,10 @@ use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use super::window::Aged;
-use crate::bus::Unreadable;
-use crate::bus::wire;
+use crate::bus::Message;
 use crate::evidence::Evidence;
 use crate::model::{BootNs, MessageKey, NamespacedName};
 use crate::policy::LastBypass;
-
-pub const VERSION: u16 = 1;
 
 /// How far back another verifier begins to read: longer than most requests are under way.
 const BACK: BootNs = 30_000_000_000;
@@ -66,14 +63,8 @@ pub struct Checkpoint {
     pub policies: Vec<(NamespacedName, Saved)>,
 }
 
-impl Checkpoint {
-    pub fn encode(&self) -> Result<Vec<u8>, Unreadable> {
-        wire::encode(VERSION, self)
-    }
-
-    pub fn decode(octets: &[u8]) -> Result<Self, Unreadable> {
-        wire::decode(VERSION, octets)
-    }
+impl Message for Checkpoint {
+    const VERSION: u16 = 1;
 }
 
 /// What of the streams a verifier has read, and what of it was counted before it began.

@@ -7,9 +7,9 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
-use crate::bus::Unreadable;
 use crate::bus::batch::Batch;
 use crate::bus::nats::{BusError, Streams, VerifierBus};
+use crate::bus::{Message as _, Unreadable};
 
 const RETRY: Duration = Duration::from_secs(1);
 

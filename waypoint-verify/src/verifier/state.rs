@@ -90,8 +90,7 @@ impl State {
     pub fn set_objects(&mut self, objects: &[Object]) -> anyhow::Result<()> {
         let picture = Picture::of(objects.iter());
         self.judges.set_picture(&picture, boot_ns()?, Timestamp::now());
-        self.parts =
-            picture.nodes.iter().map(|node| (node.clone(), Part::of(&picture.watch, node, self.digest_key))).collect();
+        self.parts = Part::of_nodes(&picture.watch, &picture.nodes, self.digest_key);
         self.expected = self.parts.iter().map(|(node, part)| (node.clone(), part.revision)).collect();
         self.waiting.clear();
         self.picture = Some(picture);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use server::Server;
+use waypoint_verify::bus::Message as _;
 use waypoint_verify::bus::batch::{Answer, Batch};
 
 /// Longer than anything here takes.

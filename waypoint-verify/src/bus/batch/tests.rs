@@ -3,6 +3,7 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::*;
+use crate::bus::Unreadable;
 use crate::evidence::{End, Protocol, RequestLine};
 use crate::link::Link;
 use crate::link::guard::Constraints;
@@ -96,14 +97,14 @@ fn a_batch_comes_back_as_it_was() {
     assert_eq!(Batch::decode(&batch.encode().unwrap()).unwrap(), batch);
 }
 
-/// If this fails, the form of evidence changed: raise `VERSION`, and then write down the new numbers.
+/// If this fails, the form of evidence changed: raise `Batch::VERSION`, and then write down the new numbers.
 #[test]
 fn another_form_needs_another_version() {
     let plain = postcard::to_stdvec(&one_of_each()).unwrap();
     let digest = plain
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3));
-    assert_eq!((VERSION, plain.len(), digest), (1, 708, 10_654_029_541_907_850_121));
+    assert_eq!((Batch::VERSION, plain.len(), digest), (1, 708, 10_654_029_541_907_850_121));
 }
 
 #[test]
@@ -119,9 +120,9 @@ fn what_is_no_batch_is_refused_with_what_to_do() {
     // Gigabytes of zeroes in a few octets.
     let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 1).unwrap();
     assert!(bomb.len() < 10_000);
-    let bomb = [&VERSION.to_le_bytes()[..], &bomb].concat();
+    let bomb = [&Batch::VERSION.to_le_bytes()[..], &bomb].concat();
     assert!(matches!(Batch::decode(&bomb), Err(Unreadable::Packing(_))));
     let longer = postcard::to_stdvec(&(one_of_each(), 1_u8)).unwrap();
-    let longer = [&VERSION.to_le_bytes()[..], &zstd::bulk::compress(&longer, 1).unwrap()].concat();
+    let longer = [&Batch::VERSION.to_le_bytes()[..], &zstd::bulk::compress(&longer, 1).unwrap()].concat();
     assert!(matches!(Batch::decode(&longer), Err(Unreadable::Form(_))));
 }

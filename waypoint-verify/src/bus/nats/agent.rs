@@ -6,7 +6,7 @@ use async_nats::{Client, ConnectOptions, Subscriber};
 use nkeys::KeyPair;
 use tokio::task::JoinHandle;
 
-use super::{Address, BusError, PATIENCE, answer};
+use super::{Address, BusError, PATIENCE, answer, newest};
 use crate::bus::subject::Names;
 
 /// Where an agent gets its token: given the public key of its user, a token signed by the account.
@@ -44,14 +44,8 @@ impl AgentBus {
                 answer(&key, token, &nonce)
             }
         });
-        let client = address
-            .apply(options)
-            .name(format!("waypoint-verify agent of {node}"))
-            .custom_inbox_prefix(names.inbox(node))
-            .event_callback(|event| async move { tracing::info!("bus: {event}") })
-            .connect(address.url.split(',').map(str::to_owned).collect::<Vec<_>>())
-            .await
-            .map_err(|error| BusError::Connect { url: address.url.clone(), error })?;
+        let options = options.custom_inbox_prefix(names.inbox(node));
+        let client = address.connect(options, format!("waypoint-verify agent of {node}")).await?;
         let jetstream = async_nats::jetstream::new(client.clone());
         Ok(Self { client, jetstream, names, node: node.to_owned() })
     }
@@ -86,16 +80,7 @@ impl AgentBus {
 
     /// `None`: the verifier has not written one yet.
     pub async fn part(&self) -> Result<Option<Vec<u8>>, BusError> {
-        let what = "reading the watch list";
-        let answer = self
-            .client
-            .request(self.names.part_request(&self.node), Vec::new().into())
-            .await
-            .map_err(|error| BusError::request(what, error))?;
-        match answer.status {
-            None => Ok(Some(answer.payload.to_vec())),
-            Some(status) if status.as_u16() == 404 => Ok(None),
-            Some(status) => Err(BusError::request(what, status)),
-        }
+        let part = newest(&self.client, self.names.part_request(&self.node), "reading the watch list").await?;
+        Ok(part.map(|part| part.payload.to_vec()))
     }
 }

@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use nkeys::KeyPair;
 
-use super::{Address, BusError, answer};
+use super::{Address, BusError, answer, newest};
 use crate::bus::MAX_MESSAGE;
 use crate::bus::keys::Signer;
 use crate::bus::subject::Names;
@@ -47,35 +47,28 @@ impl VerifierBus {
                 answer(&key, token, &nonce)
             }
         });
-        let client = address
-            .apply(options)
-            .name("waypoint-verify verifier")
-            .event_callback(|event| async move { tracing::info!("bus: {event}") })
-            .connect(address.url.split(',').map(str::to_owned).collect::<Vec<_>>())
-            .await
-            .map_err(|error| BusError::Connect { url: address.url.clone(), error })?;
+        let client = address.connect(options, "waypoint-verify verifier".to_owned()).await?;
         let jetstream = jetstream::new(client.clone());
         Ok(Self { client, jetstream, names })
     }
 
     /// The stream that keeps the newest part of the watch list of each node.
     pub async fn create_parts(&self, streams: &Streams) -> Result<(), BusError> {
-        let config = Config {
-            subjects: vec![self.names.parts()],
-            max_messages_per_subject: 1,
-            allow_direct: true,
-            ..locked(self.names.parts_stream(), streams)
-        };
-        self.create(config).await
+        self.create_newest(self.names.parts_stream(), self.names.parts(), streams).await
     }
 
     /// The stream that keeps what a verifier knows, for the one after it.
     pub async fn create_state(&self, streams: &Streams) -> Result<(), BusError> {
+        self.create_newest(self.names.state_stream(), self.names.state("*"), streams).await
+    }
+
+    /// One that keeps the newest message of each subject, and hands it out (`newest`).
+    async fn create_newest(&self, name: String, subjects: String, streams: &Streams) -> Result<(), BusError> {
         let config = Config {
-            subjects: vec![self.names.state("*")],
+            subjects: vec![subjects],
             max_messages_per_subject: 1,
             allow_direct: true,
-            ..locked(self.names.state_stream(), streams)
+            ..locked(name, streams)
         };
         self.create(config).await
     }
@@ -93,19 +86,14 @@ impl VerifierBus {
 
     /// With its number; 0 and nothing: no verifier has written one yet.
     pub async fn read_state(&self) -> Result<(u64, Option<Vec<u8>>), BusError> {
-        let request = format!("$JS.API.DIRECT.GET.{}.{}", self.names.state_stream(), self.names.state("all"));
-        let failed = |error: &dyn std::fmt::Display| BusError::request("reading the verifier's state", error);
-        let answer = self.client.request(request, Vec::new().into()).await.map_err(|error| failed(&error))?;
-        match answer.status {
-            None => {
-                let sequence = answer.headers.as_ref().and_then(|headers| headers.get("Nats-Sequence"));
-                let sequence = sequence.and_then(|sequence| sequence.as_str().parse().ok());
-                let sequence = sequence.ok_or_else(|| failed(&"an answer without its sequence number"))?;
-                Ok((sequence, Some(answer.payload.to_vec())))
-            }
-            Some(status) if status.as_u16() == 404 => Ok((0, None)),
-            Some(status) => Err(failed(&status)),
-        }
+        let what = "reading the verifier's state";
+        let Some(state) = newest(&self.client, self.names.state_request("all"), what).await? else {
+            return Ok((0, None));
+        };
+        let sequence = state.headers.as_ref().and_then(|headers| headers.get("Nats-Sequence"));
+        let sequence = sequence.and_then(|sequence| sequence.as_str().parse().ok());
+        let sequence = sequence.ok_or_else(|| BusError::request(what, "an answer without its sequence number"))?;
+        Ok((sequence, Some(state.payload.to_vec())))
     }
 
     /// A node's own stream: what another agent does cannot touch it.
