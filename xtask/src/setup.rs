@@ -9,7 +9,8 @@ mod modules;
 mod toolchain;
 mod wheel;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -71,6 +72,11 @@ pub fn gateway_controller() -> Result<PathBuf> {
 fn there(path: PathBuf) -> Result<PathBuf> {
     ensure!(path.is_file(), "{} is missing: run `cargo xtask setup`", path.display());
     Ok(path)
+}
+
+/// Whether a program is there, and was built of this, as the stamp beside it says.
+fn is_built_of(program: &Path, stamp: &Path, sources: &[u8]) -> bool {
+    program.is_file() && fs::read(stamp).is_ok_and(|built| built == sources)
 }
 
 /// Below the workspace whatever CARGO_TARGET_DIR says: one copy serves all builds.

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 use xtask::client::{Request, Script};
-use xtask::cluster::{self, Controller, experiment, populate};
+use xtask::cluster::{self, Controller, experiment};
 use xtask::demo::{self, Verifier};
-use xtask::lab::{Lab, Plan, Topology, patience, privileged};
+use xtask::lab::{Lab, Plan, Topology, privileged};
 
 const REQUESTS: usize = 20;
-const BACKEND: &str = "hello:hello-backend:8083";
 
 struct Cluster {
     experiment: experiment::Cluster,
@@ -27,26 +26,6 @@ fn start() -> Result<Cluster> {
 }
 
 impl Cluster {
-    /// Opens a bypass, and waits until Cilium's controller leads this Gateway to the backend.
-    fn open(&self, bypass: &str, (namespace, gateway): (&str, &str)) -> Result<()> {
-        experiment::apply(&self.experiment.server, &self.experiment.plan, &experiment::bypass(bypass))?;
-        patience::wait(&format!("{namespace}/{gateway} to reach the backend"), || {
-            let listed = cluster::everything(&self.experiment.server)?;
-            let of = |o: &&serde_json::Value| {
-                o["kind"] == "CiliumEnvoyConfig"
-                    && o["metadata"]["namespace"] == namespace
-                    && o["metadata"]["name"] == format!("cilium-gateway-{gateway}")
-            };
-            let config = listed["items"].as_array().and_then(|items| items.iter().find(of));
-            ensure!(
-                config.is_some_and(|config| config.to_string().contains(BACKEND)),
-                "its configuration does not yet"
-            );
-            Ok(Some(()))
-        })?;
-        populate::gateways(&self.experiment.server, &self.experiment.plan)
-    }
-
     /// A lab of its own for each row: connections that are older than the verifier would say nothing. Its Envoys and the verifier's
     /// inventory are of the same list.
     fn row(&self, gateway: &str) -> Result<(u64, u64)> {
@@ -81,11 +60,11 @@ fn what_is_applied_to_the_api_server_decides_where_requests_go_and_what_is_said_
     assert_eq!(cluster.row("hello-gateway").unwrap(), (all, 0), "the demanded path");
 
     // Before it is there, nobody answers at its address; afterwards it is one more Gateway of every node's Envoy.
-    cluster.open("bypass-gateway", ("other", "other-gateway")).unwrap();
+    cluster.experiment.open("bypass-gateway", Some(("other", "other-gateway"))).unwrap();
     assert_eq!(cluster.row("other-gateway").unwrap(), (0, all), "a Gateway of another namespace");
     assert_eq!(cluster.row("hello-gateway").unwrap(), (all, 0), "the demanded path, beside it");
-    experiment::delete(&cluster.experiment.server, &experiment::bypass("bypass-gateway")).unwrap();
+    cluster.experiment.close("bypass-gateway", None).unwrap();
 
-    cluster.open("bypass-route", ("hello", "hello-gateway")).unwrap();
+    cluster.experiment.open("bypass-route", Some(("hello", "hello-gateway"))).unwrap();
     assert_eq!(cluster.row("hello-gateway").unwrap(), (0, all), "a second route");
 }

@@ -5,7 +5,7 @@ mod slices;
 use anyhow::Result;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service, ServiceAccount};
 use kube::Api;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::Client;
@@ -41,6 +41,16 @@ impl Client {
             self.service_account(&namespace.metadata.name.unwrap_or_default())?;
         }
         Ok(())
+    }
+
+    /// Applies an object; a namespace gets its ServiceAccount.
+    pub fn apply_in_cluster(&self, object: DynamicObject) -> Result<DynamicObject> {
+        let is_namespace = object.types.as_ref().is_some_and(|types| types.kind == "Namespace");
+        let applied = self.apply_one(object)?;
+        if is_namespace {
+            self.service_accounts()?;
+        }
+        Ok(applied)
     }
 
     fn service_account(&self, namespace: &str) -> Result<()> {

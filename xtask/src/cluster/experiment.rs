@@ -11,9 +11,10 @@ use kube::api::{DeleteParams, DynamicObject};
 use serde_json::{Value, json};
 
 use super::client::{documents, shown};
-use super::{ApiServer, Client, Controller, populate};
+use super::{ApiServer, Client, Controller, everything, populate};
 use crate::gateway::generated_name;
 use crate::lab::address::Address;
+use crate::lab::patience;
 use crate::lab::plan::Plan;
 use crate::lab::topology::GatewaySpec;
 use crate::setup::{CILIUM, GATEWAY_API};
@@ -25,6 +26,41 @@ pub struct Cluster {
     pub controller: Controller,
     /// With the identities that the API server gave: build the lab from it (`Lab::up_planned`).
     pub plan: Plan,
+}
+
+/// The backend, as Cilium's controller names clusters of Envoy.
+const BACKEND: &str = "hello:hello-backend:8083";
+
+impl Cluster {
+    /// Opens a bypass. `gateway`: which one (namespace and name) has to lead to the backend then; waits until it does.
+    pub fn open(&self, name: &str, gateway: Option<(&str, &str)>) -> Result<()> {
+        apply(&self.server, &self.plan, &bypass(name))?;
+        self.wait_for_backend(gateway, true)?;
+        populate::gateways(&self.server, &self.plan)
+    }
+
+    /// Takes it back; the Gateway leads to the backend no more, or is gone.
+    pub fn close(&self, name: &str, gateway: Option<(&str, &str)>) -> Result<()> {
+        delete(&self.server, &bypass(name))?;
+        self.wait_for_backend(gateway, false)
+    }
+
+    /// Until Cilium's controller has written that this Gateway reaches the backend, or does not.
+    fn wait_for_backend(&self, gateway: Option<(&str, &str)>, reaches: bool) -> Result<()> {
+        let Some((namespace, name)) = gateway else { return Ok(()) };
+        let verb = if reaches { "to reach" } else { "not to reach" };
+        patience::wait(&format!("Gateway {namespace}/{name} {verb} the backend"), || {
+            let listed = everything(&self.server)?;
+            let is_its = |object: &&Value| {
+                object["kind"] == "CiliumEnvoyConfig"
+                    && object["metadata"]["namespace"] == namespace
+                    && object["metadata"]["name"] == generated_name(name)
+            };
+            let configuration = listed["items"].as_array().and_then(|items| items.iter().find(is_its));
+            let does = configuration.is_some_and(|configuration| configuration.to_string().contains(BACKEND));
+            Ok((does == reaches).then_some(()))
+        })
+    }
 }
 
 /// Starts an API server and Cilium's controller with everything that they write below `dir`, applies the experiment and puts the plan's
@@ -74,12 +110,7 @@ pub fn apply(server: &ApiServer, plan: &Plan, folder: &Path) -> Result<Vec<Dynam
             }
             _ => {}
         }
-        let is_namespace = kind(&object) == "Namespace";
-        let object = client.apply_one(object)?;
-        if is_namespace {
-            client.service_accounts()?;
-        }
-        applied.push(object);
+        applied.push(client.apply_in_cluster(object)?);
     }
     Ok(applied)
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use kube::Api;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
@@ -119,13 +120,16 @@ impl Installation {
     }
 }
 
+/// WaypointPolicies of a namespace.
+pub fn policies(server: &ApiServer, namespace: &str) -> Result<Api<DynamicObject>> {
+    server.client().api_of(&serde_json::from_value(json!({
+        "apiVersion": "waypoint-verify.dev/v1alpha1", "kind": "WaypointPolicy", "metadata": {"namespace": namespace},
+    }))?)
+}
+
 /// A policy's status as the API server has it.
 pub fn policy_status(server: &ApiServer, namespace: &str, name: &str) -> Result<Value> {
-    let object: DynamicObject = serde_json::from_value(json!({
-        "apiVersion": "waypoint-verify.dev/v1alpha1", "kind": "WaypointPolicy",
-        "metadata": {"name": name, "namespace": namespace},
-    }))?;
-    let found = server.client().run(server.client().api_of(&object)?.get(name))?;
+    let found = server.client().run(policies(server, namespace)?.get(name))?;
     Ok(found.data["status"].clone())
 }
 
@@ -148,11 +152,7 @@ pub fn wait_for(server: &ApiServer, policy: (&str, &str), kind: &str, status: &s
 fn apply(server: &ApiServer) -> Result<()> {
     let client = server.client();
     for object in render(server, &crate::workspace().join("manifests/install"))? {
-        let is_namespace = object.types.as_ref().is_some_and(|types| types.kind == "Namespace");
-        client.apply_one(object)?;
-        if is_namespace {
-            client.service_accounts()?;
-        }
+        client.apply_in_cluster(object)?;
     }
     Ok(())
 }

@@ -11,17 +11,14 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::client::{Request, Script};
-use crate::cluster::installation::{policy_status, wait_for};
-use crate::cluster::{self, Bound, Client, Controller, Installation, experiment, populate};
+use crate::cluster::installation::{policies, policy_status, wait_for};
+use crate::cluster::{self, Bound, Client, Controller, Installation, experiment};
 use crate::lab::{Lab, Plan, Topology, patience, privileged};
 use gate::Gate;
 pub use rows::{ALL, Row};
 
 /// The policy of the experiment.
 pub const POLICY: (&str, &str) = ("hello", "hello-through-waypoint");
-
-/// The backend, as Cilium's controller names clusters of Envoy.
-const BACKEND: &str = "hello:hello-backend:8083";
 
 /// Who asks the gate: a pipeline that may read policies, and nothing else.
 const PIPELINE: (&str, &str) = ("hello", "pipeline");
@@ -76,46 +73,21 @@ impl Stage {
         policy_status(&self.experiment.server, POLICY.0, POLICY.1)
     }
 
-    /// Opens a bypass of manifests/experiment, all the way to the Envoys. `gateway`: whose configuration has to lead to the backend
-    /// then (namespace and name).
+    /// Opens a bypass of manifests/experiment, all the way to the Envoys (`experiment::Cluster::open`).
     pub fn open(&mut self, bypass: &str, gateway: Option<(&str, &str)>) -> Result<()> {
-        experiment::apply(&self.experiment.server, &self.experiment.plan, &experiment::bypass(bypass))?;
-        self.follow(gateway, true)?;
-        populate::gateways(&self.experiment.server, &self.experiment.plan)?;
+        self.experiment.open(bypass, gateway)?;
         self.lab.follow(cluster::everything(&self.experiment.server)?)
     }
 
     pub fn close(&mut self, bypass: &str, gateway: Option<(&str, &str)>) -> Result<()> {
-        experiment::delete(&self.experiment.server, &experiment::bypass(bypass))?;
-        self.follow(gateway, false)?;
+        self.experiment.close(bypass, gateway)?;
         self.lab.follow(cluster::everything(&self.experiment.server)?)
-    }
-
-    /// Waits until Cilium's controller has written that this Gateway reaches the backend, or does not any more.
-    fn follow(&self, gateway: Option<(&str, &str)>, reaches: bool) -> Result<()> {
-        let Some((namespace, name)) = gateway else { return Ok(()) };
-        let verb = if reaches { "to reach" } else { "not to reach" };
-        patience::wait(&format!("Gateway {namespace}/{name} {verb} the backend"), || {
-            let listed = cluster::everything(&self.experiment.server)?;
-            let is_its = |object: &&Value| {
-                object["kind"] == "CiliumEnvoyConfig"
-                    && object["metadata"]["namespace"] == namespace
-                    && object["metadata"]["name"] == format!("cilium-gateway-{name}")
-            };
-            let configuration = listed["items"].as_array().and_then(|items| items.iter().find(is_its));
-            let does = configuration.is_some_and(|configuration| configuration.to_string().contains(BACKEND));
-            Ok((does == reaches).then_some(()))
-        })
     }
 
     /// A change of the spec: what was seen so far counts no more. Returns when the status is of the new generation.
     pub fn begin_anew(&self) -> Result<()> {
         let client = self.experiment.server.client();
-        let policy = serde_json::from_value(json!({
-            "apiVersion": "waypoint-verify.dev/v1alpha1", "kind": "WaypointPolicy",
-            "metadata": {"name": POLICY.1, "namespace": POLICY.0},
-        }))?;
-        let api = client.api_of(&policy)?;
+        let api = policies(&self.experiment.server, POLICY.0)?;
         let now = client.run(api.get(POLICY.1))?;
         let generation = now.metadata.generation.unwrap_or_default();
         let window = format!("{}m", 10 + generation);

@@ -1,8 +1,10 @@
 //! cgroups in the shapes that kubelets give them (facts A8), and their removal.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -59,6 +61,15 @@ pub fn root() -> Result<PathBuf> {
         right.starts_with("cgroup2 ").then(|| left.split(' ').nth(4)).flatten()
     });
     Ok(PathBuf::from(found.context("no cgroup-v2 hierarchy is mounted: mount -t cgroup2 none /sys/fs/cgroup/unified")?))
+}
+
+/// The command's process will be in this cgroup before its first instruction.
+pub fn enter(command: &mut Command, cgroup: &Path) -> Result<()> {
+    let procs = cgroup.join("cgroup.procs");
+    let procs = OpenOptions::new().write(true).open(&procs).with_context(|| procs.display().to_string())?;
+    // SAFETY: a write to a descriptor that was opened before the fork; nothing is allocated.
+    unsafe { command.pre_exec(move || (&procs).write_all(b"0")) };
+    Ok(())
 }
 
 /// Kills whatever runs in this cgroup or below it (only what a lab put there), and removes it. Fine if it is not there.

@@ -1,15 +1,13 @@
 //! A place where a process can be started: a container, a node, or outside. A process is in its cgroup and network namespace before
 //! its first instruction, so that every socket of it belongs there.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::netns;
+use super::{cgroup, netns};
 use crate::client::{Held, Outcome, Script};
 
 #[derive(Debug, Clone)]
@@ -52,14 +50,8 @@ impl Place {
 
     /// A command that will start in this place, as `kubectl exec` would.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
-        let procs = self.cgroup.join("cgroup.procs");
-        let procs = OpenOptions::new()
-            .write(true)
-            .open(&procs)
-            .with_context(|| format!("{}: {}", self.name, procs.display()))?;
         let mut command = Command::new(program);
-        // SAFETY: a write to a descriptor that was opened before the fork; nothing is allocated.
-        unsafe { command.pre_exec(move || (&procs).write_all(b"0")) };
+        cgroup::enter(&mut command, &self.cgroup).with_context(|| self.name.clone())?;
         netns::enter(&mut command, netns::open(&self.netns)?);
         Ok(command)
     }

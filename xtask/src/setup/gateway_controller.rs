@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::{CILIUM, toolchain, tools};
+use super::{CILIUM, is_built_of, toolchain, tools};
 
 const MODULE: &str = "gateway-controller";
 /// Whatever changes one of these builds another program.
@@ -24,7 +24,7 @@ pub(super) fn install() -> Result<bool> {
     let wanted = SOURCES.iter().map(|name| read(name)).collect::<Result<String>>()?;
     // What it was built of stands beside it.
     let built_of = tools().join(format!("{MODULE}.built-of"));
-    if binary().is_file() && fs::read_to_string(&built_of).is_ok_and(|built| built == wanted) {
+    if is_built_of(&binary(), &built_of, wanted.as_bytes()) {
         return Ok(false);
     }
     println!(

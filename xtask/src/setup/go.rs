@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{apt, run, tools};
+use super::{apt, is_built_of, run, tools};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/attack/legit/client.go");
 
@@ -18,7 +18,7 @@ pub(super) fn install() -> Result<bool> {
     let source = fs::read(SOURCE).context(SOURCE)?;
     // A copy beside the binary says of what it was built.
     let built_of = tools().join("go-client.go");
-    if binary().is_file() && fs::read(&built_of).is_ok_and(|built| built == source) {
+    if is_built_of(&binary(), &built_of, &source) {
         return Ok(false);
     }
     let go = go().map_or_else(install_go, Ok)?;

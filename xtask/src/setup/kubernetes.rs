@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{toolchain, tools};
+use super::{is_built_of, toolchain, tools};
 
 /// As in xtask/go/kubernetes/go.mod.
 const VERSION: &str = "v1.34.1";
@@ -59,9 +59,7 @@ pub(super) fn install() -> Result<bool> {
     let wanted = format!("{}{}", read("go.mod")?, read("go.sum")?);
     // What a program was built of stands beside it.
     let built_of = |program: &str| folder().join(format!("{program}.built-of"));
-    let is_current = |program: &&str| {
-        folder().join(program).is_file() && fs::read_to_string(built_of(program)).is_ok_and(|built| built == wanted)
-    };
+    let is_current = |program: &&str| is_built_of(&folder().join(program), &built_of(program), wanted.as_bytes());
     let missing: Vec<&str> = missing.into_iter().filter(|program| !is_current(program)).collect();
     if missing.is_empty() {
         return Ok(false);

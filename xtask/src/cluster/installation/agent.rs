@@ -1,8 +1,6 @@
 //! The agent of a node, with nothing but what its pod has: root without most capabilities, no environment, and one token.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,8 +11,8 @@ use serde_json::{Value, json};
 use super::super::{ApiServer, Bound, Nats, keeper};
 use super::NAMESPACE;
 use crate::demo;
-use crate::lab::Lab;
 use crate::lab::process::Process;
+use crate::lab::{Lab, cgroup};
 
 const AGENT: &str = "waypoint-verify-agent";
 /// The audience of the agents' tokens.
@@ -48,7 +46,7 @@ impl Agent {
             .arg(format!("--verifier-url={verifier_url}"))
             .arg("--token-file")
             .arg(file);
-        enter(&mut command, &cgroup)?;
+        cgroup::enter(&mut command, &cgroup)?;
         Ok(Self(keeper::start(&format!("agent-{node}"), command, dir)?))
     }
 
@@ -110,13 +108,4 @@ fn confined(capabilities: &[String]) -> Command {
         .env_clear()
         .env("RUST_LOG", "info");
     command
-}
-
-/// The command's process will be in this cgroup before its first instruction.
-fn enter(command: &mut Command, cgroup: &Path) -> Result<()> {
-    let procs = cgroup.join("cgroup.procs");
-    let procs = OpenOptions::new().write(true).open(&procs).with_context(|| procs.display().to_string())?;
-    // SAFETY: a write to a descriptor that was opened before the fork; nothing is allocated.
-    unsafe { command.pre_exec(move || (&procs).write_all(b"0")) };
-    Ok(())
 }
