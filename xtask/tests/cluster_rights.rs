@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use xtask::cluster::experiment::render;
@@ -204,10 +204,16 @@ impl Stage {
                 ensure!(holder.is_none(), "{holder:?} has the Lease all the same");
                 Ok(())
             }
-            ("waypointpolicies/status", "patch") => self.wait(
-                || candidate.verifier.readiness(),
-                |text| text.contains("writing the status of WaypointPolicy") && text.contains("forbidden"),
-            ),
+            ("waypointpolicies/status", "patch") => {
+                // It writes only what is new, and the others have written: of another generation nobody has yet.
+                let window = json!({"spec": {"window": "11m"}});
+                let (client, policies) = (self.server.client(), installation::policies(&self.server, POLICY.0)?);
+                client.run(policies.patch(POLICY.1, &PatchParams::default(), &Patch::Merge(window)))?;
+                self.wait(
+                    || candidate.verifier.readiness(),
+                    |text| text.contains("writing the status of WaypointPolicy") && text.contains("forbidden"),
+                )
+            }
             ("waypointpolicies", "get") => self.wait(
                 || candidate.verifier.readiness(),
                 |text| text.contains("reading WaypointPolicy") && text.contains("forbidden"),
