@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::manifest::{self, Object, ObjectKey, Problem};
 use crate::model::NamespacedName;
 
-pub use compile::{Compiled, compile, compile_all};
+pub use compile::{CanaryPaths, Compiled, canary_paths, compile, compile_all};
 pub use kinds::{
     CiliumNode, Container, ContainerStatus, Endpoint, EndpointSlice, EnvoyConfig, EnvoyService, Gateway, GatewayClass,
     GatewayListener, Grant, Labels, Meta, Namespace, Node, OwnerReference, ParentReference, Pod, Route, Service,

@@ -1,5 +1,6 @@
 //! `WaypointPolicy`: the custom resource, and the same YAML read from files.
 
+mod canary;
 mod definition;
 mod duration;
 mod names;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::{self, Object, Problem};
 use crate::model::NamespacedName;
 
+pub use canary::{Canary, CanaryMethod};
 pub use definition::definition;
 pub use duration::{format_duration, parse_duration};
 pub use status::{Counts, LastBypass, WaypointPolicyStatus};
@@ -72,6 +74,9 @@ pub struct WaypointPolicySpec {
     #[schemars(length(max = 28), regex(pattern = duration::PATTERN))]
     #[schemars(extend("x-kubernetes-validations" = rules::window()))]
     pub window: Option<String>,
+    /// Lets canaries be sent: requests of waypoint-verify's own, when a gate asks for them. They reach the targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
 }
 
 /// A reference to a Service or Gateway.

@@ -1,6 +1,7 @@
 //! Policies and inventory -> the watch list: roles by pod UID and container, listener addresses, guards per proxy.
 
 mod addresses;
+mod canary;
 mod effects;
 mod envoy;
 mod gateways;
@@ -12,6 +13,8 @@ mod waypoints;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use canary::{CanaryPaths, canary_paths};
 
 use super::Inventory;
 use crate::manifest::Problem;

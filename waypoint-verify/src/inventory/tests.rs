@@ -258,3 +258,21 @@ fn manual_slices_lead_to_pods_by_address() {
         watch.findings
     );
 }
+
+#[test]
+fn canaries_enter_at_the_gateway_and_self_attacks_go_past_the_waypoint() {
+    let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\nmetadata: {namespace: hello, name: \
+                 hello-backend, labels: {kubernetes.io/service-name: hello-backend}}\nendpoints: [{addresses: [10.244.1.40]}]\n\
+                 ports: [{port: 8084}]\n";
+    let (inventory, _) = inventory(&format!("{CLUSTER}---\n{slice}"));
+    let paths = |policy: &str| canary_paths(&policies(policy)[0], &inventory);
+    assert_eq!(paths(POLICY), None, "nobody asked for them");
+    let asked = POLICY.replace("window: 10m", "canary: {path: /healthz}");
+    let found = paths(&asked).unwrap();
+    assert_eq!(found.entry, ["10.96.0.80:80".parse().unwrap()].into());
+    assert_eq!(found.upstream, Some("10.96.0.82:8082".parse().unwrap()));
+    let direct: Vec<_> = found.direct.iter().map(ToString::to_string).collect();
+    assert_eq!(direct, ["10.244.1.40:8084"]);
+    let elsewhere = POLICY.replace("window: 10m", "canary: {path: /healthz, port: 443}");
+    assert_eq!(paths(&elsewhere).unwrap().entry, [].into(), "the Gateway has no such port");
+}

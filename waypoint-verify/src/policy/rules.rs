@@ -29,10 +29,16 @@ fn no_two_alike() -> String {
 
 pub(super) fn spec() -> Value {
     let same = same("target", "self.waypoint.ref");
-    rules([(
-        &format!("!self.targetRefs.exists(target, {same})"),
-        "a target is the waypoint itself: name the Service behind the waypoint",
-    )])
+    rules([
+        (
+            &format!("!self.targetRefs.exists(target, {same})"),
+            "a target is the waypoint itself: name the Service behind the waypoint",
+        ),
+        (
+            "!(has(self.canary) && self.canary != null) || (has(self.entry) && size(self.entry) > 0)",
+            "canaries need to know where to enter: name the Gateways in spec.entry",
+        ),
+    ])
 }
 
 pub(super) fn services() -> Value {
@@ -69,6 +75,10 @@ pub(super) fn exempt_source() -> Value {
 
 pub(super) fn ports() -> Value {
     rules([("self.all(port, port > 0)", "0 is not a port: use 1 to 65535")])
+}
+
+pub(super) fn port() -> Value {
+    rules([("self > 0", "0 is not a port: use 1 to 65535")])
 }
 
 pub(super) fn reason() -> Value {

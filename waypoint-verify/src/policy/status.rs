@@ -51,6 +51,9 @@ pub struct Counts {
     /// Records that were lost before they were read.
     #[schemars(extend("format" = "int64"))]
     pub lost: u64,
+    /// Requests of waypoint-verify's own that were seen as what they were sent for.
+    #[schemars(extend("format" = "int64"))]
+    pub canaries: u64,
     /// By kind of bypass.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "by_label")]

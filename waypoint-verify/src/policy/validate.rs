@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use super::{CorrelatedProxy, Exempt, GATEWAY_GROUP, Loaded, TargetRef, names, parse_duration};
+use super::{CorrelatedProxy, Exempt, GATEWAY_GROUP, Loaded, TargetRef, canary, names, parse_duration};
 use crate::manifest::Problem;
 
 /// Hop by hop (RFC 9110 section 7.6.1), or rewritten by proxies as a matter of course.
@@ -77,6 +77,7 @@ pub fn check(loaded: &Loaded, problems: &mut Vec<Problem>) {
         exemption(loaded, &format!("spec.exempt[{at}]"), exempt, problems);
     }
     correlation(loaded, problems);
+    canary::check(loaded, problems);
     if let Some(window) = &spec.window {
         match parse_duration(window) {
             None => problems.push(loaded.problem(

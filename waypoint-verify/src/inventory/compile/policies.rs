@@ -83,7 +83,7 @@ pub fn resolve(
     })
 }
 
-fn name_of(policy: &Loaded, reference: &TargetRef) -> NamespacedName {
+pub fn name_of(policy: &Loaded, reference: &TargetRef) -> NamespacedName {
     let namespace = reference.namespace.clone().unwrap_or_else(|| policy.namespace.clone());
     NamespacedName { namespace, name: reference.name.clone() }
 }
