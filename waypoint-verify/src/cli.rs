@@ -2,6 +2,7 @@
 
 mod agent;
 mod bus;
+mod canary;
 mod common;
 pub use common::Format;
 mod doctor;
@@ -31,6 +32,8 @@ enum Command {
     Agent(agent::Args),
     /// Judge a cluster: ask the agents, write the policies' status, answer.
     Verifier(verifier::Args),
+    /// Send the requests that a gate wants to be seen; its Job runs this.
+    Canary(canary::Args),
     /// Make the keys of the bus.
     Bus(bus::Args),
     /// Tell what this machine, the policies or the inventory lack, and what to do about it.
@@ -57,6 +60,7 @@ impl Cli {
             Command::Gate(args) => gate::run(&args),
             Command::Agent(args) => agent::run(&args),
             Command::Verifier(args) => verifier::run(&args),
+            Command::Canary(args) => canary::run(&args),
             Command::Bus(args) => bus::run(&args),
             Command::Doctor(args) => doctor::run(&args),
         };

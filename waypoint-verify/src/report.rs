@@ -1,6 +1,6 @@
 //! Verdicts and summaries for people and machines.
 
-mod json;
+pub mod json;
 mod summary;
 mod text;
 

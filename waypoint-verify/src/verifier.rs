@@ -5,19 +5,25 @@
 //! - [`judges`] gives verdicts and counts them within each policy's [`window`] (pure).
 //! - [`checkpoint`] is what one verifier leaves for the next (pure).
 //! - [`lease`] says which of several verifiers does so.
-//! - [`status`] says it in conditions (pure), [`writer`] writes them.
+//! - [`status`] says it in conditions, and [`grace`] when not to say a thing yet (both pure), [`writer`] writes them.
+//! - [`recent`] keeps what explains the newest verdicts, [`canary`] what came of requests that were sent to be seen (both pure).
 //! - [`api`], [`access`], [`admit`], [`metrics`] answer whoever asks; [`report`] is what they answer from.
 
 mod access;
 pub mod admit;
 pub mod api;
+pub mod canary;
 mod checkpoint;
+mod events;
+mod grace;
 pub mod judges;
 mod lease;
 mod metrics;
 mod objects;
 pub mod picture;
+mod questions;
 mod readers;
+mod recent;
 pub mod report;
 mod serve;
 mod state;
@@ -44,6 +50,7 @@ use api::Shared;
 use checkpoint::Checkpoint;
 use lease::Holding;
 use objects::Objects;
+use questions::Question;
 use readers::{Read, Readers};
 use report::Report;
 use state::State;
@@ -94,10 +101,11 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let objects = Arc::new(Objects::default());
     objects::watch(&client, &objects);
-    let shared = Shared::new(client.clone(), signer, options.names.clone(), &options.agents);
+    let (ask, mut questions) = mpsc::channel(questions::WAITING);
+    let shared = Shared::new(client.clone(), signer, options.names.clone(), &options.agents, ask);
     let serving = serve::serve(&options, &shared).await?;
     let hold = lease::hold(&client, &options.lease_namespace, LEASE, &options.identity);
-    let judging = in_turn(&options, &objects, &shared, hold.holding.clone());
+    let judging = in_turn(&options, &objects, &shared, hold.holding.clone(), &mut questions);
     let ended = tokio::select! {
         ended = judging => ended,
         ended = serving => ended,
@@ -113,13 +121,14 @@ async fn in_turn(
     objects: &Objects,
     shared: &Shared,
     mut holding: watch::Receiver<Holding>,
+    questions: &mut mpsc::Receiver<Question>,
 ) -> anyhow::Result<()> {
     loop {
         let known = holding.borrow_and_update().clone();
         if known.is_ours() {
             tracing::info!("this verifier judges");
             tokio::select! {
-                ended = judge(options, objects, shared, holding.clone()) => ended?,
+                ended = judge(options, objects, shared, holding.clone(), questions) => ended?,
                 () = lost(holding.clone()) => tracing::warn!("this verifier does not judge any more"),
             }
         }
@@ -149,6 +158,7 @@ async fn judge(
     objects: &Objects,
     shared: &Shared,
     holding: watch::Receiver<Holding>,
+    questions: &mut mpsc::Receiver<Question>,
 ) -> anyhow::Result<()> {
     let (bus, mut saved, checkpoint) = connect(options, shared).await;
     let (batches, mut incoming) = mpsc::channel::<Read>(AHEAD);
@@ -156,7 +166,7 @@ async fn judge(
     let begin = begin.map(|(node, (_, begin))| (node.clone(), *begin)).collect();
     let mut readers = Readers::new(bus.clone(), options.streams.clone(), batches, begin);
     let mut state = State::new(options, u64::from_ne_bytes(random_key()?), checkpoint);
-    let mut writer = Writer::default();
+    let mut writer = Writer::new(&options.identity);
     let mut timer = tokio::time::interval(options.tick);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut look: Option<Instant> = Some(Instant::now());
@@ -164,6 +174,7 @@ async fn judge(
         let looking = look.unwrap_or_else(Instant::now);
         tokio::select! {
             read = incoming.recv() => state.read(read.context("the readers are gone")?)?,
+            question = questions.recv() => state.answer(question.context("nobody can ask any more")?)?,
             () = objects.changed() => {
                 look.get_or_insert_with(|| Instant::now() + SETTLE);
             }
@@ -194,7 +205,7 @@ async fn judge(
                     && let Err(waiting) = objects.all()
                 {
                     state.wait_for(waiting);
-                    shared.publish(state.report(Vec::new()));
+                    shared.publish(state.report(Vec::new(), writer.events.suppressed));
                 }
             }
         }
@@ -205,7 +216,7 @@ async fn judge(
                 .write(&shared.client, state.policies(), may_write, |name, before| state.status(name, before))
                 .await;
             failed.iter().for_each(|error| tracing::warn!("{error}"));
-            shared.publish(state.report(failed));
+            shared.publish(state.report(failed, writer.events.suppressed));
             if let Some(checkpoint) = state.checkpoint()? {
                 match in_time(bus.write_state(saved, checkpoint.encode()?)).await {
                     Ok(number) => saved = number,

@@ -57,11 +57,15 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
 
 fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<u8> {
     let name = args.access.name(policy);
-    let timeout = Duration::from_secs(args.timeout);
     let output = args.observation.output;
+    let wanted = cluster::Wanted {
+        min_verified: args.min_verified,
+        timeout: Duration::from_secs(args.timeout),
+        keep_going: args.keep_going,
+        output,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    let watching = cluster::watch(&args.access, &name, args.min_verified, timeout, args.keep_going, output);
-    let found = runtime.block_on(watching)?;
+    let found = runtime.block_on(cluster::watch(&args.access, &name, wanted))?;
     match output {
         Format::Text => println!("{found}"),
         Format::Json => println!("{}", serde_json::to_string(&found).context("writing the outcome")?),

@@ -35,6 +35,9 @@ pub struct Sender {
     pub owner: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<String>,
+    /// UID of the pod that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod_uid: Option<String>,
     pub address: SocketAddr,
 }
 
@@ -146,8 +149,14 @@ fn sender(state: &State, conn: Option<ConnKey>, peer: SocketAddr) -> Sender {
         Some(end) => Sender {
             owner: end.owner.to_string(),
             process: end.process.as_ref().map(ToString::to_string),
+            pod_uid: end.owner.container().map(|container| container.pod.uid.clone()),
             address: end.local,
         },
-        None => Sender { owner: "an address without a visible socket".into(), process: None, address: seen_from },
+        None => Sender {
+            owner: "an address without a visible socket".into(),
+            process: None,
+            pod_uid: None,
+            address: seen_from,
+        },
     }
 }

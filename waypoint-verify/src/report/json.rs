@@ -7,9 +7,10 @@ use serde::Serialize;
 use crate::judge::{Explanation, Judged};
 use crate::model::{Class, Verdict};
 
-#[derive(Serialize)]
+/// One verdict.
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+pub struct Line<'a> {
     r#type: &'static str,
     policy: String,
     #[serde(flatten)]
@@ -25,19 +26,24 @@ struct Line<'a> {
     explanation: Option<&'a Explanation>,
 }
 
+impl<'a> Line<'a> {
+    pub fn of(judged: &'a Judged) -> Self {
+        Self {
+            r#type: "verdict",
+            policy: judged.policy.to_string(),
+            verdict: &judged.verdict,
+            class: &judged.class,
+            r#final: judged.is_final,
+            withdrawn: judged.withdrawn.as_ref(),
+            message: judged.key.to_string(),
+            arrived: judged.arrived,
+            explanation: judged.explanation.as_deref(),
+        }
+    }
+}
+
 pub fn verdict(out: &mut impl Write, judged: &Judged) -> io::Result<()> {
-    let line = Line {
-        r#type: "verdict",
-        policy: judged.policy.to_string(),
-        verdict: &judged.verdict,
-        class: &judged.class,
-        r#final: judged.is_final,
-        withdrawn: judged.withdrawn.as_ref(),
-        message: judged.key.to_string(),
-        arrived: judged.arrived,
-        explanation: judged.explanation.as_deref(),
-    };
-    serde_json::to_writer(&mut *out, &line)?;
+    serde_json::to_writer(&mut *out, &Line::of(judged))?;
     out.write_all(b"\n")
 }
 

@@ -1,50 +1,96 @@
-//! Who may read verdicts: whoever may read WaypointPolicies, as the API server says.
+//! Who may ask what: whoever may do the like with WaypointPolicies, as the API server says.
 
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use k8s_openapi::api::authentication::v1::UserInfo;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
 
 use super::admit;
-use super::api::{Shared, bearer};
+use super::api::{Refusal, Shared, bearer};
+use crate::model::NamespacedName;
 use crate::policy::GROUP;
 
-pub async fn may_read(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let Some(token) = bearer(request.headers()) else {
-        return (StatusCode::UNAUTHORIZED, "a bearer token is expected\n").into_response();
-    };
-    match allowed(&shared, token).await {
-        Ok(true) => next.run(request).await,
-        Ok(false) => (StatusCode::FORBIDDEN, "this token may not list WaypointPolicies\n").into_response(),
-        Err(error) => {
-            tracing::warn!("who may read cannot be asked: {error}");
-            (StatusCode::SERVICE_UNAVAILABLE, "the API server cannot be asked who this is\n").into_response()
+/// What somebody wants to do, as a right at the API server.
+#[derive(Clone, Copy, Debug)]
+pub enum Right<'a> {
+    /// `list waypointpolicies`: what the status of all of them says.
+    Policies,
+    /// `get waypointpolicies/verdicts`: single requests, with their paths and senders.
+    Verdicts(&'a NamespacedName),
+    /// `create waypointpolicies/canaries`: requests that go past the waypoint and are not counted as such.
+    Canaries(&'a NamespacedName),
+}
+
+impl Right<'_> {
+    fn attributes(self) -> ResourceAttributes {
+        let (verb, subresource, policy) = match self {
+            Self::Policies => ("list", None, None),
+            Self::Verdicts(policy) => ("get", Some("verdicts"), Some(policy)),
+            Self::Canaries(policy) => ("create", Some("canaries"), Some(policy)),
+        };
+        ResourceAttributes {
+            group: Some(GROUP.to_owned()),
+            resource: Some("waypointpolicies".to_owned()),
+            subresource: subresource.map(str::to_owned),
+            verb: Some(verb.to_owned()),
+            namespace: policy.map(|policy| policy.namespace.clone()),
+            name: policy.map(|policy| policy.name.clone()),
+            ..ResourceAttributes::default()
         }
     }
 }
 
-async fn allowed(shared: &Shared, token: &str) -> kube::Result<bool> {
-    let status = admit::review(&shared.client, token, None).await?;
-    let (Some(true), Some(user)) = (status.authenticated, status.user) else { return Ok(false) };
-    let attributes = ResourceAttributes {
-        group: Some(GROUP.to_owned()),
-        resource: Some("waypointpolicies".to_owned()),
-        verb: Some("list".to_owned()),
-        ..ResourceAttributes::default()
+/// Whose token this is, if he has the right; otherwise what to answer. `audience`: whom the token has to be made for; none: the API
+/// server itself.
+pub async fn check(
+    shared: &Shared,
+    headers: &HeaderMap,
+    audience: Option<&str>,
+    right: Right<'_>,
+) -> Result<UserInfo, Refusal> {
+    let Some(token) = bearer(headers) else {
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "a bearer token is expected"));
     };
+    match allowed(shared, token, audience, right).await {
+        Ok(Some(user)) => Ok(user),
+        Ok(None) => {
+            let ResourceAttributes { verb, subresource, namespace, .. } = right.attributes();
+            let what = format!("waypointpolicies{}", subresource.map_or_else(String::new, |sub| format!("/{sub}")));
+            let place = namespace.map_or_else(String::new, |namespace| format!(" in namespace {namespace}"));
+            let told = format!("this token may not {} {what}{place}", verb.unwrap_or_default());
+            Err(Refusal::new(StatusCode::FORBIDDEN, told))
+        }
+        Err(error) => {
+            tracing::warn!("who may ask cannot be asked: {error}");
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the API server cannot be asked who this is"))
+        }
+    }
+}
+
+async fn allowed(
+    shared: &Shared,
+    token: &str,
+    audience: Option<&str>,
+    right: Right<'_>,
+) -> kube::Result<Option<UserInfo>> {
+    let status = admit::review(&shared.client, token, audience.map(|one| vec![one.to_owned()])).await?;
+    let for_us = |one: &str| status.audiences.iter().flatten().any(|known| known == one);
+    if status.authenticated != Some(true) || !audience.is_none_or(for_us) {
+        return Ok(None);
+    }
+    let Some(user) = status.user else { return Ok(None) };
     let review = SubjectAccessReview {
         spec: SubjectAccessReviewSpec {
-            user: user.username,
-            uid: user.uid,
-            groups: user.groups,
-            extra: user.extra,
-            resource_attributes: Some(attributes),
+            user: user.username.clone(),
+            uid: user.uid.clone(),
+            groups: user.groups.clone(),
+            extra: user.extra.clone(),
+            resource_attributes: Some(right.attributes()),
             ..SubjectAccessReviewSpec::default()
         },
         ..SubjectAccessReview::default()
     };
     let reviews: Api<SubjectAccessReview> = Api::all(shared.client.clone());
-    Ok(reviews.create(&PostParams::default(), &review).await?.status.is_some_and(|status| status.allowed))
+    let allowed = reviews.create(&PostParams::default(), &review).await?.status.is_some_and(|status| status.allowed);
+    Ok(allowed.then_some(user))
 }

@@ -46,12 +46,20 @@ fn node_of(user: &UserInfo, agents: &str) -> Result<String, NotAdmitted> {
     if name != agents {
         return Err(NotAdmitted::OtherUser { user: name.to_owned(), agents: agents.to_owned() });
     }
-    let extra = |key: &str| match user.extra.as_ref().and_then(|extra| extra.get(key)).map(Vec::as_slice) {
+    // Without the pod it is a token that anybody may have asked for who may ask for tokens.
+    pod_uid(user).and(extra(user, NODE)).ok_or(NotAdmitted::NotBound)
+}
+
+/// UID of the pod that a projected token is bound to.
+pub fn pod_uid(user: &UserInfo) -> Option<String> {
+    extra(user, POD)
+}
+
+fn extra(user: &UserInfo, key: &str) -> Option<String> {
+    match user.extra.as_ref()?.get(key).map(Vec::as_slice) {
         Some([only]) if !only.is_empty() => Some(only.clone()),
         _ => None,
-    };
-    // Without the pod it is a token that anybody may have asked for who may ask for tokens.
-    extra(POD).and(extra(NODE)).ok_or(NotAdmitted::NotBound)
+    }
 }
 
 #[cfg(test)]

@@ -1,24 +1,35 @@
 //! What the verifier answers: agents that want to be admitted, people, pipelines, probes and Prometheus.
 
+mod requests;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Router, get, post};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
 
+pub use requests::CanaryRequest;
+
+use super::access::{Right, check};
 use super::admit::{self, NotAdmitted};
+use super::metrics;
+use super::questions::Question;
 use super::report::{CoverageReport, Report};
-use super::{access, metrics};
 use crate::bus::keys::Signer;
 use crate::bus::subject::Names;
+use crate::model::NamespacedName;
 
 /// How long an agent's token for the bus lives; it asks for another one when it ends.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(600);
+
+/// How long a question may wait.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// An agent's request for a token for the bus; its own ServiceAccount token is in the header.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,6 +44,25 @@ pub struct Admission {
     pub token: String,
 }
 
+/// An answer that is none.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    told: String,
+}
+
+impl Refusal {
+    pub fn new(status: StatusCode, told: impl Into<String>) -> Self {
+        Self { status, told: told.into() }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, format!("{}\n", self.told)).into_response()
+    }
+}
+
 /// What everything that answers has at hand.
 #[derive(Clone)]
 pub struct Shared {
@@ -42,6 +72,8 @@ pub struct Shared {
     /// `system:serviceaccount:NAMESPACE:NAME` of the agents.
     pub agents: Arc<str>,
     report: Arc<RwLock<Arc<Report>>>,
+    /// To the one that judges.
+    questions: mpsc::Sender<Question>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -52,8 +84,25 @@ impl std::fmt::Debug for Shared {
 
 impl Shared {
     /// `agents`: who they are to the API server.
-    pub fn new(client: kube::Client, signer: Arc<Signer>, names: Names, agents: &str) -> Self {
-        Self { client, signer, names, agents: agents.into(), report: Arc::default() }
+    pub fn new(
+        client: kube::Client,
+        signer: Arc<Signer>,
+        names: Names,
+        agents: &str,
+        questions: mpsc::Sender<Question>,
+    ) -> Self {
+        Self { client, signer, names, agents: agents.into(), report: Arc::default(), questions }
+    }
+
+    /// Puts a question to the one that judges. No answer in time: what to say instead.
+    pub async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let asked = async {
+            self.questions.send(question(answer)).await.ok()?;
+            answered.await.ok()
+        };
+        let answer = tokio::time::timeout(ANSWER, asked).await.ok().flatten();
+        answer.ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the verifier that judges does not answer"))
     }
 
     pub fn report(&self) -> Arc<Report> {
@@ -68,13 +117,13 @@ impl Shared {
 
 /// Over TLS: agents, and people who may read policies.
 pub fn secure(shared: Shared) -> Router {
-    let read = Router::new()
+    let judged = Router::new()
         .route("/v1/policies", get(policies))
         .route("/v1/policies/{namespace}/{name}", get(policy))
         .route("/v1/coverage", get(coverage))
-        .layer(axum::middleware::from_fn_with_state(shared.clone(), only_the_owner))
-        .layer(axum::middleware::from_fn_with_state(shared.clone(), access::may_read));
-    Router::new().route("/v1/admission", post(admission)).merge(read).with_state(shared)
+        .merge(requests::routes())
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), only_the_owner));
+    Router::new().route("/v1/admission", post(admission)).merge(judged).with_state(shared)
 }
 
 /// Without TLS: health and metrics, which tell nothing of requests.
@@ -131,20 +180,45 @@ async fn only_the_owner(State(shared): State<Shared>, request: Request, next: Ne
     }
 }
 
-async fn policies(State(shared): State<Shared>) -> Response {
-    Json(&shared.report().policies).into_response()
+/// Seconds: the counts as they were so long ago.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    since: Option<u64>,
 }
 
-async fn policy(State(shared): State<Shared>, Path((namespace, name)): Path<(String, String)>) -> Response {
-    let report = shared.report();
-    match report.policies.iter().find(|one| one.namespace == namespace && one.name == name) {
-        Some(found) => Json(found).into_response(),
-        None => (StatusCode::NOT_FOUND, format!("there is no WaypointPolicy {namespace}/{name}\n")).into_response(),
+async fn policies(State(shared): State<Shared>, headers: HeaderMap) -> Result<Response, Refusal> {
+    check(&shared, &headers, None, Right::Policies).await?;
+    Ok(Json(&shared.report().policies).into_response())
+}
+
+async fn policy(
+    State(shared): State<Shared>,
+    Path(name): Path<NamespacedName>,
+    Query(Since { since }): Query<Since>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    check(&shared, &headers, None, Right::Policies).await?;
+    if let Some(age) = since {
+        let asked = name.clone();
+        let earlier = shared.ask(|answer| Question::Earlier { policy: asked, age, answer }).await?;
+        return earlier.map(|earlier| Json(earlier).into_response()).ok_or_else(|| {
+            let told = format!("what was {age} s ago is not known of WaypointPolicy {name}: see spec.window");
+            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, told)
+        });
     }
+    let report = shared.report();
+    let found = report.policies.iter().find(|one| (&one.namespace, &one.name) == (&name.namespace, &name.name));
+    found.map(|found| Json(found).into_response()).ok_or_else(|| no_policy(&name))
 }
 
-async fn coverage(State(shared): State<Shared>) -> Response {
-    Json(CoverageReport::of(&shared.report())).into_response()
+fn no_policy(name: &NamespacedName) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, format!("there is no WaypointPolicy {name}"))
+}
+
+async fn coverage(State(shared): State<Shared>, headers: HeaderMap) -> Result<Response, Refusal> {
+    check(&shared, &headers, None, Right::Policies).await?;
+    Ok(Json(CoverageReport::of(&shared.report())).into_response())
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {

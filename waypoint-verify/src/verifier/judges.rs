@@ -6,8 +6,10 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+use super::canary::Canaries;
 use super::checkpoint::Saved;
 use super::picture::Picture;
+use super::recent::Recent;
 use super::status;
 use super::window::{Said, Window};
 use crate::evidence::Evidence;
@@ -27,6 +29,7 @@ pub struct Record {
     pub last_bypass: Option<LastBypass>,
     pub since: Timestamp,
     pub provisional: u64,
+    pub recent: Recent,
 }
 
 #[derive(Debug)]
@@ -37,6 +40,7 @@ pub struct Judges {
     /// What an earlier verifier had counted, until its policy is there; and how long ago that was.
     saved: BTreeMap<NamespacedName, Saved>,
     passed: BootNs,
+    pub canaries: Canaries,
     /// Evidence that a node gave of what another one had observed.
     pub not_own: u64,
 }
@@ -52,6 +56,7 @@ impl Judges {
             judged: Vec::new(),
             saved: saved.into_iter().collect(),
             passed,
+            canaries: Canaries::default(),
             not_own: 0,
         }
     }
@@ -76,7 +81,8 @@ impl Judges {
                 None => Window::new(compiled.window, at),
             };
             let (uid, generation, said) = (policy.uid.clone(), policy.generation, window.said());
-            let record = Record { uid, generation, window, said, last_bypass, since, provisional: 0 };
+            let recent = Recent::default();
+            let record = Record { uid, generation, window, said, last_bypass, since, provisional: 0, recent };
             self.records.insert(compiled.name.clone(), record);
         }
     }
@@ -95,17 +101,24 @@ impl Judges {
         if covered && !was_covered {
             self.judge.observed_since(at);
         }
+        let canary: Vec<bool> = self.judged.iter().map(|judged| self.canaries.take(judged, at)).collect();
+        let judged = || self.judged.iter().zip(canary.iter().copied());
         for (name, tally) in self.judge.tallies() {
             let Some(record) = self.records.get_mut(name) else { continue };
-            let ours = || self.judged.iter().filter(|judged| *judged.policy == *name);
+            let ours = || judged().filter(|(judged, _)| *judged.policy == *name);
             record.window.tick(at, ours(), tally);
             record.said = record.window.said();
             record.provisional = tally.provisional;
-            if let Some(bypass) = ours().rev().find_map(|judged| last_bypass(judged, now)) {
+            let bypass = ours().filter(|(_, is_canary)| !is_canary).filter_map(|(judged, _)| last_bypass(judged, now));
+            if let Some(bypass) = bypass.last() {
                 record.last_bypass = Some(bypass);
             }
         }
-        self.judged.clear();
+        for (judged, is_canary) in self.judged.drain(..).zip(canary) {
+            if let Some(record) = self.records.get_mut(&*judged.policy) {
+                record.recent.push(now, judged, is_canary);
+            }
+        }
     }
 
     /// For another verifier.

@@ -51,6 +51,7 @@ pub fn text(report: &Report) -> String {
         add("Bypassed", "forced".to_owned(), total.forced);
         total.unverified.iter().for_each(|(reason, count)| add("Unverified", reason.to_string(), *count));
         total.exempt.iter().for_each(|(reason, count)| add("Exempt", reason.clone(), *count));
+        add("Canary", String::new(), total.canaries);
         add("Withdrawn", String::new(), total.withdrawn);
         let label = Policy { policy: name.clone() };
         verified.get_or_create(&label).set(match policy.verdict {
@@ -78,13 +79,14 @@ pub fn text(report: &Report) -> String {
     ] {
         lost.get_or_create(&Source { source }).inc_by(count);
     }
-    let (batches, octets, evidence, late) =
-        (Counter::default(), Counter::default(), Counter::default(), Counter::default());
+    let (batches, octets, evidence, late, suppressed) =
+        (Counter::default(), Counter::default(), Counter::default(), Counter::default(), Counter::default());
     for (counter, count) in [
         (&batches, counters.batches),
         (&octets, counters.octets),
         (&evidence, counters.evidence),
         (&late, counters.late_ticks),
+        (&suppressed, counters.suppressed_events),
     ] {
         let counter: &Counter = counter;
         counter.inc_by(count);
@@ -102,6 +104,7 @@ pub fn text(report: &Report) -> String {
     registry.register("evidence_bytes", "Octets of these", octets);
     registry.register("evidence", "Pieces of evidence that were read", evidence);
     registry.register("late_ticks", "Ticks that ended before every node had answered", late);
+    registry.register("suppressed_events", "Changes of conditions of which there is no Event", suppressed);
     let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program", build);
     let mut text = String::new();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::inventory::{Inventory, compile_all};
+use crate::inventory::{CanaryPaths, Inventory, canary_paths, compile_all};
 use crate::manifest::{Nature, Object, Problem};
 use crate::model::{NamespacedName, WatchList};
 use crate::policy::{GROUP, Loaded, from_object};
@@ -17,6 +17,8 @@ pub struct Policy {
     /// What is wrong with it; empty: accepted.
     pub errors: Vec<Problem>,
     pub findings: Vec<Problem>,
+    /// Where its canaries go, if it asks for any.
+    pub canary: Option<CanaryPaths>,
 }
 
 impl Policy {
@@ -50,9 +52,13 @@ impl Picture {
                 generation: meta["generation"].as_i64().unwrap_or_default(),
                 errors: Vec::new(),
                 findings: Vec::new(),
+                canary: None,
             };
             match from_object(object) {
-                Ok(one) => loaded.push(one),
+                Ok(one) => {
+                    policy.canary = canary_paths(&one, &inventory);
+                    loaded.push(one);
+                }
                 Err(problems) => policy.errors = problems,
             }
             policies.insert(object.key.name(), policy);

@@ -87,4 +87,6 @@ pub struct Counters {
     pub evicted: u64,
     /// Ticks that ended before every node had answered.
     pub late_ticks: u64,
+    /// Changes of conditions of which there is no Event: there were too many, or the same was said lately.
+    pub suppressed_events: u64,
 }

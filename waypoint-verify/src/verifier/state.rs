@@ -1,5 +1,7 @@
 //! Everything that the verifier knows, and the order in which it learns: objects, batches, ticks. No I/O but the clock.
 
+mod answers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -8,10 +10,11 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::Options;
 use super::checkpoint::{self, Checkpoint, Progress};
+use super::grace::Grace;
 use super::judges::Judges;
 use super::picture::Picture;
 use super::readers::Read;
-use super::report::{Counters, PolicyReport, Report};
+use super::report::Counters;
 use super::status::{Facts, status};
 use super::window::Said;
 use crate::bus::control::{Part, Tick};
@@ -46,6 +49,11 @@ pub struct State {
     lockstep: Lockstep,
     judges: Judges,
     coverage: Coverage,
+    grace: Grace,
+    /// For the conditions.
+    shown: Coverage,
+    /// The watch list that every node had at the last tick, if all were seen.
+    covered_with: Option<u64>,
     /// When the tick that runs was issued.
     running: Option<Instant>,
     counters: Counters,
@@ -78,6 +86,9 @@ impl State {
             lockstep: Lockstep::new(verifier),
             judges: Judges::new(options.judge.clone(), saved, passed),
             coverage: Coverage::default(),
+            grace: Grace::default(),
+            shown: Coverage::default(),
+            covered_with: None,
             running: None,
             counters: Counters::default(),
             waiting: vec!["the objects of the cluster are not listed yet".to_owned()],
@@ -185,7 +196,11 @@ impl State {
         }
         let at: BootNs = boot_ns()?;
         let mut testimony = Vec::new();
-        self.coverage = self.lockstep.end(&self.expected, at, &mut testimony);
+        let coverage = self.lockstep.end(&self.expected, at, &mut testimony);
+        self.shown = self.grace.shown(&self.coverage, &coverage, at);
+        self.coverage = coverage;
+        let revision = self.picture.as_ref().map(|picture| picture.watch.revision);
+        self.covered_with = revision.filter(|_| self.coverage.is_complete());
         testimony.into_iter().for_each(|testimony| self.judges.apply(testimony));
         self.judges.tick(at, Timestamp::now(), &self.coverage);
         self.counters.not_own = self.judges.not_own;
@@ -232,14 +247,14 @@ impl State {
         all.map(|(name, policy)| (name, policy.uid.as_str()))
     }
 
-    fn facts(&self, name: &NamespacedName) -> Option<Facts<'_>> {
+    fn facts<'a>(&'a self, name: &NamespacedName, coverage: &'a Coverage) -> Option<Facts<'a>> {
         static NOTHING: LazyLock<Said> = LazyLock::new(Said::default);
         let record = self.judges.record(name);
         Some(Facts {
             policy: self.picture.as_ref()?.policies.get(name)?,
             said: record.map_or(&NOTHING, |record| &record.said),
             provisional: record.map_or(0, |record| record.provisional),
-            coverage: &self.coverage,
+            coverage,
             errors: &self.errors,
             last_bypass: record.and_then(|record| record.last_bypass.as_ref()),
             since: record.map(|record| record.since),
@@ -247,34 +262,6 @@ impl State {
     }
 
     pub fn status(&self, name: &NamespacedName, before: Option<&WaypointPolicyStatus>) -> Option<WaypointPolicyStatus> {
-        Some(status(&self.facts(name)?, before, Timestamp::now()))
-    }
-
-    /// For whoever asks. `failed`: what could not be written.
-    pub fn report(&self, failed: Vec<String>) -> Report {
-        Report {
-            policies: self.policies().filter_map(|(name, uid)| self.report_of(name, uid)).collect(),
-            coverage: self.coverage.clone(),
-            counters: self.counters.clone(),
-            stands_by_for: None,
-            not_ready: self.waiting.iter().cloned().chain(failed).collect(),
-            notes: self.lockstep.notes(),
-            missing: self.missing.iter().map(|kind| (*kind).to_owned()).collect(),
-        }
-    }
-
-    fn report_of(&self, name: &NamespacedName, uid: &str) -> Option<PolicyReport> {
-        let facts = self.facts(name)?;
-        Some(PolicyReport {
-            namespace: name.namespace.clone(),
-            name: name.name.clone(),
-            uid: uid.to_owned(),
-            generation: facts.policy.generation,
-            verdict: facts.verdict(),
-            total: self.judges.record(name).map_or_else(Said::default, |record| record.window.total.clone()),
-            provisional: facts.provisional,
-            covered: facts.is_covered(),
-            verifier: self.lineage,
-        })
+        Some(status(&self.facts(name, &self.shown)?, before, Timestamp::now()))
     }
 }

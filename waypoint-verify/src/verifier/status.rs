@@ -148,6 +148,7 @@ fn counts(said: &Said, provisional: u64) -> Counts {
         forced: said.forced,
         withdrawn: said.withdrawn,
         lost: said.lost,
+        canaries: said.canaries,
         bypassed: labelled(said.bypassed.iter().map(|(kind, count)| (kind.clone(), *count))),
         unverified: labelled(said.unverified.iter().map(|(reason, count)| (reason.to_string(), *count))),
         exempt: labelled(said.exempt.iter().map(|(reason, count)| (reason.clone(), *count))),

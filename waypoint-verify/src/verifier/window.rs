@@ -24,15 +24,21 @@ pub struct Said {
     pub withdrawn: u64,
     /// Records that were lost.
     pub lost: u64,
+    /// Canaries that were seen as what they were sent for.
+    pub canaries: u64,
     pub bypassed: BTreeMap<String, u64>,
     pub unverified: BTreeMap<Reason, u64>,
     pub exempt: BTreeMap<String, u64>,
 }
 
 impl Said {
-    fn judged(&mut self, judged: &Judged) {
+    fn judged(&mut self, judged: &Judged, is_canary: bool) {
         self.requests += u64::from(judged.is_first);
         self.withdrawn += u64::from(judged.withdrawn == Some(Verdict::Verified));
+        if is_canary {
+            self.canaries += u64::from(judged.is_final);
+            return;
+        }
         match (&judged.class, &judged.verdict) {
             (Class::Exempt(reason), _) => *self.exempt.entry(reason.clone()).or_default() += 1,
             // It is said again when nothing can change it.
@@ -54,6 +60,7 @@ impl Said {
             (&mut self.forced, other.forced),
             (&mut self.withdrawn, other.withdrawn),
             (&mut self.lost, other.lost),
+            (&mut self.canaries, other.canaries),
         ] {
             *sum += more;
         }
@@ -76,6 +83,7 @@ impl Said {
             forced: self.forced.saturating_sub(earlier.forced),
             withdrawn: self.withdrawn.saturating_sub(earlier.withdrawn),
             lost: self.lost.saturating_sub(earlier.lost),
+            canaries: self.canaries.saturating_sub(earlier.canaries),
             bypassed: maps(&self.bypassed, &earlier.bypassed),
             unverified: maps(&self.unverified, &earlier.unverified),
             exempt: maps(&self.exempt, &earlier.exempt),
@@ -159,13 +167,13 @@ impl Window {
         Self { length, steps: VecDeque::new(), total: Said::default(), forced: 0, lost: 0, since: at }
     }
 
-    /// Everything that was said at one tick.
-    pub fn tick<'a>(&mut self, at: BootNs, judged: impl Iterator<Item = &'a Judged>, tally: &Tally) {
+    /// Everything that was said at one tick, and whether it counts as a canary.
+    pub fn tick<'a>(&mut self, at: BootNs, judged: impl Iterator<Item = (&'a Judged, bool)>, tally: &Tally) {
         while self.steps.front().is_some_and(|(began, _)| at.saturating_sub(*began) > self.length) {
             self.steps.pop_front();
         }
         let mut said = Said::default();
-        judged.for_each(|judged| said.judged(judged));
+        judged.for_each(|(judged, is_canary)| said.judged(judged, is_canary));
         said.forced = tally.forced.saturating_sub(self.forced);
         said.lost = tally.lost.saturating_sub(self.lost);
         (self.forced, self.lost) = (self.forced.max(tally.forced), tally.lost);
@@ -177,6 +185,19 @@ impl Window {
             Some((began, step)) if at.saturating_sub(*began) < self.length / STEPS => step.add(&said),
             _ => self.steps.push_back((at, said)),
         }
+    }
+
+    /// From `age` ago on, or a little before: as exact as the steps are. `None`: it was not observed for so long, or it is not
+    /// remembered.
+    pub fn said_since(&self, at: BootNs, age: BootNs) -> Option<Said> {
+        let from = at.saturating_sub(age);
+        if age > self.length || self.since > from {
+            return None;
+        }
+        let mut sum = Said::default();
+        let step = self.length / STEPS;
+        self.steps.iter().filter(|(began, _)| began.saturating_add(step) > from).for_each(|(_, said)| sum.add(said));
+        Some(sum)
     }
 
     /// Within the window.

@@ -1,4 +1,4 @@
-//! Writes policies' status: at once when a condition changes, now and then when only counts do.
+//! Writes policies' status, and Events of what changed in it: at once when a condition changes, now and then when only counts do.
 //!
 //! Only the holder of the Lease writes, and only over what it has read: a verifier that was paused in between changes nothing.
 
@@ -9,6 +9,7 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
+use super::events::{Events, Subject};
 use crate::model::NamespacedName;
 use crate::policy::{GROUP, KIND, WaypointPolicy, WaypointPolicyStatus};
 
@@ -29,12 +30,18 @@ struct Written {
 }
 
 /// What was written of each policy.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Writer {
     written: BTreeMap<NamespacedName, Written>,
+    pub events: Events,
 }
 
 impl Writer {
+    /// `identity`: which of the verifiers this is.
+    pub fn new(identity: &str) -> Self {
+        Self { written: BTreeMap::new(), events: Events::new(identity) }
+    }
+
     /// Makes the status of each policy from the one that is there, and writes what is due. Returns what could not be written.
     pub async fn write<'a>(
         &mut self,
@@ -74,7 +81,11 @@ impl Writer {
             let patch =
                 json!({"apiVersion": format!("{GROUP}/v1alpha1"), "kind": KIND, "metadata": metadata, "status": new});
             match api.patch_status(&name.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
-                Ok(policy) => (written.status, written.version) = (Some(new), policy.metadata.resource_version),
+                Ok(policy) => {
+                    let old = written.status.as_ref().map_or(&[][..], |status| &status.conditions);
+                    self.events.changed(Subject { name, uid }, old, &new.conditions);
+                    (written.status, written.version) = (Some(new), policy.metadata.resource_version);
+                }
                 // It is gone, or was changed: it is read anew at the next tick.
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
                     self.written.remove(name);
@@ -82,6 +93,7 @@ impl Writer {
                 Err(error) => failed.push(format!("writing the status of WaypointPolicy {name}: {error}")),
             }
         }
+        failed.extend(self.events.publish(client).await);
         failed
     }
 }

@@ -83,6 +83,8 @@ fn every_pod_is_admitted_and_only_the_agents_need_a_privileged_namespace() {
     }
     let server = installed("manifests-pods");
     let client = server.client();
+    // Pods of manifests/canary belong to a namespace of their own.
+    succeeds(server.kubectl().unwrap().args(["apply", "-k", "manifests/canary"]));
     for level in ["baseline", "restricted"] {
         client
             .apply(&format!(
@@ -90,7 +92,8 @@ fn every_pod_is_admitted_and_only_the_agents_need_a_privileged_namespace() {
                  {{pod-security.kubernetes.io/enforce: {level}}}}}}}"
             ))
             .unwrap();
-        for account in ["waypoint-verify-agent", "waypoint-verify-verifier", "waypoint-verify-nats"] {
+        for piece in ["agent", "verifier", "nats", "canary"] {
+            let account = format!("waypoint-verify-{piece}");
             let account =
                 format!("{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: {account}, namespace: {level}}}}}");
             client.apply(&account).unwrap();
@@ -104,7 +107,8 @@ fn every_pod_is_admitted_and_only_the_agents_need_a_privileged_namespace() {
                 pod["metadata"]["namespace"] = namespace.into();
                 client.create(&pod).map_err(|error| format!("{error:#}"))
             };
-            create("waypoint-verify").unwrap_or_else(|error| panic!("{}: {name}: {error}", dir.display()));
+            let own = pod["metadata"]["namespace"].as_str().unwrap();
+            create(own).unwrap_or_else(|error| panic!("{}: {name}: {error}", dir.display()));
             if name.contains("agent") {
                 let error = create("baseline").expect_err("the agent has capabilities");
                 assert!(error.contains("violates PodSecurity"), "{error}");

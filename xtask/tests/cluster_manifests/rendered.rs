@@ -55,7 +55,7 @@ pub fn pods(objects: &[DynamicObject]) -> Vec<Value> {
 }
 
 fn pod(object: &DynamicObject) -> Option<Value> {
-    let template = object.data.pointer("/spec/template")?;
+    let template = object.data.pointer("/spec/template").or(object.data.pointer("/spec/jobTemplate/spec/template"))?;
     let mut spec = template["spec"].clone();
     // A StatefulSet's claims are volumes of its pods.
     for claim in object.data["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten() {

@@ -75,7 +75,8 @@ fn the_verifier_may_read_the_cluster_and_write_only_its_own() {
     for (verb, group, resource, namespace, allowed) in [
         ("patch", "waypoint-verify.dev", "waypointpolicies/status", "hello", true),
         ("update", "waypoint-verify.dev", "waypointpolicies/status", "hello", false),
-        ("create", "events.k8s.io", "events", "hello", false),
+        ("create", "events.k8s.io", "events", "hello", true),
+        ("patch", "events.k8s.io", "events", "hello", false),
         ("create", "", "events", "hello", false),
         ("create", "authentication.k8s.io", "tokenreviews", "", true),
         ("create", "authorization.k8s.io", "subjectaccessreviews", "", true),

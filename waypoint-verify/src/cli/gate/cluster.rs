@@ -1,22 +1,28 @@
 //! The gate of a cluster: asks the verifier that judges, from the gate's own start, for the policy's current generation.
 
+mod canaries;
+mod count;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args as ClapArgs;
 use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::cli::common::Format;
+use crate::cli::common::{Format, stopped};
 use crate::judge::PolicyVerdict;
 use crate::model::NamespacedName;
-use crate::policy::WaypointPolicy;
+use crate::policy::{WaypointPolicy, parse_duration};
+use crate::verifier::canary::Told;
 use crate::verifier::report::PolicyReport;
-use crate::verifier::window::Said;
 use crate::web::Web;
+use canaries::Run;
+pub use count::Found;
+use count::Gate;
 
 /// Between two questions, and between two lines of progress.
 const ASK: Duration = Duration::from_millis(500);
@@ -41,22 +47,33 @@ pub struct Access {
     /// A token of somebody who may list WaypointPolicies.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// Also count what was judged so long before the start (`5m`), as far as the policy's window reaches.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    since: Option<Duration>,
+    /// Send a request of one's own through the waypoint, and believe in nothing before it was verified. The policy has to allow
+    /// it (`spec.canary`), and manifests/canary has to be there.
+    #[arg(long)]
+    canary: bool,
+    /// With --canary: also send requests past the waypoint, each of which has to be seen as the bypass that it is.
+    #[arg(long, requires = "canary")]
+    self_attack: bool,
+    /// Where the Job of the canaries runs.
+    #[arg(long, value_name = "NAMESPACE", default_value = "waypoint-verify-canary")]
+    canary_namespace: String,
 }
 
-/// What the gate found, of one policy.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Found {
-    r#type: &'static str,
-    policy: String,
-    generation: i64,
-    pub verdict: PolicyVerdict,
-    since: Said,
-    provisional: u64,
-    covered: bool,
-    /// Why the verdict is not True, where the counts do not say it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write it like 5m or 90s".to_owned())
+}
+
+/// What one gate asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    pub min_verified: u64,
+    pub timeout: Duration,
+    /// Until the timeout, even if the outcome is clear.
+    pub keep_going: bool,
+    pub output: Format,
 }
 
 impl Access {
@@ -79,56 +96,103 @@ impl Access {
     }
 }
 
-/// Asks until the outcome is clear or the time is over.
-pub async fn watch(
-    access: &Access,
-    name: &NamespacedName,
-    min_verified: u64,
-    timeout: Duration,
-    keep_going: bool,
-    output: Format,
-) -> anyhow::Result<Found> {
-    let policies: Api<WaypointPolicy> = Api::namespaced(access.client().await?, &name.namespace);
+/// Asks until the outcome is clear, the time is over, or a signal comes.
+pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> anyhow::Result<Found> {
+    let client = access.client().await?;
+    let policies: Api<WaypointPolicy> = Api::namespaced(client.clone(), &name.namespace);
     let Some(policy) = policies.get_opt(&name.name).await.context("the API server")? else {
         bail!("there is no WaypointPolicy {name} in the cluster");
     };
+    if access.canary && policy.spec.canary.is_none() {
+        bail!("WaypointPolicy {name} allows no canaries: set spec.canary");
+    }
     let generation = policy.metadata.generation.unwrap_or_default();
-    let Some(url) = &access.verifier_url else {
-        bail!(
-            "--verifier-url is needed: kubectl -n waypoint-verify port-forward service/waypoint-verify-verifier 8443, \
-             then --verifier-url https://localhost:8443"
-        );
-    };
-    let bearer = match &access.token_file {
-        Some(path) => Some(std::fs::read_to_string(path).with_context(|| format!("--token-file {}", path.display()))?),
-        None => None,
-    };
-    let web = Web::new(access.ca.as_deref())?;
-    let url = format!("{}/v1/policies/{}/{}", url.trim_end_matches('/'), name.namespace, name.name);
-    let mut gate = Gate::new(name.to_string(), generation);
+    let asked = Asked::new(access, name)?;
+    let mut gate = Gate::new(name.to_string(), generation, access.canary);
     let (start, mut told) = (Instant::now(), Instant::now());
-    loop {
-        match web.get(&url, bearer.as_deref()).await {
-            Ok((status, body)) if status.is_success() => {
-                let counted = gate.base.is_some();
-                gate.take(serde_json::from_slice(&body).with_context(|| url.clone())?);
-                if !counted && gate.base.is_some() {
-                    begun(name, generation, output)?;
-                }
-            }
-            Ok((status, body)) => gate.no_answer(format!("{status}: {}", String::from_utf8_lossy(&body).trim())),
+    let mut run = None;
+    let mut stop = std::pin::pin!(stopped());
+    let mut is_stopped = false;
+    let found = loop {
+        let counted = gate.counts();
+        let since = access.since.filter(|_| !counted);
+        match asked.policy(since).await {
+            Ok(report) => gate.take(report),
             Err(error) => gate.no_answer(format!("{error:#}")),
         }
-        let found = gate.found(min_verified);
-        let is_clear = found.verdict != PolicyVerdict::Unknown && !keep_going;
-        if is_clear || start.elapsed() >= timeout {
-            return Ok(found);
+        if !counted && gate.counts() {
+            begun(name, generation, wanted.output)?;
+            if access.canary {
+                run = Some(Run::start(&client, &access.canary_namespace, name, access.self_attack).await?);
+            }
         }
-        if told.elapsed() >= PROGRESS && output == Format::Text {
+        if let Some(run) = &run {
+            match asked.canaries(&run.id).await {
+                Ok(told) => gate.take_canaries(told),
+                Err(error) => gate.no_answer(format!("{error:#}")),
+            }
+            if let Some(failure) = run.failure().await {
+                gate.no_answer(failure);
+            }
+        }
+        let found = gate.found(wanted.min_verified);
+        let is_clear = found.verdict != PolicyVerdict::Unknown && !wanted.keep_going;
+        if is_clear || is_stopped || start.elapsed() >= wanted.timeout {
+            break found;
+        }
+        if told.elapsed() >= PROGRESS && wanted.output == Format::Text {
             told = Instant::now();
             eprintln!("{found}");
         }
-        tokio::time::sleep(ASK).await;
+        tokio::select! {
+            () = tokio::time::sleep(ASK) => {}
+            // Once more: what was judged until now counts.
+            () = &mut stop => is_stopped = true,
+        }
+    };
+    if let Some(run) = run {
+        run.end().await;
+    }
+    Ok(found)
+}
+
+/// The verifier, and what it is asked about.
+#[derive(Debug)]
+struct Asked {
+    web: Web,
+    url: String,
+    bearer: Option<String>,
+}
+
+impl Asked {
+    fn new(access: &Access, name: &NamespacedName) -> anyhow::Result<Self> {
+        let Some(url) = &access.verifier_url else {
+            bail!(
+                "--verifier-url is needed: kubectl -n waypoint-verify port-forward service/waypoint-verify-verifier 8443, \
+                 then --verifier-url https://localhost:8443"
+            );
+        };
+        let read =
+            |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("--token-file {}", path.display()));
+        let bearer = access.token_file.as_ref().map(read).transpose()?;
+        let url = format!("{}/v1/policies/{}/{}", url.trim_end_matches('/'), name.namespace, name.name);
+        Ok(Self { web: Web::new(access.ca.as_deref())?, url, bearer })
+    }
+
+    /// `since`: as it was so long ago.
+    async fn policy(&self, since: Option<Duration>) -> anyhow::Result<PolicyReport> {
+        let query = since.map_or_else(String::new, |since| format!("?since={}", since.as_secs()));
+        self.get(&format!("{}{query}", self.url)).await
+    }
+
+    async fn canaries(&self, run: &str) -> anyhow::Result<Vec<Told>> {
+        self.get(&format!("{}/canaries?run={run}", self.url)).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: &str) -> anyhow::Result<T> {
+        let (status, body) = self.web.get(url, self.bearer.as_deref()).await?;
+        ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body).trim());
+        serde_json::from_slice(&body).with_context(|| url.to_owned())
     }
 }
 
@@ -143,92 +207,3 @@ fn begun(name: &NamespacedName, generation: i64, output: Format) -> anyhow::Resu
     }
     std::io::stdout().flush().context("writing to standard output")
 }
-
-/// Counts from the gate's start, whatever the verifier counts from. Pure.
-#[derive(Debug)]
-struct Gate {
-    policy: String,
-    generation: i64,
-    base: Option<PolicyReport>,
-    now: Option<PolicyReport>,
-    trouble: Option<String>,
-    /// Another verifier took over: what happened meanwhile it may not have seen.
-    replaced: bool,
-}
-
-impl Gate {
-    fn new(policy: String, generation: i64) -> Self {
-        Self { policy, generation, base: None, now: None, trouble: None, replaced: false }
-    }
-
-    fn take(&mut self, report: PolicyReport) {
-        self.trouble = None;
-        if report.generation != self.generation {
-            self.trouble = Some(format!(
-                "the verifier knows generation {} of the policy, and {} is wanted",
-                report.generation, self.generation
-            ));
-            return;
-        }
-        match &self.base {
-            None => self.base = Some(report.clone()),
-            Some(base) => self.replaced |= (base.verifier, &base.uid) != (report.verifier, &report.uid),
-        }
-        self.now = Some(report);
-    }
-
-    fn no_answer(&mut self, why: String) {
-        self.trouble = Some(why);
-    }
-
-    fn found(&self, min_verified: u64) -> Found {
-        let (since, provisional, covered) = match (&self.base, &self.now) {
-            (Some(base), Some(now)) if !self.replaced => (now.total.since(&base.total), now.provisional, now.covered),
-            // What a new verifier says is true, but it is not all.
-            (_, Some(now)) => (now.total.clone(), now.provisional, false),
-            _ => (Said::default(), 0, false),
-        };
-        let mut why = self.trouble.clone();
-        if self.replaced {
-            why = Some("another verifier has taken over meanwhile: run the gate again".to_owned());
-        }
-        let covered = covered && why.is_none();
-        Found {
-            r#type: "gate",
-            policy: self.policy.clone(),
-            generation: self.generation,
-            verdict: since.verdict(min_verified, provisional, covered),
-            since,
-            provisional,
-            covered,
-            why,
-        }
-    }
-}
-
-impl std::fmt::Display for Found {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { policy, verdict, since, .. } = self;
-        write!(f, "{policy}: {verdict:?}: requests {}, verified {}", since.requests, since.verified)?;
-        for (kind, count) in &since.bypassed {
-            write!(f, ", bypassed {kind} {count}")?;
-        }
-        for (reason, count) in &since.unverified {
-            write!(f, ", unverified {reason} {count}")?;
-        }
-        let more = [("forced", since.forced), ("provisional", self.provisional), ("lost", since.lost)];
-        for (name, count) in more.into_iter().filter(|(_, count)| *count > 0) {
-            write!(f, ", {name} {count}")?;
-        }
-        if !self.covered {
-            write!(f, ", not covered")?;
-        }
-        match &self.why {
-            Some(why) => write!(f, " ({why})"),
-            None => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ use crate::lockstep::Blind;
 use crate::model::Reason;
 
 fn policy(errors: Vec<Problem>) -> Policy {
-    Policy { uid: "u".into(), generation: 3, errors, findings: Vec::new() }
+    Policy { uid: "u".into(), generation: 3, errors, findings: Vec::new(), canary: None }
 }
 
 fn seen() -> Coverage {
