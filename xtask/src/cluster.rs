@@ -10,6 +10,7 @@ mod definitions;
 pub mod experiment;
 mod gateway_controller;
 pub mod installation;
+pub mod jobs;
 mod keeper;
 mod kubeconfig;
 mod listing;

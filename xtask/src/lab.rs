@@ -19,6 +19,7 @@ pub mod places;
 pub mod plan;
 pub mod privileged;
 pub mod process;
+pub mod relay;
 mod running;
 pub mod supervisor;
 pub mod topology;

@@ -114,6 +114,11 @@ impl Installation {
         self.verifiers.first().context("there is no verifier")?.metrics()
     }
 
+    /// What the first verifier answers over TLS to whoever has this token: the code and the text.
+    pub fn ask(&self, path: &str, token: &str) -> Result<(u16, String)> {
+        self.verifiers.first().context("there is no verifier")?.ask(&self.nats, path, token, None)
+    }
+
     /// Where the first verifier answers over TLS.
     pub fn url(&self) -> String {
         self.verifiers.first().map(Verifier::url).unwrap_or_default()

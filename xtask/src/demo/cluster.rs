@@ -2,13 +2,17 @@
 //! on each node; each row applies an overlay, sends real traffic, and asks the gate.
 
 mod gate;
+mod observe;
 mod rows;
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
+
+use super::Scenario;
 
 use crate::client::{Request, Script};
 use crate::cluster::installation::{policies, policy_status, wait_for};
@@ -21,7 +25,10 @@ pub use rows::{ALL, Row};
 pub const POLICY: (&str, &str) = ("hello", "hello-through-waypoint");
 
 /// Who asks the gate: a pipeline that may read policies, and nothing else.
-const PIPELINE: (&str, &str) = ("hello", "pipeline");
+pub const PIPELINE: (&str, &str) = ("hello", "pipeline");
+
+/// Who may look into single requests of that namespace.
+pub const AUDITOR: &str = "auditor";
 
 /// Everything that a cluster has.
 #[derive(Debug)]
@@ -29,6 +36,12 @@ pub struct Stage {
     pub experiment: experiment::Cluster,
     pub lab: Lab,
     pub installation: Installation,
+    /// What a scenario has changed, until it is restored: objects that were not there before,
+    added: Vec<DynamicObject>,
+    /// whether any object is another one,
+    changed: bool,
+    /// and containers (of a pod) that run something else.
+    recreated: Vec<(String, String)>,
 }
 
 /// What a row came to.
@@ -57,8 +70,8 @@ impl Stage {
         lab.follow(cluster::everything(&experiment.server)?)?;
         say("applying manifests/install, starting NATS, the verifier and an agent on each node");
         let installation = Installation::start(&experiment.server, &lab)?;
-        pipeline(experiment.server.client())?;
-        let stage = Self { experiment, lab, installation };
+        accounts(experiment.server.client())?;
+        let stage = Self { experiment, lab, installation, added: Vec::new(), changed: false, recreated: Vec::new() };
         say("waiting for the conditions Accepted and Covered");
         stage.wait_for("Accepted", "True", "Accepted")?;
         stage.wait_for("Covered", "True", "Complete")?;
@@ -101,11 +114,16 @@ impl Stage {
 
     /// A gate that counts from now on.
     pub fn gate(&self, min_verified: u64) -> Result<Gate> {
+        self.gate_with(min_verified, &[])
+    }
+
+    /// The same with arguments of the caller's.
+    pub fn gate_with(&self, min_verified: u64, more: &[&str]) -> Result<Gate> {
         let server = &self.experiment.server;
         let token = server.dir().join("pipeline.token");
         fs::write(&token, server.token(PIPELINE.0, PIPELINE.1, &Bound::default())?)?;
         let kubeconfig = server.kubeconfig_of(PIPELINE.0, PIPELINE.1)?;
-        Gate::start(&self.installation, &kubeconfig, &token, &format!("{}/{}", POLICY.0, POLICY.1), min_verified)
+        Gate::start(&self.installation, &kubeconfig, &token, &format!("{}/{}", POLICY.0, POLICY.1), min_verified, more)
     }
 
     /// Requests over one connection, all of them answered with 200.
@@ -123,16 +141,29 @@ impl Stage {
     }
 }
 
-/// A ServiceAccount that may read policies.
-fn pipeline(client: &Client) -> Result<()> {
+/// ServiceAccounts that may read policies, and single verdicts of this namespace.
+fn accounts(client: &Client) -> Result<()> {
     let (namespace, name) = PIPELINE;
     let text = format!(
         "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {name}, namespace: {namespace}}}\n---\n\
+         apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {AUDITOR}, namespace: {namespace}}}\n---\n\
          apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {name}}}\n\
          roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: waypoint-verify-view}}\n\
-         subjects: [{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}]\n"
+         subjects: [{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}]\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{name: {AUDITOR}, namespace: {namespace}}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: waypoint-verify-audit}}\n\
+         subjects: [{{kind: ServiceAccount, name: {AUDITOR}, namespace: {namespace}}}]\n"
     );
     client.apply(&text).map(drop)
+}
+
+/// Scenarios that need probes of their own: attached late, or with too small a ring. An agent that is replaced under traffic is tested in
+/// netns_faults.
+const ON_ONE_MACHINE: [&str; 2] = ["blind-late", "blind-small-ring"];
+
+/// The scenarios of one machine that the cluster plays, too.
+pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
+    super::ALL.iter().filter(|scenario| !ON_ONE_MACHINE.contains(&scenario.name))
 }
 
 /// All rows, one after the other on one stage; prints each, and fails if one is not as expected.
@@ -148,6 +179,14 @@ pub fn main() -> Result<()> {
             wrong += 1;
             eprintln!("not as expected: {}: {difference}", row.name);
         }
+    }
+    println!("\n{}", super::Row::HEADER);
+    for scenario in scenarios() {
+        let row;
+        (row, stage) = scenario.run_in(stage).with_context(|| format!("scenario {}", scenario.name))?;
+        println!("{row}");
+        wrong += row.wrong.len();
+        row.wrong.iter().for_each(|one| eprintln!("not as expected: {}: {one}", scenario.name));
     }
     stage.down()?;
     ensure!(wrong == 0, "{wrong} things are not as expected");

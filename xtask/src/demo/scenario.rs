@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
+use super::cluster;
 use super::counts::{Counts, Expected};
 use super::verifier::{Ended, Verifier};
 use crate::lab::{Lab, Topology};
 
-/// A scenario gets a lab of its own: what one leaves open (pools of connections) must not colour the next.
 #[derive(Debug)]
 pub struct Scenario {
     pub name: &'static str,
@@ -20,34 +20,82 @@ pub struct Scenario {
 /// What a scenario plays on.
 #[derive(Debug)]
 pub struct Stage {
-    pub lab: Lab,
+    world: World,
     ended: Option<Ended>,
     /// What the verdicts must explain and did not.
     wrong: Vec<String>,
 }
 
+/// Who judges.
+#[derive(Debug)]
+enum World {
+    /// The program on one machine, with files.
+    Machine(Box<Lab>),
+    /// Agents and a verifier, with an API server.
+    Cluster(Box<cluster::Stage>),
+}
+
 impl Stage {
+    fn new(world: World) -> Self {
+        Self { world, ended: None, wrong: Vec::new() }
+    }
+
+    pub fn lab(&self) -> &Lab {
+        match &self.world {
+            World::Machine(lab) => lab,
+            World::Cluster(stage) => &stage.lab,
+        }
+    }
+
+    /// Applies objects, and returns when the Envoys serve what follows from them.
+    pub fn apply(&mut self, yaml: &str) -> Result<()> {
+        match &mut self.world {
+            World::Machine(lab) => lab.apply(yaml),
+            World::Cluster(stage) => stage.apply(yaml),
+        }
+    }
+
+    /// Ends a Caddy container; a new one is there, and its program is yet to be started.
+    pub fn recreate(&mut self, pod: &str, container: &str) -> Result<()> {
+        match &mut self.world {
+            World::Machine(lab) => lab.recreate(pod, container),
+            World::Cluster(stage) => stage.recreate(pod, container),
+        }
+    }
+
     /// Observes `traffic`, and ends when so many requests were judged.
     pub fn observe(
         &mut self,
         min_verified: u64,
         requests: usize,
-        traffic: impl FnOnce(&mut Lab, &mut Verifier) -> Result<()>,
+        traffic: impl FnOnce(&mut Lab) -> Result<()>,
     ) -> Result<&Ended> {
         self.observe_with(min_verified, requests, &[], traffic)
     }
 
+    /// `options`: of the program on one machine.
     pub fn observe_with(
         &mut self,
         min_verified: u64,
         requests: usize,
         options: &[&str],
-        traffic: impl FnOnce(&mut Lab, &mut Verifier) -> Result<()>,
+        traffic: impl FnOnce(&mut Lab) -> Result<()>,
     ) -> Result<&Ended> {
-        let mut verifier = Verifier::gate(&self.lab, min_verified, options)?;
-        traffic(&mut self.lab, &mut verifier)?;
-        verifier.wait_for_verdicts(requests)?;
-        Ok(self.ended.insert(verifier.end()?))
+        let ended = match &mut self.world {
+            World::Machine(lab) => {
+                let mut verifier = Verifier::gate(lab, min_verified, options)?;
+                traffic(lab)?;
+                verifier.wait_for_verdicts(requests)?;
+                verifier.end()?
+            }
+            World::Cluster(stage) => {
+                ensure!(options.is_empty(), "{options:?} are for one machine");
+                let (ended, wrong) = stage.observe(min_verified, requests as u64, traffic)?;
+                self.wrong.extend(wrong);
+                ended
+            }
+        };
+        Ok(self.ended.insert(ended))
     }
 
     /// A claim about what was explained.
@@ -73,12 +121,30 @@ pub struct Row {
 }
 
 impl Scenario {
+    /// On a lab of its own: what one scenario leaves open (pools of connections) must not colour the next.
     pub fn run(&self) -> Result<Row> {
-        let mut stage = Stage { lab: Lab::up(&Topology::standard())?, ended: None, wrong: Vec::new() };
-        let expected = (self.play)(&mut stage)?;
-        let Stage { lab, ended, mut wrong } = stage;
-        lab.down()?;
-        let ended = ended.ok_or_else(|| anyhow::anyhow!("the scenario observed nothing"))?;
+        let mut stage = Stage::new(World::Machine(Box::new(Lab::up(&Topology::standard())?)));
+        let row = self.play(&mut stage)?;
+        match stage.world {
+            World::Machine(lab) => lab.down()?,
+            World::Cluster(_) => {}
+        }
+        Ok(row)
+    }
+
+    /// In a cluster, which is as it was afterwards.
+    pub fn run_in(&self, cluster: cluster::Stage) -> Result<(Row, cluster::Stage)> {
+        let mut stage = Stage::new(World::Cluster(Box::new(cluster)));
+        let row = self.play(&mut stage)?;
+        let World::Cluster(mut cluster) = stage.world else { bail!("another stage") };
+        cluster.restore()?;
+        Ok((row, *cluster))
+    }
+
+    fn play(&self, stage: &mut Stage) -> Result<Row> {
+        let expected = (self.play)(stage)?;
+        let ended = stage.ended.take().context("the scenario observed nothing")?;
+        let mut wrong = std::mem::take(&mut stage.wrong);
         wrong.extend(expected.differences(&ended.counts));
         Ok(Row {
             scenario: self.name,

@@ -197,6 +197,15 @@ impl Plan {
         Ok(())
     }
 
+    /// The first container of another pod on the node of this one, as a kubelet would run it.
+    pub fn another(&self, beside: &str, uid: &str, qos: Qos) -> Result<Container> {
+        let mut pod = self.pod(beside)?.clone();
+        (pod.uid, pod.qos) = (uid.to_owned(), qos);
+        let mut container = pod.containers.first().with_context(|| format!("{beside} has no container"))?.clone();
+        container.identify(self.node(&pod.node)?, &pod);
+        Ok(container)
+    }
+
     /// The same container as a kubelet starts it again: new id, new cgroup.
     pub fn restart(&mut self, pod: &str, container: &str) -> Result<()> {
         let node = self.node(&self.pod(pod)?.node)?.clone();

@@ -265,7 +265,7 @@ fn agent_is_killed(stage: &mut Stage, trickle: &Trickle) -> Result<()> {
     let mut trial = Trial::begin(stage, trickle, "agent killed")?;
     trial.stage.installation.kill_agent("node-1");
     let meanwhile = trial.go_past().and_then(|()| uncovered(trial.stage));
-    let Stage { experiment, lab, installation } = trial.stage;
+    let Stage { experiment, lab, installation, .. } = trial.stage;
     installation.start_agent(&experiment.server, lab, "node-1")?;
     meanwhile?;
     let after = trial.end(true)?;

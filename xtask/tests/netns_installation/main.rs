@@ -1,5 +1,7 @@
 //! Everything together: API server, Cilium's controller, NATS, verifier and an agent on each node, and real traffic in the lab.
 
+mod canaries;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -45,7 +47,18 @@ fn every_row_of_the_demo_in_a_cluster_is_as_expected() {
         }
     }
 
+    canaries::a_gate_sends_canaries_and_a_stolen_one_is_a_bypass(&mut stage);
     a_killed_verifier_goes_on_where_it_was(&mut stage);
+
+    // What one machine says of each scenario, the cluster says, too, and all of its witnesses.
+    let mut wrong = Vec::new();
+    for scenario in cluster::scenarios() {
+        let row;
+        (row, stage) = scenario.run_in(stage).unwrap_or_else(|error| panic!("{}: {error:?}", scenario.name));
+        println!("{row}");
+        wrong.extend(row.wrong.iter().map(|wrong| format!("{}: {wrong}", scenario.name)));
+    }
+    assert!(wrong.is_empty(), "not as expected:\n{}", wrong.join("\n"));
     stage.down().unwrap();
 }
 

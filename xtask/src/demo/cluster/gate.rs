@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::cluster::Installation;
@@ -24,10 +26,11 @@ impl Gate {
         token: &Path,
         policy: &str,
         min_verified: u64,
+        more: &[&str],
     ) -> Result<Self> {
         let mut command = Command::new(binary());
         command
-            .args(["gate", "--output", "json", "--timeout", "60", "--policy", policy, "--min-verified"])
+            .args(["gate", "--output", "json", "--timeout", "120", "--policy", policy, "--min-verified"])
             .arg(min_verified.to_string())
             .args(["--verifier-url", &installation.url()])
             .arg("--ca")
@@ -36,6 +39,7 @@ impl Gate {
             .arg(kubeconfig)
             .arg("--token-file")
             .arg(token)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let mut child = command.spawn().context("the gate cannot be started")?;
@@ -51,6 +55,12 @@ impl Gate {
     fn line(&mut self) -> Result<Value> {
         let line = self.lines.next().context("the gate has ended")??;
         serde_json::from_str(&line).with_context(|| line)
+    }
+
+    /// Tells it to decide with what it has.
+    pub fn interrupt(self) -> Result<(i32, Value)> {
+        kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGINT).context("interrupting the gate")?;
+        self.end()
     }
 
     /// What it found, and with which code it ended.

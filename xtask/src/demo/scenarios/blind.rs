@@ -8,16 +8,16 @@ use crate::demo::scenarios::compliant::all_answered;
 
 pub fn late(stage: &mut Stage) -> Play {
     const CONNECTIONS: usize = 4;
-    let to = stage.lab.gateway("hello-gateway")?;
+    let to = stage.lab().gateway("hello-gateway")?;
     let steps = vec![
         Step::Request(Request::get("/before")),
         Step::Wait("attached".to_owned()),
         Step::Request(Request::get("/after")),
     ];
     let script = Script { connections: vec![Connection { to, from: None, steps }; CONNECTIONS] };
-    let mut held = stage.lab.client("client-1")?.spawn(&script)?;
+    let mut held = stage.lab().client("client-1")?.spawn(&script)?;
     held.wait_until_held("attached", CONNECTIONS)?;
-    stage.observe(1, 1, |_, _| {
+    stage.observe(1, 1, |_| {
         held.release("attached")?;
         all_answered(held.finish()?, 2 * CONNECTIONS)
     })?;
@@ -27,7 +27,7 @@ pub fn late(stage: &mut Stage) -> Play {
 pub fn small_ring(stage: &mut Stage) -> Play {
     const CLIENTS: usize = 4;
     const EACH: usize = 200;
-    let ended = stage.observe_with(1, 1, &["--ring-size", "4096"], |lab, _| {
+    let ended = stage.observe_with(1, 1, &["--ring-size", "4096"], |lab| {
         let script = Script::keep_alive(lab.gateway("hello-gateway")?, vec![Request::get("/"); EACH]);
         let mut clients = Vec::new();
         for client in 0..CLIENTS {
@@ -46,6 +46,6 @@ pub fn small_ring(stage: &mut Stage) -> Play {
 }
 
 pub fn idle(stage: &mut Stage) -> Play {
-    stage.observe(1, 0, |_, _| Ok(()))?;
+    stage.observe(1, 0, |_| Ok(()))?;
     Ok(Expected::exit(3))
 }

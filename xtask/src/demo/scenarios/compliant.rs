@@ -10,7 +10,7 @@ use crate::demo::scenario::Stage;
 pub fn compliant(stage: &mut Stage) -> Play {
     const CLIENTS: u64 = 8;
     const EACH: u64 = 25;
-    stage.observe(CLIENTS * EACH, 200, |lab, _| {
+    stage.observe(CLIENTS * EACH, 200, |lab| {
         let to = lab.gateway("hello-gateway")?;
         let mut clients = Vec::new();
         for client in 0..CLIENTS {
@@ -34,7 +34,7 @@ pub fn compliant(stage: &mut Stage) -> Play {
 
 pub fn big_upload(stage: &mut Stage) -> Play {
     const OCTETS: u64 = 1 << 30;
-    let ended = stage.observe(1, 1, |lab, _| {
+    let ended = stage.observe(1, 1, |lab| {
         let upload = Request::new("POST", "/upload").body(Body::Zeros(OCTETS));
         let outcomes = lab.client("client-1")?.run(&Script::keep_alive(lab.gateway("hello-gateway")?, [upload]))?;
         all_answered(outcomes, 1)
@@ -60,7 +60,7 @@ pub fn chunked_download(stage: &mut Stage) -> Play {
 
 /// Octets that crossed the ring. The small answer is final only if the end of the large one was found.
 fn download(stage: &mut Stage, framing: &str, octets: u64) -> Result<u64> {
-    let ended = stage.observe(2, 2, |lab, _| {
+    let ended = stage.observe(2, 2, |lab| {
         let requests = [Request::get(&format!("/download/{framing}/{octets}")), Request::get("/after")];
         let outcomes = lab.client("client-1")?.run(&Script::keep_alive(lab.gateway("hello-gateway")?, requests))?;
         ensure!(outcomes.first().is_some_and(|o| o.body_bytes == octets), "not all of it came: {outcomes:?}");

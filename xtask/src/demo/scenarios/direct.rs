@@ -33,7 +33,7 @@ pub fn host_process(stage: &mut Stage) -> Play {
 
 /// `sender`: how the explanation must name who did it (owner or address).
 fn direct(stage: &mut Stage, sender: &str, from_to: fn(&Lab) -> Result<(Place, SocketAddr)>) -> Play {
-    let ended = stage.observe(1, REQUESTS, |lab, _| {
+    let ended = stage.observe(1, REQUESTS, |lab| {
         let (place, to) = from_to(lab)?;
         all_answered(place.run(&Script::keep_alive(to, vec![Request::get("/"); REQUESTS]))?, REQUESTS)
     })?;
@@ -47,7 +47,7 @@ fn direct(stage: &mut Stage, sender: &str, from_to: fn(&Lab) -> Result<(Place, S
 
 pub fn replay(stage: &mut Stage) -> Play {
     const EACH: usize = 5;
-    stage.observe(EACH as u64, 3 * EACH, |lab, _| {
+    stage.observe(EACH as u64, 3 * EACH, |lab| {
         let client = lab.client("client-1")?;
         let request = |n: usize| {
             Request::get("/order")

@@ -11,7 +11,7 @@ use crate::demo::scenarios::compliant::all_answered;
 pub fn retries(stage: &mut Stage) -> Play {
     const REQUESTS: usize = 5;
     const ATTEMPTS: usize = 4;
-    stage.observe((REQUESTS * ATTEMPTS) as u64, REQUESTS * ATTEMPTS, |lab, _| {
+    stage.observe((REQUESTS * ATTEMPTS) as u64, REQUESTS * ATTEMPTS, |lab| {
         let request = Request::get("/status/503").header("x-envoy-retry-on", "5xx").header("x-envoy-max-retries", "3");
         let script = Script::keep_alive(lab.gateway("hello-gateway")?, vec![request; REQUESTS]);
         let outcomes = lab.client("client-1")?.run(&script)?;
@@ -35,7 +35,7 @@ pub fn mirror_before(stage: &mut Stage) -> Play {
 
 /// The gateway's route as it is, with a copy of each request to the backend.
 fn mirror(stage: &mut Stage, gateway: &str, to: &str, port: u16) -> anyhow::Result<()> {
-    stage.lab.apply(&format!(
+    stage.apply(&format!(
         "
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -48,7 +48,7 @@ spec:
       filters: [{{type: RequestMirror, requestMirror: {{backendRef: {{name: hello-backend, port: 8083}}}}}}]
 "
     ))?;
-    stage.observe(REQUESTS as u64, 2 * REQUESTS, |lab, _| {
+    stage.observe(REQUESTS as u64, 2 * REQUESTS, |lab| {
         all_answered(lab.client("client-1")?.run(&through_the_path(lab, REQUESTS, "/")?)?, REQUESTS)
     })?;
     Ok(())

@@ -17,8 +17,8 @@ const SAMPLED: &str = include_str!("../../../../manifests/experiment/bypass-rout
 pub fn bypass(stage: &mut Stage) -> Play {
     const CLIENTS: u64 = 4;
     const EACH: u64 = 50;
-    stage.lab.apply(SAMPLED)?;
-    let ended = stage.observe(1, (CLIENTS * EACH) as usize, |lab, _| {
+    stage.apply(SAMPLED)?;
+    let ended = stage.observe(1, (CLIENTS * EACH) as usize, |lab| {
         let to = lab.gateway("hello-gateway")?;
         let mut clients = Vec::new();
         for client in 0..CLIENTS {
@@ -45,9 +45,9 @@ pub fn bypass(stage: &mut Stage) -> Play {
 pub fn forged(stage: &mut Stage) -> Play {
     const EACH: usize = 40;
     let trace = traceparent(7);
-    stage.lab.apply(&past::forging(&trace, "/genuine"))?;
+    stage.apply(&past::forging(&trace, "/genuine"))?;
     let mut elsewhere = 0;
-    let ended = stage.observe(1, 2 * EACH, |lab, _| {
+    let ended = stage.observe(1, 2 * EACH, |lab| {
         let to = lab.gateway("hello-gateway")?;
         let genuine = vec![Request::get("/genuine").header("traceparent", &trace); EACH];
         let forged = vec![Request::get("/forge"); EACH];
@@ -73,7 +73,7 @@ pub fn forged(stage: &mut Stage) -> Play {
 }
 
 pub fn upstream(stage: &mut Stage) -> Play {
-    stage.observe(1, 10, |lab, _| {
+    stage.observe(1, 10, |lab| {
         let script = Script::keep_alive(lab.gateway("hello-upstream")?, vec![Request::get("/"); 10]);
         all_answered(lab.client("client-1")?.run(&script)?, 10)
     })?;
@@ -81,8 +81,8 @@ pub fn upstream(stage: &mut Stage) -> Play {
 }
 
 pub fn other_gateway(stage: &mut Stage) -> Play {
-    stage.lab.apply(past::OTHER_GATEWAY)?;
-    let ended = stage.observe(1, 10, |lab, _| {
+    stage.apply(past::OTHER_GATEWAY)?;
+    let ended = stage.observe(1, 10, |lab| {
         let script = Script::keep_alive(lab.gateway("other-gateway")?, vec![Request::get("/"); 10]);
         all_answered(lab.client("client-1")?.run(&script)?, 10)
     })?;

@@ -15,7 +15,7 @@ const INGRESS: &str = "10.244.1.2";
 pub fn origin(stage: &mut Stage) -> Play {
     const ALONE: usize = 5;
     const CROWD: usize = 40;
-    let ended = stage.observe(1, 2 * ALONE + CROWD, |lab, _| {
+    let ended = stage.observe(1, 2 * ALONE + CROWD, |lab| {
         let inside = lab.container("hello-waypoint-1", "caddy")?;
         let upstream = lab.gateway("hello-upstream")?;
         let forged = Request::get("/").header("X-Forwarded-For", INGRESS);
@@ -34,16 +34,16 @@ pub fn origin(stage: &mut Stage) -> Play {
 }
 
 pub fn fabricates(stage: &mut Stage) -> Play {
-    stage.lab.recreate("hello-waypoint-1", "caddy")?;
-    stage.observe(1, 3, |lab, _| lab.start("hello-waypoint-1", "caddy", Variant::HealthCheck))?;
+    stage.recreate("hello-waypoint-1", "caddy")?;
+    stage.observe(1, 3, |lab| lab.start("hello-waypoint-1", "caddy", Variant::HealthCheck))?;
     Ok(Expected::exit(1).bypassed("WaypointOrigin", Count::AtLeast(3)))
 }
 
 pub fn fabricates_in_a_crowd(stage: &mut Stage) -> Play {
-    stage.lab.recreate("hello-waypoint-1", "caddy")?;
+    stage.recreate("hello-waypoint-1", "caddy")?;
     const CLIENTS: usize = 8;
     const EACH: usize = 150;
-    let ended = stage.observe(1, CLIENTS * EACH, |lab, _| {
+    let ended = stage.observe(1, CLIENTS * EACH, |lab| {
         lab.start("hello-waypoint-1", "caddy", Variant::HealthCheckLikeAClient)?;
         let script = through_the_path(lab, EACH, "/healthz")?;
         let mut clients = Vec::new();
@@ -79,7 +79,7 @@ pub fn same_peer(stage: &mut Stage) -> Play {
     };
     const PRIMERS: usize = 2;
     const EACH: usize = 10;
-    stage.observe(1, PRIMERS + 2 * EACH, |lab, _| {
+    stage.observe(1, PRIMERS + 2 * EACH, |lab| {
         let (front, upstream) = (lab.gateway("hello-gateway")?, lab.gateway("hello-upstream")?);
         let client = lab.client("client-1")?;
         let sidecar = lab.container("hello-waypoint-1", "sidecar")?;

@@ -89,8 +89,8 @@ impl Lab {
         self.write_dump()
     }
 
-    /// Restarts a node's Envoy as the kubelet would: a new container, with the configuration of now.
-    pub fn restart_envoy(&mut self, node: &str) -> Result<()> {
+    /// Restarts a node's Envoy as the kubelet would: a new container, with the configuration of now. Returns the name of its pod.
+    pub fn restart_envoy(&mut self, node: &str) -> Result<String> {
         let node = self.plan.node(node)?.clone();
         let runs_envoy = |pod: &&Pod| pod.node == node.name && pod.containers.iter().any(|c| c.run == Program::Envoy);
         let pod = self.plan.pods.iter().find(runs_envoy).with_context(|| format!("{} has no Envoy", node.name))?;
@@ -104,7 +104,8 @@ impl Lab {
         let dir = self.envoy_dir(&node.name);
         let config = self.envoy_config(&node)?;
         let envoy = Envoy::start(&place, &setup::envoy_binary()?, &node, &dir, &self.logs(), &config)?;
-        self.envoys.entry(node.name).insert_entry(envoy).get_mut().ready()
+        self.envoys.entry(node.name).insert_entry(envoy).get_mut().ready()?;
+        Ok(pod)
     }
 
     /// Starts the program of a container that `recreate` made.

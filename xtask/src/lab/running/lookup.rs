@@ -11,6 +11,7 @@ use crate::lab::envoy::Envoy;
 use crate::lab::place::Place;
 use crate::lab::plan::Plan;
 use crate::lab::process::Process;
+use crate::lab::topology::Qos;
 use crate::lab::{caddy, cgroup};
 
 impl Lab {
@@ -24,6 +25,14 @@ impl Lab {
         let pod = self.plan.pod(pod)?;
         let container = pod.container(container)?;
         Ok(Place::new(key(pod, container), &pod.netns, self.cgroup.join(&container.cgroup), &self.xtask))
+    }
+
+    /// A container of a pod that was not planned, in the network of this one, with the id that its runtime gave it.
+    pub fn another(&self, beside: &str, uid: &str, qos: Qos) -> Result<(Place, String)> {
+        let container = self.plan.another(beside, uid, qos)?;
+        let cgroup = self.cgroup.join(&container.cgroup);
+        fs::create_dir_all(&cgroup).with_context(|| cgroup.display().to_string())?;
+        Ok((Place::new(format!("pod {uid}"), &self.plan.pod(beside)?.netns, cgroup, &self.xtask), container.id))
     }
 
     /// A process of the node itself: the node's network namespace, no pod's cgroup.
