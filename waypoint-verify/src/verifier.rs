@@ -180,7 +180,7 @@ async fn judge(
             }
             () = tokio::time::sleep_until(looking), if look.is_some() => {
                 look = None;
-                match objects.all() {
+                match if state.is_waiting() { objects.current() } else { objects.all() } {
                     Ok(all) => {
                         state.set_objects(&all)?;
                         readers.follow(state.nodes()).await;
@@ -202,7 +202,7 @@ async fn judge(
                         tracing::warn!("{error}");
                     }
                 } else if state.is_waiting()
-                    && let Err(waiting) = objects.all()
+                    && let Err(waiting) = objects.current()
                 {
                     state.wait_for(waiting);
                     shared.publish(state.report(Vec::new(), writer.events.suppressed));

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::Notify;
 
@@ -54,6 +53,8 @@ pub const KINDS: [Kind; 17] = [
 
 /// How long after a kind was found missing to look for it again.
 const AGAIN: Duration = Duration::from_secs(30);
+/// How long after an error to ask again: twice as long each time, between these.
+const RETRY: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(4)];
 /// Nobody reads these, and some change all the time: heartbeats of nodes, and what the verifier itself writes.
 const NOT_READ: [(&str, &str); 5] = [
     ("", "/metadata/managedFields"),
@@ -104,6 +105,13 @@ impl Objects {
         Ok(known.values().flat_map(|known| known.objects.values().cloned()).collect())
     }
 
+    /// As [`Self::all`], if nothing of it may be outdated: whoever begins to judge after the API server was away does not begin
+    /// with what was true before that.
+    pub fn current(&self) -> Result<Vec<Object>, Vec<String>> {
+        let troubles = self.troubles();
+        if troubles.is_empty() { self.all() } else { Err(troubles) }
+    }
+
     /// Optional kinds that this cluster does not have.
     pub fn missing(&self) -> BTreeSet<&'static str> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,56 +142,81 @@ pub fn watch(client: &Client, objects: &Arc<Objects>) {
     }
 }
 
+/// After an error everything is listed anew: a watch that goes on where it was says nothing until something changes, and until then
+/// nobody would know that it does.
 async fn watch_one(client: Client, kind: &'static Kind, objects: Arc<Objects>) {
     let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
     let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
-    let mut listing = BTreeMap::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => listing.clear(),
-            Ok(Event::InitApply(object)) => {
-                let object = read(kind, &object);
-                listing.insert(object.key.clone(), object);
+    let mut wait = RETRY[0];
+    loop {
+        let mut events = watcher::watcher(api.clone(), watcher::Config::default()).boxed();
+        let mut listing = BTreeMap::new();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    // The first one is there before anything was asked.
+                    if !matches!(event, Event::Init) {
+                        wait = RETRY[0];
+                    }
+                    take(kind, event, &mut listing, &objects);
+                }
+                Err(error) if kind.optional && is_missing(&error) => {
+                    objects.with(kind, |known| {
+                        *known = Known { listed: true, missing: true, ..Known::default() };
+                        true
+                    });
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(error) => {
+                    let trouble = trouble(kind, &error);
+                    tracing::warn!("{trouble}");
+                    objects.with(kind, |known| {
+                        known.trouble = Some(trouble);
+                        false
+                    });
+                    break;
+                }
             }
-            Ok(Event::InitDone) => {
-                let all = std::mem::take(&mut listing);
-                objects.with(kind, |known| {
-                    *known = Known { objects: all, listed: true, ..Known::default() };
-                    true
-                });
-            }
-            Ok(Event::Apply(object)) => {
-                let object = read(kind, &object);
-                objects.with(kind, |known| {
-                    known.trouble = None;
-                    let before = known.objects.insert(object.key.clone(), object.clone());
-                    before.is_none_or(|before| before.json != object.json)
-                });
-            }
-            Ok(Event::Delete(object)) => {
-                let object = read(kind, &object);
-                objects.with(kind, |known| {
-                    known.trouble = None;
-                    known.objects.remove(&object.key).is_some()
-                });
-            }
-            Err(error) if kind.optional && is_missing(&error) => {
-                objects.with(kind, |known| {
-                    *known = Known { listed: true, missing: true, ..Known::default() };
-                    true
-                });
-                tokio::time::sleep(AGAIN).await;
-            }
-            Err(error) => {
-                let trouble = trouble(kind, &error);
-                tracing::warn!("{trouble}");
-                objects.with(kind, |known| {
-                    known.trouble = Some(trouble);
-                    false
-                });
-            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = RETRY[1].min(wait * 2);
+    }
+}
+
+fn take(
+    kind: &'static Kind,
+    event: Event<DynamicObject>,
+    listing: &mut BTreeMap<ObjectKey, Object>,
+    objects: &Objects,
+) {
+    match event {
+        Event::Init => listing.clear(),
+        Event::InitApply(object) => {
+            let object = read(kind, &object);
+            listing.insert(object.key.clone(), object);
+        }
+        Event::InitDone => {
+            let all = std::mem::take(listing);
+            objects.with(kind, |known| {
+                *known = Known { objects: all, listed: true, ..Known::default() };
+                true
+            });
+        }
+        Event::Apply(object) => {
+            let object = read(kind, &object);
+            objects.with(kind, |known| {
+                known.trouble = None;
+                let before = known.objects.insert(object.key.clone(), object.clone());
+                before.is_none_or(|before| before.json != object.json)
+            });
+        }
+        Event::Delete(object) => {
+            let object = read(kind, &object);
+            objects.with(kind, |known| {
+                known.trouble = None;
+                known.objects.remove(&object.key).is_some()
+            });
         }
     }
 }

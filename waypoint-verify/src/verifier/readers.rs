@@ -12,6 +12,9 @@ use crate::bus::nats::{BusError, Streams, VerifierBus};
 use crate::bus::{Message as _, Unreadable};
 
 const RETRY: Duration = Duration::from_secs(1);
+/// An agent that lives answers every tick. After so long without a message the stream is read anew from where it was: a server that was
+/// restarted knows no reader, and the client of the bus takes half a minute to find out. Twice as long each time.
+const QUIET: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(24)];
 
 /// One message of a node's stream.
 #[derive(Debug)]
@@ -60,8 +63,9 @@ impl Readers {
 
 /// `begin`: with this message; without it, with what is written from now on.
 async fn read(bus: VerifierBus, streams: Streams, node: String, out: Sender<Read>, mut begin: Option<u64>) {
+    let mut quiet = QUIET[0];
     loop {
-        if let Err(error) = read_once(&bus, &streams, &node, &out, &mut begin).await {
+        if let Err(error) = read_once(&bus, &streams, &node, &out, &mut begin, &mut quiet).await {
             tracing::warn!("{error}");
         }
         if out.is_closed() {
@@ -77,13 +81,21 @@ async fn read_once(
     node: &str,
     out: &Sender<Read>,
     begin: &mut Option<u64>,
+    quiet: &mut Duration,
 ) -> Result<(), BusError> {
     bus.create_node(node, streams).await?;
-    let mut messages = match *begin {
-        Some(position) => bus.evidence_from(node, position).await?,
-        None => bus.evidence(node).await?,
+    let position = match *begin {
+        Some(position) => position,
+        None => *begin.insert(bus.next_position(node).await?),
     };
-    while let Some(message) = messages.next().await {
+    let mut messages = bus.evidence_from(node, position).await?;
+    loop {
+        let Ok(message) = tokio::time::timeout(*quiet, messages.next()).await else {
+            *quiet = QUIET[1].min(*quiet * 2);
+            break;
+        };
+        let Some(message) = message else { break };
+        *quiet = QUIET[0];
         let (position, octets) = message?;
         *begin = Some(position + 1);
         let read = Read { node: node.to_owned(), position, octets: octets.len(), batch: Batch::decode(&octets) };

@@ -87,7 +87,8 @@ async fn nobody_testifies_in_another_nodes_stream() {
     let Some((server, verifier, mut attacker)) = world("nobody_testifies_in_another_nodes_stream").await else {
         return;
     };
-    let mut evidence = verifier.evidence("node-2").await.unwrap();
+    let position = verifier.next_position("node-2").await.unwrap();
+    let mut evidence = verifier.evidence_from("node-2", position).await.unwrap();
     for subject in [names().evidence("node-2", "all"), "wv.v1.lab.node-1".into(), "wv.v1.other.node-1.all".into()] {
         attacker.publish(&subject, HeaderMap::new(), batch("node-2", 0)).await;
         attacker.is_refused(&subject).await;
@@ -192,7 +193,8 @@ async fn a_message_id_suppresses_nobody_elses_message() {
     headers.insert("Nats-Msg-Id", "the-same");
     attacker.publish(&names().evidence("node-1", "all"), headers.clone(), batch("node-1", 0)).await;
     // The right agent of node-2 would never use one; if it did, it would not matter.
-    let mut evidence = verifier.evidence("node-2").await.unwrap();
+    let position = verifier.next_position("node-2").await.unwrap();
+    let mut evidence = verifier.evidence_from("node-2", position).await.unwrap();
     let right = Attacker::of_node(&server, "node-2", Duration::from_secs(600)).await;
     right.publish(&names().evidence("node-2", "all"), headers, batch("node-2", 0)).await;
     assert_eq!(next(&mut evidence).await.sequence, 0);

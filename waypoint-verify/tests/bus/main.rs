@@ -33,7 +33,8 @@ async fn evidence_goes_one_way_ticks_and_watch_lists_the_other() {
     verifier.create_node("node-1", &Server::streams()).await.unwrap();
     let agent = server.agent("node-1").await.unwrap();
 
-    let mut evidence = verifier.evidence("node-1").await.unwrap();
+    let position = verifier.next_position("node-1").await.unwrap();
+    let mut evidence = verifier.evidence_from("node-1", position).await.unwrap();
     for sequence in 0..3 {
         agent.publish(batch("node-1", sequence)).await.unwrap();
     }
@@ -63,7 +64,8 @@ async fn what_was_stored_survives_the_server_and_both_ends_find_it_again() {
     let verifier = server.verifier().await;
     verifier.create_node("node-1", &Server::streams()).await.unwrap();
     let agent = server.agent("node-1").await.unwrap();
-    let mut evidence = verifier.evidence("node-1").await.unwrap();
+    let position = verifier.next_position("node-1").await.unwrap();
+    let mut evidence = verifier.evidence_from("node-1", position).await.unwrap();
     agent.publish(batch("node-1", 0)).await.unwrap();
     assert_eq!(next(&mut evidence).await.sequence, 0);
 

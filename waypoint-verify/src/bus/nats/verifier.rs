@@ -116,17 +116,18 @@ impl VerifierBus {
             .map_err(|error| BusError::request(format!("creating stream {name}"), error))
     }
 
-    /// Evidence of a node from here on, in the order of its stream, with positions in it.
-    pub async fn evidence(&self, node: &str) -> Result<Evidence, BusError> {
-        self.read(node, DeliverPolicy::New).await
+    /// The position that what comes next in a node's stream will have.
+    pub async fn next_position(&self, node: &str) -> Result<u64, BusError> {
+        let name = self.names.stream(node);
+        let stream = self.jetstream.get_stream(&name).await;
+        let stream = stream.map_err(|error| BusError::request(format!("reading stream {name}"), error))?;
+        Ok(stream.cached_info().state.last_sequence + 1)
     }
 
-    /// ... from this position of its stream on, or from the first one after it that is still there.
+    /// Evidence of a node in the order of its stream, with positions in it: from this one on, or from the first one after it that is
+    /// still there.
     pub async fn evidence_from(&self, node: &str, position: u64) -> Result<Evidence, BusError> {
-        self.read(node, DeliverPolicy::ByStartSequence { start_sequence: position.max(1) }).await
-    }
-
-    async fn read(&self, node: &str, deliver_policy: DeliverPolicy) -> Result<Evidence, BusError> {
+        let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: position.max(1) };
         let name = self.names.stream(node);
         let failed = |error: String| BusError::request(format!("reading stream {name}"), error);
         let stream = self.jetstream.get_stream(&name).await.map_err(|error| failed(error.to_string()))?;
