@@ -5,6 +5,7 @@
 mod access;
 mod certificates;
 pub mod client;
+mod clock;
 pub mod controllers;
 mod definitions;
 pub mod experiment;

@@ -5,8 +5,9 @@
 mod agent;
 mod verifier;
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use kube::Api;
@@ -33,6 +34,8 @@ pub struct Installation {
     /// By node.
     agents: Vec<(String, Agent)>,
     kubeconfig: PathBuf,
+    /// How far the clock of a node's agent is off, as libfaketime reads it.
+    clocks: BTreeMap<String, String>,
 }
 
 impl Installation {
@@ -54,7 +57,7 @@ impl Installation {
         apply(server)?;
         let kubeconfig = server.kubeconfig_of(NAMESPACE, VERIFIER)?;
         let nats = Nats::start(&dir.join("nats"))?;
-        Ok(Self { dir, nats, verifiers: Vec::new(), agents: Vec::new(), kubeconfig })
+        Ok(Self { dir, nats, verifiers: Vec::new(), agents: Vec::new(), kubeconfig, clocks: BTreeMap::new() })
     }
 
     /// One more, `verifier-N` from 1. Returns when it says that it is ready.
@@ -78,19 +81,42 @@ impl Installation {
         Ok(())
     }
 
-    /// Starts one again that was killed, and waits until it says that it is ready.
-    pub fn restart_verifier(&mut self, number: usize) -> Result<()> {
+    /// Starts one again that was killed. Does not wait.
+    pub fn start_verifier(&mut self, number: usize) -> Result<()> {
         let verifier = self.verifiers.get_mut(number - 1).with_context(|| format!("there is no verifier-{number}"))?;
-        verifier.start(&self.nats)?;
-        verifier.ready()
+        verifier.start(&self.nats)
+    }
+
+    /// ... and waits until it says that it is ready.
+    pub fn restart_verifier(&mut self, number: usize) -> Result<()> {
+        self.start_verifier(number)?;
+        self.verifier(number)?.ready()
     }
 
     /// Starts a node's agent; it ends with the node's cgroup, if not before.
     pub fn start_agent(&mut self, server: &ApiServer, lab: &Lab, node: &str) -> Result<()> {
         let url = self.url();
-        let agent = Agent::start(server, lab, node, &self.dir, &self.nats, &url)?;
+        let agent = Agent::start(server, lab, node, &self.dir, &self.nats, &url, self.clocks.get(node))?;
         self.agents.push((node.to_owned(), agent));
         Ok(())
+    }
+
+    /// Of the agents of this node that are started from now on (`clock::shift`).
+    pub fn set_clock(&mut self, node: &str, by: Option<&str>) {
+        match by {
+            Some(by) => self.clocks.insert(node.to_owned(), by.to_owned()),
+            None => self.clocks.remove(node),
+        };
+    }
+
+    /// As the kubelet does before tokens end.
+    pub fn renew_tokens(&self, server: &ApiServer) -> Result<()> {
+        self.agents.iter().try_for_each(|(node, _)| agent::write_token(server, &self.dir, node).map(drop))
+    }
+
+    /// Of the verifiers.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
     }
 
     /// SIGKILL.

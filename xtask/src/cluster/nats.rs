@@ -14,6 +14,7 @@ use crate::lab::process::{Process, listens};
 pub struct Nats {
     dir: PathBuf,
     port: u16,
+    monitor_port: u16,
     process: Option<Process>,
 }
 
@@ -26,17 +27,18 @@ impl Nats {
         let output = Command::new(demo::binary()).args(["bus", "init", "--out"]).arg(dir.join("bus")).output()?;
         let told = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "waypoint-verify bus init: {}", told.trim());
-        let [port] = free_ports()?;
+        let [port, monitor_port] = free_ports()?;
         let at = |name: &str| dir.join(name).display().to_string();
         let configuration = format!(
-            "listen: 127.0.0.1:{port}\nserver_name: lab\njetstream {{ store_dir: \"{}\" }}\n\
+            "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor_port}\nserver_name: lab\n\
+             jetstream {{ store_dir: \"{}\", max_file_store: 10GB }}\n\
              tls {{ cert_file: \"{}\", key_file: \"{}\" }}\ninclude bus/trust.conf\n",
             at("jetstream"),
             at("tls.crt"),
             at("tls.key"),
         );
         fs::write(dir.join("nats.conf"), configuration)?;
-        let mut nats = Self { dir, port, process: None };
+        let mut nats = Self { dir, port, monitor_port, process: None };
         nats.resume()?;
         Ok(nats)
     }
@@ -57,6 +59,21 @@ impl Nats {
     /// Certificate and key of the server; good for whatever is on loopback.
     pub fn certificate(&self) -> (PathBuf, PathBuf) {
         (self.dir.join("tls.crt"), self.dir.join("tls.key"))
+    }
+
+    /// Where streams are kept.
+    pub fn store(&self) -> PathBuf {
+        self.dir.join("jetstream")
+    }
+
+    /// What the server tells of itself at a path (`/healthz`, `/jsz`); an error where it answers with one.
+    pub fn monitor(&self, path: &str) -> Result<String> {
+        let url = format!("http://127.0.0.1:{}{path}", self.monitor_port);
+        let output =
+            Command::new("curl").args(["--silent", "--show-error", "--fail", "--max-time", "5", &url]).output()?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{url}: {}", told.trim());
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// SIGKILL. What was stored is still there.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::run;
 
 /// Each with what it is for.
-const PACKAGES: [(&str, &str); 21] = [
+const PACKAGES: [(&str, &str); 22] = [
     ("bpftool", "what is attached where, in tests"),
     ("curl", "a client of the lab"),
     ("caddy", "waypoint and backend of the lab"),
@@ -17,6 +17,7 @@ const PACKAGES: [(&str, &str); 21] = [
     ("gcc", "linker of everything that cargo builds"),
     ("iproute2", "network namespaces of the lab"),
     ("libc6-dev", "the same"),
+    ("libfaketime", "processes whose clock is wrong, in tests"),
     ("nats-server", "the evidence bus, in tests"),
     ("nghttp2-client", "h2load, a client of the lab"),
     ("nftables", "Services of the lab"),

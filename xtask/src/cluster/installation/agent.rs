@@ -1,14 +1,14 @@
 //! The agent of a node, with nothing but what its pod has: root without most capabilities, no environment, and one token.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use super::super::{ApiServer, Bound, Nats, keeper};
+use super::super::{ApiServer, Bound, Nats, clock, keeper};
 use super::NAMESPACE;
 use crate::demo;
 use crate::lab::process::Process;
@@ -29,9 +29,9 @@ impl Agent {
         dir: &Path,
         nats: &Nats,
         verifier_url: &str,
+        clock: Option<&String>,
     ) -> Result<Self> {
-        let file = dir.join(format!("{node}.token"));
-        fs::write(&file, token(server, node)?)?;
+        let file = write_token(server, dir, node)?;
         let root = lab.node_cgroup(node);
         let cgroup = root.join("system.slice/waypoint-verify-agent.service");
         fs::create_dir_all(&cgroup).with_context(|| cgroup.display().to_string())?;
@@ -46,6 +46,9 @@ impl Agent {
             .arg(format!("--verifier-url={verifier_url}"))
             .arg("--token-file")
             .arg(file);
+        if let Some(by) = clock {
+            clock::shift(&mut command, by)?;
+        }
         cgroup::enter(&mut command, &cgroup)?;
         Ok(Self(keeper::start(&format!("agent-{node}"), command, dir)?))
     }
@@ -53,6 +56,13 @@ impl Agent {
     pub(super) fn pid(&self) -> u32 {
         self.0.pid()
     }
+}
+
+/// Where the agent of this node reads its token.
+pub(super) fn write_token(server: &ApiServer, dir: &Path, node: &str) -> Result<PathBuf> {
+    let file = dir.join(format!("{node}.token"));
+    fs::write(&file, token(server, node)?)?;
+    Ok(file)
 }
 
 /// What the kubelet projects into the agent's pod of this node (`pod`): good for the verifier only.

@@ -1,5 +1,6 @@
 //! One verifier: started, asked, paused, killed.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::super::{Nats, keeper, server::free_ports};
+use super::super::{Nats, clock, keeper, server::free_ports};
 use crate::demo;
 use crate::lab::process::Process;
 
@@ -20,6 +21,9 @@ pub struct Verifier {
     lease_namespace: String,
     port: u16,
     metrics_port: u16,
+    /// Beside those that it needs.
+    arguments: Vec<String>,
+    clock: Option<String>,
     process: Option<Process>,
 }
 
@@ -34,8 +38,20 @@ impl Verifier {
             lease_namespace: lease_namespace.to_owned(),
             port,
             metrics_port,
+            arguments: Vec::new(),
+            clock: None,
             process: None,
         })
+    }
+
+    /// When it is started the next time.
+    pub fn set_arguments<const N: usize>(&mut self, arguments: [String; N]) {
+        self.arguments = arguments.into();
+    }
+
+    /// How far its clock is off when it is started the next time (`clock::shift`).
+    pub fn set_clock(&mut self, by: Option<&str>) {
+        self.clock = by.map(str::to_owned);
     }
 
     /// Does not wait until it is ready.
@@ -55,7 +71,11 @@ impl Verifier {
             .arg(key)
             .args(["--identity", &self.identity, "--lease-namespace", &self.lease_namespace])
             .env("KUBECONFIG", &self.kubeconfig)
-            .env("RUST_LOG", "info");
+            .env("RUST_LOG", "info")
+            .args(&self.arguments);
+        if let Some(by) = &self.clock {
+            clock::shift(&mut command, by)?;
+        }
         self.process = Some(keeper::start(&self.identity, command, &self.dir)?);
         Ok(())
     }
@@ -90,6 +110,12 @@ impl Verifier {
     /// The last that it said, on one line.
     pub fn complaint(&self) -> String {
         self.process.as_ref().map(Process::complaint).unwrap_or_default()
+    }
+
+    /// Everything that it has said.
+    pub fn log(&self) -> Result<String> {
+        let path = self.dir.join(format!("{}.log", self.identity));
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
     }
 
     pub fn identity(&self) -> &str {

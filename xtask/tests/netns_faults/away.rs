@@ -1,0 +1,30 @@
+//! The bus is away for longer than anybody waits for it.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::trial::{PAST, Trial, uncovered};
+use crate::trickle::Trickle;
+use xtask::demo::cluster::Stage;
+
+/// Each of them followed by requests that go past.
+const PARTS: [Duration; 4] = [Duration::from_secs(30); 4];
+
+/// Agents hold what they have seen: nothing of it is lost.
+pub fn nats_is_away_for_minutes(stage: &mut Stage, trickle: &Trickle) -> Result<()> {
+    let mut trial = Trial::begin(stage, trickle, "nats-server away for 2 minutes")?;
+    trial.stage.installation.nats.kill();
+    let meanwhile = uncovered(trial.stage).and_then(|()| {
+        PARTS.iter().try_for_each(|part| {
+            trial.stays_sound(*part)?;
+            trial.go_past()
+        })
+    });
+    trial.stage.installation.nats.resume()?;
+    meanwhile?;
+    let during = trial.past;
+    let after = trial.end(true)?;
+    ensure!(after.past() == during + PAST, "not all that went past are Bypassed: {after:?}");
+    Ok(())
+}
