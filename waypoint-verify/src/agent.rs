@@ -114,6 +114,7 @@ async fn observe(options: Options, credentials: Arc<dyn crate::bus::nats::Creden
                         revision: part.revision,
                         blind,
                         notes,
+                        older: observer.older(),
                     }));
                 }
                 Heard::Part(new) => match Change::between(&part, &new) {

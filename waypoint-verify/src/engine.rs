@@ -1,6 +1,7 @@
 //! One machine, from probe to verdict: what `run` and `gate` share.
 
 mod observer;
+mod older;
 mod scan;
 
 use std::fs::File;

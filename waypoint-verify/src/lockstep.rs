@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::bus::batch::Batch;
 use crate::evidence::{End, Evidence};
-use crate::model::{BootNs, WatchList};
+use crate::model::{BootNs, OlderConnections, WatchList};
 pub use claims::Refused;
 use node::{Node, Order};
 
@@ -210,6 +210,11 @@ impl Lockstep {
         let said =
             self.nodes.iter().filter_map(|(name, node)| Some((name.clone(), node.answer.as_ref()?.notes.clone())));
         said.filter(|(_, notes)| !notes.is_empty()).collect()
+    }
+
+    /// Connections that are older than the agents, by node.
+    pub fn older(&self) -> impl Iterator<Item = (&str, &OlderConnections)> {
+        self.nodes.iter().filter_map(|(name, node)| Some((name.as_str(), &node.answer.as_ref()?.older)))
     }
 
     /// The newest tick.

@@ -5,12 +5,14 @@
 
 mod conn;
 mod head;
+mod older;
 mod owner;
 mod verdict;
 mod watch;
 
 pub use conn::{ConnKey, MessageKey, Side};
 pub use head::{FieldSpans, Head, HeadBuilder, HeadParts, HeadTooLarge, Span, USUAL_FIELDS, Version};
+pub use older::{OlderConnections, OlderGroup};
 pub use owner::{ContainerRef, Owner, PodRef, Process};
 pub use verdict::{Bypass, Bypasses, Class, Reason, Verdict};
 pub use watch::{

@@ -126,6 +126,15 @@ pub struct Counters {
     pub tunnelled_octets: u64,
 }
 
+/// A connection that is older than the probes: by whom it was accepted, its ends, and what stands for it.
+#[derive(Clone, Debug)]
+pub struct Predating {
+    pub container: Arc<ContainerRef>,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub stream: u64,
+}
+
 /// Owners that counters name one by one.
 const NAMES: usize = 64;
 
@@ -162,6 +171,8 @@ pub struct Tracer<M> {
     unseen: Option<String>,
     /// What was told beside the records, by its number.
     told: FxHashSet<u64>,
+    /// Connections that are older than the probes, until they are taken.
+    predating: Vec<Predating>,
     /// Peers whose QUIC was told of, by the cgroup that got it.
     quic: FxHashSet<(u64, IpAddr)>,
     /// Open connections into proxies.
@@ -196,6 +207,7 @@ impl<M: Machine> Tracer<M> {
             switching: FxHashMap::default(),
             unseen: None,
             told: FxHashSet::default(),
+            predating: Vec::new(),
             quic: FxHashSet::default(),
             entered: FxHashMap::default(),
             unfollowed: FxHashMap::default(),

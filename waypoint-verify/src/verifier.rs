@@ -4,6 +4,7 @@
 //! - [`readers`] brings the streams of the nodes; `lockstep` makes one of them (pure).
 //! - [`judges`] gives verdicts and counts them within each policy's [`window`] (pure).
 //! - [`checkpoint`] is what one verifier leaves for the next (pure).
+//! - [`older`] is what a policy waits for (pure).
 //! - [`lease`] says which of several verifiers does so.
 //! - [`status`] says it in conditions, and [`grace`] when not to say a thing yet (both pure), [`writer`] writes them.
 //! - [`recent`] keeps what explains the newest verdicts, [`canary`] what came of requests that were sent to be seen (both pure).
@@ -20,6 +21,7 @@ pub mod judges;
 mod lease;
 mod metrics;
 mod objects;
+mod older;
 pub mod picture;
 mod questions;
 mod readers;

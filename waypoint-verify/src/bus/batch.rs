@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Message;
 use crate::evidence::Evidence;
+use crate::model::OlderConnections;
 
 /// One message of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub struct Answer {
     pub blind: Vec<String>,
     /// What else a reader should know of it: checks that could not be made, ways past the probes that were found.
     pub notes: Vec<String>,
+    /// What it does not see, because it was there before.
+    pub older: OlderConnections,
 }
 
 impl Message for Batch {

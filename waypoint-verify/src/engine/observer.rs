@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use rustc_hash::FxHashMap;
 
+use super::older::Remaining;
 use super::scan::Scans;
 use crate::evidence::Evidence;
 use crate::host::{Host, Older};
 use crate::link::Hasher;
-use crate::model::WatchList;
+use crate::model::{OlderConnections, WatchList};
 use crate::probe::{self, Direction, Flags, Kind, Probe, Record, Totals};
 use crate::trace::{self, Directive, Tracer, Wanted};
 use crate::wire;
@@ -32,6 +33,8 @@ pub struct Observer {
     scans: Scans,
     /// Connections that were there before the probes were attached, or opened just then; until the first step.
     older: Vec<Older>,
+    /// ... of these, and of those that were found by what comes over them, what is still open.
+    remaining: Remaining,
     /// Nodes of the inventory of which no pod was found on this machine.
     pub uncovered: Vec<String>,
 }
@@ -60,7 +63,8 @@ impl Observer {
         }
         direct(&mut probe, &mut directives)?;
         // After the probes were attached: what is opened from here on is in a record too.
-        let older = tracer.machine().accepted();
+        let mut older = tracer.machine().accepted();
+        older.retain(|older| older.brings);
         Ok(Self {
             probe,
             tracer,
@@ -70,6 +74,7 @@ impl Observer {
             ring_octets: 0,
             scans: Scans::default(),
             older,
+            remaining: Remaining::new(),
             uncovered,
         })
     }
@@ -87,19 +92,32 @@ impl Observer {
         let evidence = &mut self.evidence;
         // Evidence is handed on at once: that of a whole drain may be large.
         let older = std::mem::take(&mut self.older);
+        let remaining = &mut self.remaining;
         let mut opened = HashSet::new();
         let mut drained = self.probe.drain(|record: Record<'_>| {
-            if let (false, Record::Opened(new)) = (older.is_empty(), &record) {
-                opened.insert((new.local, new.remote));
+            if let Record::Opened(new) = &record {
+                if !older.is_empty() {
+                    opened.insert((new.local, new.remote));
+                }
+                if !remaining.is_empty() {
+                    remaining.opened(new.local, new.remote);
+                }
             }
             tracer.record(record, directives, evidence);
             evidence.drain(..).for_each(&mut out);
         })?;
         self.ring_octets += drained.bytes;
-        for Older { container, local, remote } in older {
+        for Older { container, local, remote, .. } in older {
             if !opened.contains(&(local, remote)) {
                 self.tracer.older(&container, local, remote, drained.until_ns, &mut self.evidence);
             }
+        }
+        for predating in self.tracer.take_predating() {
+            self.remaining.add(predating);
+        }
+        self.remaining.look(|| self.tracer.machine().accepted());
+        for (container, stream) in self.remaining.take_closed() {
+            self.tracer.older_closed(&container, stream, drained.until_ns);
         }
         self.scans.run(&mut self.probe, &mut self.tracer, drained.until_ns, &mut self.evidence)?;
         // Sockets that went unseen are a loss like any other, and anybody's.
@@ -115,6 +133,11 @@ impl Observer {
     /// Connections that are open, for whoever has not heard when they were opened.
     pub fn open(&self, out: impl FnMut(Evidence)) {
         self.tracer.open().for_each(out);
+    }
+
+    /// Connections that are older than the probes, and still open.
+    pub fn older(&self) -> OlderConnections {
+        self.remaining.told()
     }
 
     /// A newer watch list in which nothing that was known has another role: what is new is watched from here on.

@@ -18,9 +18,11 @@ pub struct TcpSocket {
     pub remote: SocketAddr,
     pub inode: u64,
     pub listens: bool,
+    /// Something can still come over it.
+    pub brings: bool,
 }
 
-/// Listening sockets, and connections over which something can still come. `None`: the process is gone.
+/// Listening sockets, and connections. `None`: the process is gone.
 pub fn tcp(proc_root: &Path, pid: u32) -> Option<Vec<TcpSocket>> {
     let net = proc_root.join(pid.to_string()).join("net");
     let v4 = fs::read_to_string(net.join("tcp")).ok()?;
@@ -31,7 +33,9 @@ pub fn tcp(proc_root: &Path, pid: u32) -> Option<Vec<TcpSocket>> {
 pub(super) fn parse_tcp(text: &str) -> Vec<TcpSocket> {
     const LISTEN: &str = "0A";
     // ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSING: whoever dialled may still send, or has sent what is not yet read.
-    const OPEN: [&str; 4] = ["01", "04", "05", "0B"];
+    const BRINGS: [&str; 4] = ["01", "04", "05", "0B"];
+    // CLOSE_WAIT, LAST_ACK: what it brought may still be worked on.
+    const HALF: [&str; 2] = ["08", "09"];
     let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
     text.lines()
         .skip(1)
@@ -41,7 +45,9 @@ pub(super) fn parse_tcp(text: &str) -> Vec<TcpSocket> {
             let listens = state == LISTEN;
             let (local, remote) = (canonical(parse_address(fields[1])?), canonical(parse_address(fields[2])?));
             let inode = fields.get(9)?.parse().ok()?;
-            (listens || OPEN.contains(&state)).then_some(TcpSocket { local, remote, inode, listens })
+            let brings = BRINGS.contains(&state);
+            let there = listens || brings || HALF.contains(&state);
+            there.then_some(TcpSocket { local, remote, inode, listens, brings })
         })
         .collect()
 }

@@ -256,19 +256,23 @@ fn tcp_sockets_are_read_in_both_families() {
         1: 0100007F:1F92 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 556 1 x\n\
         2: 00000000000000000000000001000000:1F93 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 557 1 x\n\
         3: 0000000000000000FFFF00000100007F:1F94 0000000000000000FFFF00000200007F:0050 01 0:0 0:0 0 0 0 558 1 x\n\
-        4: 0100007F:1F95 0200007F:0050 06 0:0 0:0 0 0 0 0 1 x\n";
+        4: 0100007F:1F95 0200007F:0050 06 0:0 0:0 0 0 0 0 1 x\n\
+        5: 0100007F:1F96 0200007F:0050 08 0:0 0:0 0 0 0 559 1 x\n";
     let found = sockets::parse_tcp(text);
-    let row =
-        |socket: &sockets::TcpSocket| (socket.local.to_string(), socket.remote.port(), socket.inode, socket.listens);
+    let row = |socket: &sockets::TcpSocket| {
+        (socket.local.to_string(), socket.remote.port(), socket.inode, socket.listens, socket.brings)
+    };
     let expected = [
-        ("127.0.0.1:8081", 0, 555, true),
-        ("127.0.0.1:8082", 0, 556, false),
-        ("[::1]:8083", 0, 557, true),
-        ("127.0.0.1:8084", 80, 558, false),
+        ("127.0.0.1:8081", 0, 555, true, false),
+        ("127.0.0.1:8082", 0, 556, false, true),
+        ("[::1]:8083", 0, 557, true, false),
+        ("127.0.0.1:8084", 80, 558, false, true),
+        // Its peer has closed it, and its owner has not.
+        ("127.0.0.1:8086", 80, 559, false, false),
     ];
     assert_eq!(
         found.iter().map(row).collect::<Vec<_>>(),
-        expected.map(|(local, remote, inode, listens)| (local.to_owned(), remote, inode, listens))
+        expected.map(|(local, remote, inode, listens, brings)| (local.to_owned(), remote, inode, listens, brings))
     );
 }
 

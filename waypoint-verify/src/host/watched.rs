@@ -16,6 +16,8 @@ pub struct Older {
     pub container: Arc<ContainerRef>,
     pub local: SocketAddr,
     pub remote: SocketAddr,
+    /// Something can still come over it; otherwise what it brought may still be worked on.
+    pub brings: bool,
 }
 
 /// What was found in the network namespace of a container.
@@ -69,6 +71,7 @@ impl Host {
                 container: Arc::clone(&container),
                 local: socket.local,
                 remote: socket.remote,
+                brings: socket.brings,
             }));
         }
         found

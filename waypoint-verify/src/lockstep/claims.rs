@@ -19,6 +19,8 @@ pub fn check(node: &str, batch: &Batch, watch: &WatchList) -> Result<(), Refused
     if batch.node != node {
         return Err(Refused::OtherStream { stream: node.to_owned(), claimed: batch.node.clone() });
     }
+    let older = batch.answer.iter().flat_map(|answer| &answer.older.groups);
+    older.map(|group| &group.container).try_for_each(|claimed| container(node, claimed, watch))?;
     batch.evidence.iter().try_for_each(|evidence| match evidence {
         Evidence::Opened { end, .. } | Evidence::Open { end, .. } => owner(node, &end.owner, watch),
         Evidence::Entered { instance, .. }

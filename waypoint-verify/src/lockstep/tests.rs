@@ -1,6 +1,6 @@
 use super::*;
 use crate::bus::batch::Answer;
-use crate::model::{ConnKey, ContainerRef, MessageKey, NamespacedName, Owner, PodRef, Side};
+use crate::model::{ConnKey, ContainerRef, MessageKey, NamespacedName, OlderGroup, Owner, PodRef, Side};
 
 const REVISION: u64 = 9;
 
@@ -186,7 +186,8 @@ fn a_node_without_an_answer_blinds_and_says_how() {
 
     // An old watch list, and what the agent itself says.
     let mut batch = world.batch("a", Vec::new(), Some(4));
-    batch.answer = Some(Answer { tick: 4, verifier: 0, revision: 1, blind: vec!["no ring".into()], notes: Vec::new() });
+    batch.answer =
+        Some(Answer { tick: 4, verifier: 0, revision: 1, blind: vec!["no ring".into()], ..Answer::default() });
     world.take(batch);
     world.answers("b");
     let (coverage, _) = world.end(610);
@@ -224,6 +225,13 @@ fn a_node_cannot_testify_for_another_one() {
         assert!(matches!(handed_on[..], [Evidence::Lost { of: None, .. }]), "{what}: {handed_on:?}");
         assert!(coverage.blind["a"].contains(&Blind::Gap), "{what}");
     }
+    // Nor can it keep another one's policies waiting.
+    let mut world = World::settled();
+    let mut batch = world.batch("a", Vec::new(), Some(1));
+    let group = OlderGroup { container: container("b"), peer: peer.ip(), connections: 1 };
+    batch.answer.as_mut().unwrap().older.groups.push(group);
+    assert!(matches!(world.take(batch), Taken::Refused(Refused::OtherPod { .. })));
+
     let mut world = World::settled();
     let batch = world.batch("b", Vec::new(), None);
     assert!(matches!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::socket::Role;
-use super::{Machine, Tracer, pseudo};
+use super::{Machine, Predating, Tracer, pseudo};
 use crate::evidence::Evidence;
 use crate::model::{BootNs, ContainerRef, Owner, Reason};
 
@@ -74,6 +74,7 @@ impl<M: Machine> Tracer<M> {
         out: &mut Vec<Evidence>,
     ) {
         self.counters.predating_connections += 1;
+        self.predating.push(Predating { container: Arc::clone(container), local, remote, stream });
         if role.proxy {
             self.instances.wild(container, pseudo(stream), remote.ip(), 0, Reason::PredatesAgent);
         }
@@ -88,6 +89,18 @@ impl<M: Machine> Tracer<M> {
                 detail: "the connection was open before the probes were attached".into(),
                 at,
             });
+        }
+    }
+
+    /// Connections that were found to be older than the probes since this was asked last.
+    pub fn take_predating(&mut self) -> Vec<Predating> {
+        std::mem::take(&mut self.predating)
+    }
+
+    /// One of these is closed, as was seen at this time: what departs much later it did not cause.
+    pub fn older_closed(&mut self, container: &Arc<ContainerRef>, stream: u64, at: BootNs) {
+        if let Some(linker) = self.instances.linker(container) {
+            linker.closed(pseudo(stream), at);
         }
     }
 

@@ -21,6 +21,7 @@ pub struct PolicyReport {
     pub total: Said,
     /// Verified ones that wait for exchanges to end.
     pub provisional: u64,
+    /// Every node is seen, and no connection into a target is older than its agent.
     pub covered: bool,
     /// Tells this run of the verifier from others: totals of another run begin at 0.
     pub verifier: u64,

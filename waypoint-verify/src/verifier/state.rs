@@ -12,6 +12,7 @@ use super::Options;
 use super::checkpoint::{self, Checkpoint, Progress};
 use super::grace::Grace;
 use super::judges::Judges;
+use super::older::Waits;
 use super::picture::Picture;
 use super::readers::Read;
 use super::report::Counters;
@@ -54,6 +55,8 @@ pub struct State {
     shown: Coverage,
     /// The watch list that every node had at the last tick, if all were seen.
     covered_with: Option<u64>,
+    /// Of each policy that is judged.
+    waits: BTreeMap<NamespacedName, Waits>,
     /// When the tick that runs was issued.
     running: Option<Instant>,
     counters: Counters,
@@ -89,6 +92,7 @@ impl State {
             grace: Grace::default(),
             shown: Coverage::default(),
             covered_with: None,
+            waits: BTreeMap::new(),
             running: None,
             counters: Counters::default(),
             waiting: vec!["the objects of the cluster are not listed yet".to_owned()],
@@ -203,6 +207,11 @@ impl State {
         self.covered_with = revision.filter(|_| self.coverage.is_complete());
         testimony.into_iter().for_each(|testimony| self.judges.apply(testimony));
         self.judges.tick(at, Timestamp::now(), &self.coverage);
+        let watch = self.picture.as_ref().map(|picture| &picture.watch);
+        let policies = watch.iter().flat_map(|watch| watch.policies.iter().map(move |policy| (policy, watch)));
+        let waits =
+            policies.map(|(policy, watch)| (policy.name.clone(), Waits::of(policy, watch, self.lockstep.older())));
+        self.waits = waits.collect();
         self.counters.not_own = self.judges.not_own;
         self.counters.dropped = self.lockstep.dropped();
         self.counters.evicted = self.judges.evicted();
@@ -249,12 +258,14 @@ impl State {
 
     fn facts<'a>(&'a self, name: &NamespacedName, coverage: &'a Coverage) -> Option<Facts<'a>> {
         static NOTHING: LazyLock<Said> = LazyLock::new(Said::default);
+        static NONE: LazyLock<Waits> = LazyLock::new(Waits::default);
         let record = self.judges.record(name);
         Some(Facts {
             policy: self.picture.as_ref()?.policies.get(name)?,
             said: record.map_or(&NOTHING, |record| &record.said),
             provisional: record.map_or(0, |record| record.provisional),
             coverage,
+            waits: self.waits.get(name).unwrap_or(&NONE),
             errors: &self.errors,
             last_bypass: record.and_then(|record| record.last_bypass.as_ref()),
             since: record.map(|record| record.since),

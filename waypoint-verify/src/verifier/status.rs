@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
+use super::older::Waits;
 use super::picture::Policy;
 use super::window::Said;
 use crate::judge::PolicyVerdict;
@@ -28,6 +29,7 @@ pub struct Facts<'a> {
     pub said: &'a Said,
     pub provisional: u64,
     pub coverage: &'a Coverage,
+    pub waits: &'a Waits,
     /// What is wrong with objects that no policy names.
     pub errors: &'a [Problem],
     pub last_bypass: Option<&'a LastBypass>,
@@ -40,8 +42,13 @@ impl Facts<'_> {
         self.coverage.is_complete() && self.errors.is_empty()
     }
 
+    /// Every node is seen, and everything that comes to the targets.
+    pub fn all_is_seen(&self) -> bool {
+        self.is_covered() && self.waits.unseen == 0
+    }
+
     pub fn verdict(&self) -> PolicyVerdict {
-        self.said.verdict(1, self.provisional, self.is_covered())
+        self.said.verdict(1, self.provisional, self.all_is_seen())
     }
 }
 
@@ -124,18 +131,29 @@ fn verified(facts: &Facts<'_>) -> Words {
         PolicyVerdict::Unknown if !facts.is_covered() => {
             ("Unknown", "NotCovered", "see the condition Covered".to_owned())
         }
-        PolicyVerdict::Unknown if said.unverifieds() > 0 => {
-            let reasons = said.unverified.iter().map(|(reason, count)| format!("{count} {reason} ({})", reason.cure()));
-            let reasons = reasons.collect::<Vec<_>>().join("; ");
-            ("Unknown", "Unverified", format!("requests could not be verified: {reasons}"))
+        PolicyVerdict::Unknown => {
+            let (reason, why) = unknown(facts);
+            // What it waits for stands first: a message is cut at its end.
+            let parts = [facts.waits.words.as_str(), &why].into_iter().filter(|part| !part.is_empty());
+            ("Unknown", reason, parts.collect::<Vec<_>>().join("; "))
         }
-        PolicyVerdict::Unknown if said.lost > 0 => {
-            ("Unknown", "Lost", format!("{} records or batches of evidence were lost", said.lost))
-        }
-        PolicyVerdict::Unknown if facts.provisional > 0 => {
-            ("Unknown", "Provisional", format!("{} requests wait for exchanges to end", facts.provisional))
-        }
-        PolicyVerdict::Unknown => ("Unknown", "NoTraffic", "no request was verified within the window".to_owned()),
+    }
+}
+
+fn unknown(facts: &Facts<'_>) -> (&'static str, String) {
+    let said = facts.said;
+    if said.unverifieds() > 0 {
+        let reasons = said.unverified.iter().map(|(reason, count)| format!("{count} {reason} ({})", reason.cure()));
+        let reasons = reasons.collect::<Vec<_>>().join("; ");
+        ("Unverified", format!("requests could not be verified: {reasons}"))
+    } else if said.lost > 0 {
+        ("Lost", format!("{} records or batches of evidence were lost", said.lost))
+    } else if facts.provisional > 0 {
+        ("Provisional", format!("{} requests wait for exchanges to end", facts.provisional))
+    } else if facts.waits.unseen > 0 {
+        ("OlderConnections", String::new())
+    } else {
+        ("NoTraffic", "no request was verified within the window".to_owned())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Faults that take minutes: `cargo xtask test --long`.
 
-use crate::{Fault, away, clock, full, play, senders, stale};
+use crate::{Fault, away, clock, full, on_stage, play, rollout, senders, stale};
 
 #[test]
 #[ignore = "takes minutes: cargo xtask test --long"]
@@ -27,4 +27,12 @@ fn what_an_agent_sends_beyond_its_bound_or_in_another_schema_is_a_gap_of_its_own
     let faults: [(&str, Fault); 2] =
         [("flood", senders::agent_floods_its_stream), ("schema", senders::agent_is_of_another_schema)];
     play("what_an_agent_sends_beyond_its_bound_or_in_another_schema_is_a_gap_of_its_own_node", "senders", &faults);
+}
+
+#[test]
+#[ignore = "takes minutes: cargo xtask test --long"]
+fn after_a_roll_out_of_agents_a_policy_waits_for_older_connections_and_names_them() {
+    on_stage("after_a_roll_out_of_agents_a_policy_waits_for_older_connections_and_names_them", "rollout", |stage| {
+        rollout::agents_are_replaced(stage).unwrap();
+    });
 }

@@ -10,6 +10,7 @@ mod full;
 mod killed;
 mod long;
 mod relay;
+mod rollout;
 mod senders;
 mod stale;
 mod trial;

