@@ -1,9 +1,10 @@
 //! A client of the API server for tests, which wait for each answer: `kube` behind a runtime of its own.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::NamespaceResourceScope;
@@ -32,7 +33,11 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 pub struct Client {
     kube: kube::Client,
     namespace: String,
+    /// Those that were asked for: their definition stays as it is.
+    kinds: Arc<Mutex<Kinds>>,
 }
+
+type Kinds = HashMap<GroupVersionKind, (ApiResource, ApiCapabilities)>;
 
 impl Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -49,7 +54,7 @@ impl Client {
             Ok::<_, anyhow::Error>(kube::Client::try_from(config)?)
         })?;
         let namespace = kube.default_namespace().to_owned();
-        Ok(Self { kube, namespace })
+        Ok(Self { kube, namespace, kinds: Arc::default() })
     }
 
     pub fn kube(&self) -> kube::Client {
@@ -131,8 +136,14 @@ impl Client {
     }
 
     fn discover(&self, kind: &GroupVersionKind) -> Result<(ApiResource, ApiCapabilities)> {
+        let known = || self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(kind) {
+            return Ok(found.clone());
+        }
         let found = self.run(kube::discovery::oneshot::pinned_kind(&self.kube, kind));
-        found.with_context(|| format!("{}/{} has no {}", kind.group, kind.version, kind.kind))
+        let found = found.with_context(|| format!("{}/{} has no {}", kind.group, kind.version, kind.kind))?;
+        known().insert(kind.clone(), found.clone());
+        Ok(found)
     }
 }
 

@@ -16,38 +16,53 @@ use crate::lab::plan::Plan;
 
 pub use gateways::gateways;
 
+/// Requests to the API server.
+const AT_ONCE: usize = 8;
+
 /// Nodes, CiliumNodes, the workloads that nobody has applied (Cilium's own), and every pod of the plan, running and ready; then the
 /// EndpointSlices. Pods are made of the template that their workload has in the API server.
 pub fn populate(server: &ApiServer, plan: &mut Plan) -> Result<()> {
     let client = server.client();
-    for object in dump::nodes(plan) {
-        match object["kind"].as_str() {
-            // An applied one has labels that this would not know of.
-            Some("Namespace") => {
-                if get(client, &object)?.is_none() {
-                    client.namespace(text(&object, "/metadata/name"))?;
-                }
-            }
-            _ => put(client, &object)?,
-        }
-    }
+    together(&dump::nodes(plan), |object| match object["kind"].as_str() {
+        // An applied one has labels that this would not know of.
+        Some("Namespace") => match get(client, object)? {
+            Some(_) => Ok(()),
+            None => client.namespace(text(object, "/metadata/name")),
+        },
+        _ => put(client, object),
+    })?;
     // The workloads first: pods are theirs.
     let (pods, workloads): (Vec<_>, Vec<_>) =
         dump::workloads(plan).into_iter().partition(|object| object["kind"] == "Pod");
     for workload in &workloads {
         own(client, workload)?;
     }
-    for pod in &pods {
-        make(client, plan, pod)?;
+    for (pod, uid) in pods.iter().zip(together(&pods, |pod| make(client, pod))?) {
+        plan.adopt(text(pod, "/metadata/name"), &uid)?;
     }
     // Once more from the plan: it knows their UIDs now, and the containers' ids follow from them.
-    for pod in dump::workloads(plan).iter().filter(|object| object["kind"] == "Pod") {
-        status(client, pod)?;
-    }
+    let pods: Vec<_> = dump::workloads(plan).into_iter().filter(|object| object["kind"] == "Pod").collect();
+    together(&pods, |pod| status(client, pod))?;
     let mut namespaces: Vec<_> = plan.pods.iter().map(|pod| pod.namespace.as_str()).collect();
     namespaces.sort_unstable();
     namespaces.dedup();
     namespaces.into_iter().try_for_each(|namespace| client.endpoint_slices(namespace))
+}
+
+/// For each of them, several at once: one request after the other takes minutes for thousands of pods. What was returned, in order.
+pub(crate) fn together<T: Send>(items: &[Value], each: impl Fn(&Value) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let each = &each;
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = items
+            .chunks(items.len().div_ceil(AT_ONCE).max(1))
+            .map(|part| scope.spawn(move || part.iter().map(each).collect::<Result<Vec<T>>>()))
+            .collect();
+        let mut all = Vec::with_capacity(items.len());
+        for part in parts {
+            all.extend(part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(all)
+    })
 }
 
 /// A pod's containers as the plan has them now: after a restart of one of them.
@@ -127,8 +142,8 @@ fn owned_by(owner: &Value) -> Value {
     }])
 }
 
-/// A pod on its node, under its workload; the plan takes over its UID.
-fn make(client: &Client, plan: &mut Plan, pod: &Value) -> Result<()> {
+/// A pod on its node, under its workload. Returns its UID.
+fn make(client: &Client, pod: &Value) -> Result<String> {
     let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
     let reference = &pod["metadata"]["ownerReferences"][0];
     let owner = json!({
@@ -152,7 +167,7 @@ fn make(client: &Client, plan: &mut Plan, pod: &Value) -> Result<()> {
         "pod {namespace}/{name}: the lab's cgroups are for {}, and its resources make it {qos}",
         pod["status"]["qosClass"]
     );
-    plan.adopt(name, made.metadata.uid.as_deref().context("a pod without a UID")?)
+    made.metadata.uid.context("a pod without a UID")
 }
 
 /// Same containers, same ports by the same names.

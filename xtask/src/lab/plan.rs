@@ -66,7 +66,7 @@ impl Plan {
     pub fn new(id: &str, topology: &Topology) -> Result<Self> {
         let mut nodes = Vec::new();
         for (position, spec) in topology.nodes.iter().enumerate() {
-            let number = u8::try_from(position + 1).ok().filter(|n| *n < 100).context("nodes: more than 99")?;
+            let number = u8::try_from(position + 1).ok().filter(|n| *n <= 180).context("nodes: more than 180")?;
             let pod_cidr = topology.networks.pods.subnet(number);
             nodes.push(Node {
                 name: spec.name.clone(),
