@@ -8,18 +8,22 @@ mod packets;
 mod path;
 pub(crate) mod proc;
 mod rate;
+pub mod scale;
 mod table;
 
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 
 use crate::{demo, setup};
 use table::Table;
 
 #[derive(Debug, Clone, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Shorter intervals and fewer rounds; docs/performance.md stays as it is
     #[arg(long)]
     quick: bool,
@@ -29,6 +33,12 @@ pub struct Args {
     /// Setup, build and what needs no root were done (by the part that ran without it)
     #[arg(long, hide = true)]
     built: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Other {
+    /// One verifier of a cluster of many nodes, by simulation of their agents
+    Scale(scale::Args),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,6 +69,9 @@ struct Extent {
 type Measure = fn(Extent, &mut Table) -> Result<()>;
 
 pub fn main(arguments: &Args) -> Result<()> {
+    if let Some(Other::Scale(arguments)) = &arguments.other {
+        return scale::main(arguments);
+    }
     let wanted = |part| arguments.part.is_empty() || arguments.part.contains(&part);
     if !arguments.built {
         setup::lab()?;

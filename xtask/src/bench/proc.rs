@@ -8,7 +8,16 @@ use nix::unistd::{SysconfVar, sysconf};
 
 /// CPU time that a process has used, its threads together.
 pub fn cpu(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    cpu_in(&format!("/proc/{pid}/stat"))
+}
+
+/// The same, of its first thread alone.
+pub fn cpu_of_main(pid: u32) -> Result<Duration> {
+    cpu_in(&format!("/proc/{pid}/task/{pid}/stat"))
+}
+
+fn cpu_in(path: &str) -> Result<Duration> {
+    let stat = fs::read_to_string(path)?;
     // The name is in parentheses and may hold anything; utime and stime are the 12th and 13th field after it.
     let fields: Vec<u64> = stat
         .rsplit_once(')')

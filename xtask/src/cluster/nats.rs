@@ -76,6 +76,10 @@ impl Nats {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
     /// SIGKILL. What was stored is still there.
     pub fn kill(&mut self) {
         self.process = None;

@@ -54,6 +54,12 @@ impl Verifier {
         self.clock = by.map(str::to_owned);
     }
 
+    /// With these arguments, too.
+    pub fn with(mut self, more: impl IntoIterator<Item = String>) -> Self {
+        self.arguments.extend(more);
+        self
+    }
+
     /// Does not wait until it is ready.
     pub fn start(&mut self, nats: &Nats) -> Result<()> {
         let (certificate, key) = nats.certificate();
@@ -105,6 +111,10 @@ impl Verifier {
     fn signal(&self, signal: Signal) -> Result<()> {
         let process = self.process.as_ref().with_context(|| format!("{} is not started", self.identity))?;
         Ok(kill(Pid::from_raw(i32::try_from(process.pid())?), signal)?)
+    }
+
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.process.as_ref().with_context(|| format!("{} is not started", self.identity))?.pid())
     }
 
     /// The last that it said, on one line.
