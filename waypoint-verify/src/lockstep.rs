@@ -12,6 +12,7 @@
 
 mod claims;
 mod node;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -136,7 +137,8 @@ impl Lockstep {
             Order::Gap => known.gap(),
         }
         let at = known.answered_at;
-        for evidence in batch.evidence {
+        for mut evidence in batch.evidence {
+            shared::share(&mut evidence, watch);
             match dated(evidence, at) {
                 // Ticks of a node are drains of its ring; the judge's are the verifier's.
                 Evidence::Tick { .. } => {}
