@@ -67,6 +67,8 @@ pub struct Departure {
     pub at: BootNs,
     /// As [`Entry::end`].
     pub end: Option<u64>,
+    /// As [`Entry::tick`].
+    pub tick: u64,
 }
 
 impl Departure {
@@ -89,6 +91,7 @@ impl Departure {
             waiting: BTreeSet::new(),
             at,
             end: None,
+            tick: 0,
         }
     }
 
@@ -241,7 +244,8 @@ impl State {
         self.new.disputed.extend(disputed.then_some(key.conn));
     }
 
-    pub fn departed(&mut self, key: MessageKey, departure: Departure) {
+    pub fn departed(&mut self, key: MessageKey, mut departure: Departure) {
+        departure.tick = self.tick;
         let disputed = self.departures.insert(key, departure, Departure::same);
         self.new.disputed.extend(disputed.then_some(key.conn));
     }

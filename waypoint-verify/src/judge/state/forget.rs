@@ -3,6 +3,10 @@
 use super::{Arrival, Departure, State, Status};
 use crate::model::MessageKey;
 
+/// Ticks after which what departed has arrived, and was judged, if it is not under way for long. Before that nothing waits for it,
+/// also if it is paid for already.
+const FRESH: u64 = 3;
+
 /// What had to be forgotten.
 #[derive(Debug, Default)]
 pub struct Forgotten {
@@ -19,8 +23,10 @@ impl State {
         let mut forgotten = Forgotten::default();
         let arrivals = &self.arrivals;
         let open = |key: &MessageKey| arrivals.get(key).is_some_and(Arrival::is_open);
-        let is_needed =
-            |departure: &Departure| departure.status == Status::Pending || departure.waiting.iter().any(open);
+        let tick = self.tick;
+        let is_needed = |departure: &Departure| {
+            departure.status == Status::Pending || departure.tick + FRESH >= tick || departure.waiting.iter().any(open)
+        };
         // What entered from another hop is needed as long as that hop's departure; of the others no peer may have most.
         let departures = &self.departures;
         let share = self.peers.mean();

@@ -270,3 +270,25 @@ fn many_short_requests_do_not_take_a_long_one_away() {
         assert_eq!(scene.judge.evicted(), 0, "{what}");
     }
 }
+
+/// Nobody waits yet for what is paid for and has not arrived; and what is over of clients who have no more than others stays for long.
+#[test]
+fn what_arrives_a_tick_later_is_not_forgotten_for_what_was_over_long_ago() {
+    let mut scene = of(32, 1000);
+    for _ in 0..40 {
+        let keys = scene.compliant();
+        scene.settle(&keys);
+        scene.tick();
+    }
+    let cause = scene.enter("client", "envoy", listener("front"));
+    let late = scene.through(&[cause]);
+    scene.settle(&late);
+    for _ in 0..4 {
+        let keys = scene.compliant();
+        scene.settle(&keys);
+    }
+    scene.tick();
+    scene.arrive(late[2]);
+    scene.tick();
+    assert_eq!(scene.verdict(late[2]), "Verified");
+}
