@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args as ClapArgs;
 
-use crate::{cargo, demo, root, setup};
+use crate::{bench, cargo, demo, root, setup};
 
 /// Tests that take minutes are ignored, and in modules of this name.
 const LONG: &str = "long::";
@@ -22,6 +22,7 @@ pub fn main(arguments: &Args) -> Result<()> {
     setup::main()?;
     // The tests on real traffic run the program as it is shipped.
     demo::build()?;
+    bench::scale::build()?;
     let more: Vec<&str> = arguments.more.iter().map(String::as_str).collect();
     run(&more)?;
     if arguments.long {
