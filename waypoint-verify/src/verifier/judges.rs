@@ -109,8 +109,8 @@ impl Judges {
             record.window.tick(at, ours(), tally);
             record.said = record.window.said();
             record.provisional = tally.provisional;
-            let bypass = ours().filter(|(_, is_canary)| !is_canary).filter_map(|(judged, _)| last_bypass(judged, now));
-            if let Some(bypass) = bypass.last() {
+            let mut requests = ours().rev().filter(|(_, is_canary)| !is_canary);
+            if let Some(bypass) = requests.find_map(|(judged, _)| last_bypass(judged, now)) {
                 record.last_bypass = Some(bypass);
             }
         }

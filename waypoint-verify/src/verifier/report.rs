@@ -40,6 +40,8 @@ pub struct Report {
     pub notes: BTreeMap<String, Vec<String>>,
     /// Optional kinds of objects that this cluster does not have: that part is switched off.
     pub missing: Vec<String>,
+    /// What the objects do that people have to know of: routes that destroy evidence, and the like.
+    pub findings: Vec<String>,
 }
 
 impl Report {
@@ -61,13 +63,14 @@ pub struct CoverageReport<'a> {
     coverage: &'a Coverage,
     notes: &'a BTreeMap<String, Vec<String>>,
     missing: &'a [String],
+    findings: &'a [String],
     counters: &'a Counters,
 }
 
 impl<'a> CoverageReport<'a> {
     pub fn of(report: &'a Report) -> Self {
-        let Report { coverage, notes, missing, counters, .. } = report;
-        Self { coverage, notes, missing, counters }
+        let Report { coverage, notes, missing, findings, counters, .. } = report;
+        Self { coverage, notes, missing, findings, counters }
     }
 }
 

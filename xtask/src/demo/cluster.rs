@@ -40,6 +40,8 @@ pub struct Stage {
     added: Vec<DynamicObject>,
     /// whether any object is another one,
     changed: bool,
+    /// a bypass of manifests/experiment, with the Gateway that leads to the backend with it,
+    opened: Option<(&'static str, (&'static str, &'static str))>,
     /// and containers (of a pod) that run something else.
     recreated: Vec<(String, String)>,
 }
@@ -71,7 +73,15 @@ impl Stage {
         say("applying manifests/install, starting NATS, the verifier and an agent on each node");
         let installation = Installation::start(&experiment.server, &lab)?;
         accounts(experiment.server.client())?;
-        let stage = Self { experiment, lab, installation, added: Vec::new(), changed: false, recreated: Vec::new() };
+        let stage = Self {
+            experiment,
+            lab,
+            installation,
+            added: Vec::new(),
+            changed: false,
+            opened: None,
+            recreated: Vec::new(),
+        };
         say("waiting for the conditions Accepted and Covered");
         stage.wait_for("Accepted", "True", "Accepted")?;
         stage.wait_for("Covered", "True", "Complete")?;

@@ -55,6 +55,14 @@ impl Stage {
         }
     }
 
+    /// Opens a bypass of manifests/experiment by its route. `gateway`: the one (namespace and name) that reaches the backend then.
+    pub fn open(&mut self, name: &'static str, route: &str, gateway: (&'static str, &'static str)) -> Result<()> {
+        match &mut self.world {
+            World::Machine(lab) => lab.apply(route),
+            World::Cluster(stage) => stage.open_for_scenario(name, gateway),
+        }
+    }
+
     /// Ends a Caddy container; a new one is there, and its program is yet to be started.
     pub fn recreate(&mut self, pod: &str, container: &str) -> Result<()> {
         match &mut self.world {

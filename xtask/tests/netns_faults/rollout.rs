@@ -91,7 +91,7 @@ pub fn agents_are_replaced(stage: &mut Stage) -> Result<()> {
 
     let start = Instant::now();
     for node in ["node-1", "node-2"] {
-        let Stage { experiment, lab, installation } = stage;
+        let Stage { experiment, lab, installation, .. } = stage;
         let begun = |installation: &Installation| -> Result<usize> {
             Ok(installation.agent_log(node)?.matches("observing").count())
         };

@@ -10,6 +10,9 @@ use crate::inventory::CanaryPaths;
 use crate::model::{BootNs, NamespacedName};
 use crate::probe::boot_ns;
 
+/// Findings that are told.
+const FINDINGS: usize = 100;
+
 impl State {
     /// Asked between two pieces of evidence.
     pub fn answer(&mut self, question: Question) -> anyhow::Result<()> {
@@ -75,8 +78,18 @@ impl State {
             stands_by_for: None,
             not_ready: self.waiting.iter().cloned().chain(failed).collect(),
             notes: self.lockstep.notes(),
+            findings: self.findings(),
             missing: self.missing.iter().map(|kind| (*kind).to_owned()).collect(),
         }
+    }
+
+    fn findings(&self) -> Vec<String> {
+        let all = self.picture.as_ref().map_or(&[][..], |picture| &picture.watch.findings);
+        let mut told: Vec<_> = all.iter().take(FINDINGS).cloned().collect();
+        if all.len() > FINDINGS {
+            told.push(format!("and {} more", all.len() - FINDINGS));
+        }
+        told
     }
 
     fn report_of(&self, name: &NamespacedName, uid: &str) -> Option<PolicyReport> {

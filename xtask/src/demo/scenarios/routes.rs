@@ -17,7 +17,7 @@ const SAMPLED: &str = include_str!("../../../../manifests/experiment/bypass-rout
 pub fn bypass(stage: &mut Stage) -> Play {
     const CLIENTS: u64 = 4;
     const EACH: u64 = 50;
-    stage.apply(SAMPLED)?;
+    stage.open("bypass-route", SAMPLED, ("hello", "hello-gateway"))?;
     let ended = stage.observe(1, (CLIENTS * EACH) as usize, |lab| {
         let to = lab.gateway("hello-gateway")?;
         let mut clients = Vec::new();
@@ -81,7 +81,7 @@ pub fn upstream(stage: &mut Stage) -> Play {
 }
 
 pub fn other_gateway(stage: &mut Stage) -> Play {
-    stage.apply(past::OTHER_GATEWAY)?;
+    stage.open("bypass-gateway", past::OTHER_GATEWAY, ("other", "other-gateway"))?;
     let ended = stage.observe(1, 10, |lab| {
         let script = Script::keep_alive(lab.gateway("other-gateway")?, vec![Request::get("/"); 10]);
         all_answered(lab.client("client-1")?.run(&script)?, 10)
