@@ -83,6 +83,9 @@ pub fn agent_floods_its_stream(stage: &mut Stage, trickle: &Trickle) -> Result<(
     stage.installation.restart_verifier(1)
 }
 
+/// So long the first tick of a verifier that goes on waits for a node without an agent.
+const FIRST_TICK: Duration = Duration::from_secs(30);
+
 /// Neither an older nor a newer form is read: who writes it is not covered, and whoever reads it says so.
 pub fn agent_is_of_another_schema(stage: &mut Stage, trickle: &Trickle) -> Result<()> {
     let mut trial = Trial::begin(stage, trickle, "an agent of another schema")?;
@@ -117,7 +120,7 @@ pub fn agent_is_of_another_schema(stage: &mut Stage, trickle: &Trickle) -> Resul
     installation.kill_verifier(1)?;
     installation.start_verifier(1)?;
     let mut known = 0;
-    patience::wait_for(CONVERGED, "an agent that can read its watch list", || {
+    patience::wait_for(CONVERGED + FIRST_TICK, "an agent that can read its watch list", || {
         if ended(installation)? > known {
             known = ended(installation)?;
             installation.kill_agent("node-2");
