@@ -73,12 +73,7 @@ async fn allowed(
     audience: Option<&str>,
     right: Right<'_>,
 ) -> kube::Result<Option<UserInfo>> {
-    let status = admit::review(&shared.client, token, audience.map(|one| vec![one.to_owned()])).await?;
-    let for_us = |one: &str| status.audiences.iter().flatten().any(|known| known == one);
-    if status.authenticated != Some(true) || !audience.is_none_or(for_us) {
-        return Ok(None);
-    }
-    let Some(user) = status.user else { return Ok(None) };
+    let Ok(user) = admit::user(&shared.client, token, audience).await? else { return Ok(None) };
     let review = SubjectAccessReview {
         spec: SubjectAccessReviewSpec {
             user: user.username.clone(),

@@ -1,6 +1,6 @@
 //! Which node an agent may testify for: the one that its pod runs on, as the API server says of its token.
 
-use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus, UserInfo};
+use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
 use kube::Client;
 use kube::api::{Api, PostParams};
 
@@ -24,21 +24,22 @@ pub enum NotAdmitted {
 
 /// The node of whoever presents this token, if it is an agent (`system:serviceaccount:NAMESPACE:NAME`).
 pub async fn node(client: &Client, token: &str, agents: &str) -> Result<String, NotAdmitted> {
-    let status = review(client, token, Some(vec![AUDIENCE.to_owned()])).await;
-    let status = status.map_err(|error| NotAdmitted::Unavailable(error.to_string()))?;
-    let for_us = status.audiences.as_ref().is_some_and(|audiences| audiences.iter().any(|one| one == AUDIENCE));
-    if status.authenticated != Some(true) || !for_us {
-        return Err(NotAdmitted::Unknown(status.error.unwrap_or_else(|| "not authenticated".to_owned())));
-    }
-    node_of(&status.user.unwrap_or_default(), agents)
+    let user = user(client, token, Some(AUDIENCE)).await;
+    let user = user.map_err(|error| NotAdmitted::Unavailable(error.to_string()))?;
+    node_of(&user.map_err(NotAdmitted::Unknown)?, agents)
 }
 
-/// What the API server knows of a token. `audiences`: one of which it has to be made for; none: the API server itself.
-pub async fn review(client: &Client, token: &str, audiences: Option<Vec<String>>) -> kube::Result<TokenReviewStatus> {
+/// Whose token this is, or why the API server does not say. `audience`: whom the token has to be made for; none: the API server itself.
+pub async fn user(client: &Client, token: &str, audience: Option<&str>) -> kube::Result<Result<UserInfo, String>> {
+    let audiences = audience.map(|one| vec![one.to_owned()]);
     let spec = TokenReviewSpec { token: Some(token.to_owned()), audiences };
     let review = TokenReview { spec, ..TokenReview::default() };
     let reviews: Api<TokenReview> = Api::all(client.clone());
-    Ok(reviews.create(&PostParams::default(), &review).await?.status.unwrap_or_default())
+    let status = reviews.create(&PostParams::default(), &review).await?.status.unwrap_or_default();
+    let for_us = |one: &str| status.audiences.iter().flatten().any(|known| known == one);
+    let is_known = status.authenticated == Some(true) && audience.is_none_or(for_us);
+    let user = status.user.filter(|_| is_known);
+    Ok(user.ok_or_else(|| status.error.unwrap_or_else(|| "not authenticated".to_owned())))
 }
 
 fn node_of(user: &UserInfo, agents: &str) -> Result<String, NotAdmitted> {

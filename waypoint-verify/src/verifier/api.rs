@@ -144,26 +144,21 @@ async fn admission(
     State(shared): State<Shared>,
     headers: HeaderMap,
     Json(request): Json<AdmissionRequest>,
-) -> Response {
-    let Some(token) = bearer(&headers) else {
-        return (StatusCode::UNAUTHORIZED, "a ServiceAccount token is expected as bearer\n").into_response();
-    };
-    let node = match admit::node(&shared.client, token, &shared.agents).await {
-        Ok(node) => node,
-        Err(error) => {
-            tracing::warn!("an agent is not admitted: {error}");
-            let status = match error {
-                NotAdmitted::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-                NotAdmitted::Unknown(_) => StatusCode::UNAUTHORIZED,
-                NotAdmitted::OtherUser { .. } | NotAdmitted::NotBound => StatusCode::FORBIDDEN,
-            };
-            return (status, format!("{error}\n")).into_response();
-        }
-    };
-    match shared.signer.agent(&request.user, &shared.names, &node, SystemTime::now(), TOKEN_LIFE) {
-        Ok(token) => Json(Admission { node, token }).into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
-    }
+) -> Result<Json<Admission>, Refusal> {
+    let token = bearer(&headers)
+        .ok_or_else(|| Refusal::new(StatusCode::UNAUTHORIZED, "a ServiceAccount token is expected as bearer"))?;
+    let node = admit::node(&shared.client, token, &shared.agents).await.map_err(|error| {
+        tracing::warn!("an agent is not admitted: {error}");
+        let status = match error {
+            NotAdmitted::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            NotAdmitted::Unknown(_) => StatusCode::UNAUTHORIZED,
+            NotAdmitted::OtherUser { .. } | NotAdmitted::NotBound => StatusCode::FORBIDDEN,
+        };
+        Refusal::new(status, error.to_string())
+    })?;
+    let token = shared.signer.agent(&request.user, &shared.names, &node, SystemTime::now(), TOKEN_LIFE);
+    let token = token.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    Ok(Json(Admission { node, token }))
 }
 
 /// The header that names the verifier that judges.
@@ -221,12 +216,12 @@ async fn coverage(State(shared): State<Shared>, headers: HeaderMap) -> Result<Re
     Ok(Json(CoverageReport::of(&shared.report())).into_response())
 }
 
-async fn ready(State(shared): State<Shared>) -> Response {
+async fn ready(State(shared): State<Shared>) -> Result<&'static str, Refusal> {
     let report = shared.report();
     if report.not_ready.is_empty() {
-        return "ok\n".into_response();
+        return Ok("ok\n");
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", report.not_ready.join("\n"))).into_response()
+    Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, report.not_ready.join("\n")))
 }
 
 async fn metrics_text(State(shared): State<Shared>) -> Response {

@@ -10,6 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
+use super::status::shortened;
 use crate::model::NamespacedName;
 use crate::policy::{GROUP, KIND};
 
@@ -111,8 +112,7 @@ impl Events {
 
 fn event(of: Subject<'_>, condition: &Condition, instance: &str, now: Timestamp) -> Event {
     let Condition { type_, status, reason, message, .. } = condition;
-    let mut note = format!("{type_} is {status}: {message}");
-    note.truncate((0..=NOTE.min(note.len())).rev().find(|at| note.is_char_boundary(*at)).unwrap_or(0));
+    let note = shortened(format!("{type_} is {status}: {message}"), NOTE);
     Event {
         metadata: ObjectMeta {
             namespace: Some(of.name.namespace.clone()),

@@ -190,7 +190,8 @@ pub fn line(text: String) -> String {
     shortened(text, LINE)
 }
 
-fn shortened(text: String, most: usize) -> String {
+/// To so many octets, with a mark where something is left out.
+pub fn shortened(text: String, most: usize) -> String {
     if text.len() <= most {
         return text;
     }
