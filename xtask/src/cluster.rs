@@ -7,6 +7,7 @@ mod certificates;
 pub mod client;
 mod clock;
 pub mod controllers;
+mod counted;
 mod definitions;
 pub mod experiment;
 mod gateway_controller;
@@ -21,6 +22,7 @@ mod server;
 
 pub use access::Bound;
 pub use client::Client;
+pub use counted::Counted;
 pub use gateway_controller::Controller;
 pub use installation::Installation;
 pub use listing::everything;

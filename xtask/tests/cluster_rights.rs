@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject};
 use serde_json::{Value, json};
 
 use xtask::cluster::experiment::render;
@@ -221,9 +221,7 @@ impl Stage {
             }
             ("waypointpolicies/status", "patch") => {
                 // It writes only what is new, and the others have written: of another generation nobody has yet.
-                let window = json!({"spec": {"window": "11m"}});
-                let (client, policies) = (self.server.client(), installation::policies(&self.server, POLICY.0)?);
-                client.run(policies.patch(POLICY.1, &PatchParams::default(), &Patch::Merge(window)))?;
+                installation::set_window(&self.server, POLICY, "11m")?;
                 self.wait(
                     || candidate.verifier.readiness(),
                     |text| text.contains("writing the status of WaypointPolicy") && text.contains("forbidden"),

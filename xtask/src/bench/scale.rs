@@ -4,7 +4,6 @@
 
 mod agents;
 mod changes;
-mod counted;
 mod stage;
 mod step;
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use kube::Api;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::experiment::render;
@@ -19,7 +19,7 @@ use super::{ApiServer, Nats};
 use crate::lab::Lab;
 use crate::lab::patience;
 use agent::Agent;
-pub use agent::{pod, token};
+pub use agent::{AUDIENCE, pod, token};
 pub use verifier::Verifier;
 
 pub const NAMESPACE: &str = "waypoint-verify";
@@ -164,6 +164,17 @@ pub fn policy_status(server: &ApiServer, namespace: &str, name: &str) -> Result<
     Ok(found.data["status"].clone())
 }
 
+/// Changes a policy's `spec.window`, and with it its generation: what was counted counts no more.
+pub fn set_window(server: &ApiServer, policy: (&str, &str), window: &str) -> Result<DynamicObject> {
+    let patch = Patch::Merge(json!({"spec": {"window": window}}));
+    Ok(server.client().run(policies(server, policy.0)?.patch(policy.1, &PatchParams::default(), &patch))?)
+}
+
+/// A condition of a status, by its type.
+pub fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
+    status["conditions"].as_array()?.iter().find(|one| one["type"] == kind)
+}
+
 /// Waits until a condition has this status and reason; returns the whole status.
 pub fn wait_for(server: &ApiServer, policy: (&str, &str), kind: &str, status: &str, reason: &str) -> Result<Value> {
     let mut seen = Value::Null;
@@ -171,9 +182,8 @@ pub fn wait_for(server: &ApiServer, policy: (&str, &str), kind: &str, status: &s
         &format!("{kind} of WaypointPolicy {}/{} to be {status} ({reason})", policy.0, policy.1),
         || {
             seen = policy_status(server, policy.0, policy.1)?;
-            let conditions = seen["conditions"].as_array().cloned().unwrap_or_default();
-            let is_it = |one: &Value| one["type"] == kind && one["status"] == status && one["reason"] == reason;
-            Ok(conditions.iter().any(is_it).then(|| seen.clone()))
+            let is_it = condition(&seen, kind).is_some_and(|one| one["status"] == status && one["reason"] == reason);
+            Ok(is_it.then(|| seen.clone()))
         },
     );
     found.with_context(|| format!("its status is {seen}"))

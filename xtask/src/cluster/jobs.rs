@@ -12,6 +12,7 @@ use kube::api::{DynamicObject, ListParams};
 use serde_json::{Value, json};
 
 use super::controllers::{Container, Running};
+use super::installation::AUDIENCE;
 use super::{ApiServer, Bound};
 use crate::demo;
 use crate::lab::relay::Relay;
@@ -81,12 +82,12 @@ impl Host<'_> {
         self.server.client().running(namespace, name, &running)?;
 
         let account = spec["serviceAccountName"].as_str().context("a pod without a ServiceAccount")?;
-        let bound = Bound { audience: "waypoint-verify", pod: Some(name), seconds: Some(600) };
+        let bound = Bound { audience: AUDIENCE, pod: Some(name), seconds: Some(600) };
         let mounts = self.lab.state_dir().join(name);
         fs::create_dir_all(&mounts)?;
         fs::write(mounts.join("token"), self.server.token(namespace, account, &bound)?)?;
         fs::copy(&self.ca, mounts.join("ca.crt"))?;
-        let relay = Relay::start(place.netns(), self.verifier)?;
+        let relay = Relay::start_in(place.netns(), self.verifier)?;
         let url = format!("https://localhost:{}", relay.port);
         let replaced = BTreeMap::from([
             ("--ca", mounts.join("ca.crt").display().to_string()),

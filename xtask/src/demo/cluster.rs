@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::Scenario;
 
 use crate::client::{Request, Script};
-use crate::cluster::installation::{policies, policy_status, wait_for};
+use crate::cluster::installation::{policies, policy_status, set_window, wait_for};
 use crate::cluster::{self, Bound, Client, Controller, Installation, experiment};
 use crate::lab::{Lab, Plan, Topology, patience, privileged};
 use gate::Gate;
@@ -109,13 +109,10 @@ impl Stage {
 
     /// A change of the spec: what was seen so far counts no more. Returns when the status is of the new generation.
     pub fn begin_anew(&self) -> Result<()> {
-        let client = self.experiment.server.client();
         let api = policies(&self.experiment.server, POLICY.0)?;
-        let now = client.run(api.get(POLICY.1))?;
+        let now = self.experiment.server.client().run(api.get(POLICY.1))?;
         let generation = now.metadata.generation.unwrap_or_default();
-        let window = format!("{}m", 10 + generation);
-        let patch = kube::api::Patch::Merge(json!({"spec": {"window": window}}));
-        let changed = client.run(api.patch(POLICY.1, &kube::api::PatchParams::default(), &patch))?;
+        let changed = set_window(&self.experiment.server, POLICY, &format!("{}m", 10 + generation))?;
         patience::wait("the verifier to know the changed policy", || {
             let status = self.status()?;
             Ok((status["observedGeneration"] == json!(changed.metadata.generation)).then_some(()))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// A count that must be met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +151,23 @@ pub struct Counts {
     /// Bypassed for certain, though none can be named.
     pub forced: u64,
     pub exit: i32,
+}
+
+impl Counts {
+    /// Of what the program wrote of a policy, with those that may still change, and its exit code.
+    pub fn read(policy: &Value, provisional: &Value, exit: i32) -> Self {
+        let map = |name: &str| serde_json::from_value(policy[name].clone()).unwrap_or_default();
+        let number = |value: &Value| value.as_u64().unwrap_or(0);
+        Self {
+            requests: number(&policy["requests"]),
+            verified: number(&policy["verified"]) + number(provisional),
+            bypassed: map("bypassed"),
+            unverified: map("unverified"),
+            mirrors: number(&policy["mirrors"]),
+            forced: number(&policy["forced"]),
+            exit,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -148,17 +148,7 @@ impl Verifier {
         let status = self.child.wait().context("waiting for it")?;
         let exit = status.code().context("it was ended by a signal")?;
         let policy = &summary["policies"][0];
-        let map = |value: &Value| serde_json::from_value(value.clone()).unwrap_or_default();
-        let number = |name: &str| policy[name].as_u64().unwrap_or(0);
-        let counts = Counts {
-            requests: number("requests"),
-            verified: number("verified") + number("provisional"),
-            bypassed: map(&policy["bypassed"]),
-            unverified: map(&policy["unverified"]),
-            mirrors: number("mirrors"),
-            forced: number("forced"),
-            exit,
-        };
+        let counts = Counts::read(policy, &policy["provisional"], exit);
         Ok(Ended { counts, verdicts: std::mem::take(&mut self.verdicts), ready: self.ready.take(), summary })
     }
 

@@ -9,7 +9,6 @@ mod clock;
 mod full;
 mod killed;
 mod long;
-mod relay;
 mod rollout;
 mod senders;
 mod stale;

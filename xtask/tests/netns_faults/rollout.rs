@@ -3,14 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use kube::api::{Patch, PatchParams};
-use serde_json::{Value, json};
 
 use crate::trial::{CONVERGED, covered};
 use crate::trickle::Trickle;
 use xtask::client::{Connection, Held, Request, Script, Step};
 use xtask::cluster::Installation;
-use xtask::cluster::installation::policies;
+use xtask::cluster::installation::{condition, set_window};
 use xtask::demo::cluster::{POLICY, Stage};
 use xtask::lab::patience;
 
@@ -22,8 +20,7 @@ const LATER: Duration = Duration::from_secs(15);
 /// The condition `Verified`: status, reason and message.
 fn verified(stage: &Stage) -> Result<[String; 3]> {
     let status = stage.status()?;
-    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-    let found = conditions.into_iter().find(|one| one["type"] == "Verified").context("no condition Verified")?;
+    let found = condition(&status, "Verified").context("no condition Verified")?;
     let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
     Ok([text("status"), text("reason"), text("message")])
 }
@@ -31,13 +28,6 @@ fn verified(stage: &Stage) -> Result<[String; 3]> {
 fn is_true(stage: &Stage) -> Result<()> {
     patience::wait_for(WINDOW + LATER, "Verified to be True", || Ok((verified(stage)?[0] == "True").then_some(())))
         .with_context(|| format!("{:?}", stage.status()))
-}
-
-fn set_window(stage: &Stage) -> Result<()> {
-    let api = policies(&stage.experiment.server, POLICY.0)?;
-    let patch: Patch<Value> = Patch::Merge(json!({"spec": {"window": format!("{}s", WINDOW.as_secs())}}));
-    stage.experiment.server.client().run(api.patch(POLICY.1, &PatchParams::default(), &patch))?;
-    Ok(())
 }
 
 fn wait_for_node(installation: &Installation, node: &str, covered: bool) -> Result<()> {
@@ -80,7 +70,7 @@ fn close_pools(stage: &Stage) -> Result<()> {
 /// While a connection into a target is older than its agent, what comes over it is not seen: nothing is said to be Verified, also when
 /// all that was counted has left the window.
 pub fn agents_are_replaced(stage: &mut Stage) -> Result<()> {
-    set_window(stage)?;
+    set_window(&stage.experiment.server, POLICY, &format!("{}s", WINDOW.as_secs()))?;
     let trickle = Trickle::start(stage, "client-8")?;
     is_true(stage).context("before")?;
     let backend =

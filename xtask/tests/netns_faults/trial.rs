@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::trickle::Trickle;
 use xtask::client::Request;
+use xtask::cluster::installation::condition;
 use xtask::demo::cluster::Stage;
 use xtask::lab::patience;
 
@@ -15,6 +16,8 @@ use xtask::lab::patience;
 pub const PAST: u64 = 60;
 /// How long it may take until the status is right again.
 pub const CONVERGED: Duration = Duration::from_secs(30);
+/// Of faults that take two minutes, each followed by requests that go past.
+pub const PARTS: [Duration; 4] = [Duration::from_secs(30); 4];
 /// Requests of the trickle that are judged after the policy was changed, though they were sent before.
 const LATE: u64 = 5;
 
@@ -35,8 +38,7 @@ impl Counts {
     pub fn of(stage: &Stage) -> Result<Self> {
         let status = stage.status()?;
         let counts = &status["counts"];
-        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-        let covered = conditions.into_iter().find(|one| one["type"] == "Covered").unwrap_or_default();
+        let covered = condition(&status, "Covered").cloned().unwrap_or_default();
         Ok(Self {
             verified: counts["verified"].as_u64().unwrap_or_default(),
             bypassed: serde_json::from_value(counts["bypassed"].clone()).unwrap_or_default(),
@@ -137,6 +139,14 @@ impl<'a> Trial<'a> {
             self.trickle.sent() - self.sent,
             after.shown["counts"]
         );
+        Ok(after)
+    }
+
+    /// The same, and all that ever went past is Bypassed.
+    pub fn end_with_all(self, anew: bool) -> Result<Counts> {
+        let all = self.past + PAST;
+        let after = self.end(anew)?;
+        ensure!(after.past() == all, "not all that went past are Bypassed: {after:?}");
         Ok(after)
     }
 

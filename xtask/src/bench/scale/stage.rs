@@ -9,11 +9,10 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::agents::Agents;
-use super::counted::Counted;
 use crate::bench::proc;
 use crate::cluster::installation::{NAMESPACE, Verifier, pod, token, wait_for};
 use crate::cluster::populate::together;
-use crate::cluster::{Installation, experiment};
+use crate::cluster::{Counted, Installation, experiment};
 use crate::demo::cluster::POLICY;
 use crate::lab::Plan;
 use crate::lab::topology::{CgroupStyle, NodeSpec, Topology};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::Stage;
-use super::counted::Counted;
 use crate::bench::proc;
 use crate::bench::table::median;
+use crate::cluster::Counted;
 
 /// Between two looks at the verifier's metrics.
 const LOOK: Duration = Duration::from_millis(200);

@@ -15,8 +15,8 @@ use crate::lab::process::Process;
 use crate::lab::{Lab, cgroup};
 
 const AGENT: &str = "waypoint-verify-agent";
-/// The audience of the agents' tokens.
-const AUDIENCE: &str = "waypoint-verify";
+/// For whom tokens of agents and canaries are made.
+pub const AUDIENCE: &str = "waypoint-verify";
 
 #[derive(Debug)]
 pub(super) struct Agent(Process);

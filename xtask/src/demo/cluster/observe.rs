@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{AUDITOR, PIPELINE, POLICY, Stage};
 use crate::cluster::client::documents;
 use crate::cluster::installation::policy_status;
-use crate::cluster::{self, Bound, experiment, populate};
+use crate::cluster::{self, Bound, Counted, experiment, populate};
 use crate::demo::counts::Counts;
 use crate::demo::verifier::Ended;
 use crate::lab::{Lab, Variant, patience};
@@ -167,7 +167,7 @@ impl Stage {
         verdicts.sort_by_key(|verdict| verdict["at"].as_str().map(str::to_owned));
         let coverage = self.ask(PIPELINE.1, "/v1/coverage")?;
         let ended = Ended {
-            counts: counts(&found, exit),
+            counts: Counts::read(&found["since"], &found["provisional"], exit),
             verdicts,
             ready: json!({"findings": coverage["findings"]}),
             // What has left the nodes, in place of what has crossed their rings: nobody but they knows that.
@@ -177,9 +177,7 @@ impl Stage {
     }
 
     fn evidence_octets(&self) -> Result<u64> {
-        let metrics = self.installation.metrics()?;
-        let line = metrics.lines().find_map(|line| line.strip_prefix("waypoint_verify_evidence_bytes_total "));
-        line.and_then(|value| value.parse().ok()).context("no waypoint_verify_evidence_bytes_total")
+        Ok(Counted::read(&self.installation.metrics()?)?.octets)
     }
 
     /// Status and metrics have to say what the gate says.
@@ -221,20 +219,5 @@ fn agree(status: &Value, gate: &Value, goes_on: bool) -> bool {
             status.len() == gate.len()
                 && gate.iter().all(|(kind, count)| status.get(kind).is_some_and(|known| agree(known, count, goes_on)))
         }
-    }
-}
-
-fn counts(found: &Value, exit: i32) -> Counts {
-    let since = &found["since"];
-    let map = |value: &Value| serde_json::from_value(value.clone()).unwrap_or_default();
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
-    Counts {
-        requests: number(&since["requests"]),
-        verified: number(&since["verified"]) + number(&found["provisional"]),
-        bypassed: map(&since["bypassed"]),
-        unverified: map(&since["unverified"]),
-        mirrors: number(&since["mirrors"]),
-        forced: number(&since["forced"]),
-        exit,
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Outcome, Stage};
 use crate::client::Request;
+use crate::cluster::installation::condition;
 
 const REQUESTS: usize = 20;
 
@@ -98,8 +99,7 @@ impl Row {
             Some(_) => ("False", "Bypassed"),
         };
         let written = stage.wait_for("Verified", status, reason)?;
-        let conditions = written["conditions"].as_array().cloned().unwrap_or_default();
-        let verified = conditions.iter().find(|one| one["type"] == "Verified").context("no such condition")?;
+        let verified = condition(&written, "Verified").context("no such condition")?;
         let text = |field: &str| verified[field].as_str().unwrap_or_default().to_owned();
         if let Some(overlay) = self.overlay {
             stage.close(overlay, self.gateway)?;
