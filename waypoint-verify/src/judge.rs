@@ -21,6 +21,7 @@ use std::sync::Arc;
 use crate::evidence::Evidence;
 use crate::model::{BootNs, Class, CompiledPolicy, MessageKey, NamespacedName, Owner, ProxyKind, Verdict, WatchList};
 pub use explain::{Explanation, Hop, Sender};
+pub use nodes::Testified;
 use state::{Arrival, Departure, Entry, JudgedUnder, JudgedUnderAll, Progress, State};
 pub use tally::{PolicyVerdict, Tally};
 use trail::Walk;

@@ -13,7 +13,7 @@ use super::recent::Recent;
 use super::status;
 use super::window::{Said, Window};
 use crate::evidence::Evidence;
-use crate::judge::{self, Explanation, Judge, Judged};
+use crate::judge::{self, Explanation, Judge, Judged, Testified};
 use crate::lockstep::{Coverage, Testimony};
 use crate::model::{BootNs, Bypass, MessageKey, NamespacedName, Verdict, WatchList};
 use crate::policy::LastBypass;
@@ -88,9 +88,8 @@ impl Judges {
     }
 
     pub fn apply(&mut self, testimony: Testimony) {
-        if !self.judge.apply_of(&testimony.node, testimony.evidence, &mut self.judged) {
-            self.not_own += 1;
-        }
+        let testified = self.judge.apply_of(&testimony.node, testimony.evidence, &mut self.judged);
+        self.not_own += u64::from(testified == Testified::OfAnother);
     }
 
     /// Gives the verdicts of one tick. What is not seen now was not seen in the connections that are opened now.

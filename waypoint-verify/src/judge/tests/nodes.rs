@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
+use super::super::Testified;
 use super::scene::{Scene, TARGET, container, link, owner};
 use crate::evidence::{End, Evidence};
 use crate::model::{ContainerRef, MessageKey, Side};
 
 fn says(scene: &mut Scene, node: &str, evidence: Evidence) -> bool {
-    scene.judge.apply_of(node, evidence, &mut scene.judged)
+    scene.judge.apply_of(node, evidence, &mut scene.judged) == Testified::Taken
 }
 
 #[test]

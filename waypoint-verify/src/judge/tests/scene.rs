@@ -85,7 +85,7 @@ impl Scene {
     pub fn watch(policies: impl IntoIterator<Item = CompiledPolicy>) -> WatchList {
         let proxy = |kind| Arc::new(ProxySpec { kind, guards: Guards::default() });
         let policies: Vec<_> = policies.into_iter().map(Arc::new).collect();
-        let known = ["client", "envoy", "waypoint", "backend", "prometheus"];
+        let known = ["client", "client/sidecar", "envoy", "waypoint", "backend", "prometheus"];
         let listeners = ["front", "back", "side"];
         WatchList {
             containers: known.into_iter().map(|name| (name.into(), container(name))).collect(),

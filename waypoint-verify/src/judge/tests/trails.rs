@@ -53,6 +53,7 @@ fn every_way_to_the_target_has_its_verdict() {
             ("the waypoint, though a gateway should follow", |s| s.direct("waypoint"), "Bypassed(DirectConnection)"),
             ("a sidecar of the gateway that is known", |s| s.direct("client/sidecar"), "Bypassed(DirectConnection)"),
             ("a container of the gateway's pod that is not", |s| s.direct("envoy/"), "Unverified(notCovered)"),
+            ("a container of an inventory that was", |s| s.direct("gone"), "Unverified(notCovered)"),
             ("a cgroup of which nothing is known", |s| s.direct("unknown"), "Unverified(notCovered)"),
             ("a route", |s| past(s, "client", "front"), "Bypassed(RouteBypass)"),
             ("another gateway", |s| past(s, "client", "side"), "Bypassed(RouteBypass)"),

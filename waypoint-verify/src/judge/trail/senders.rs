@@ -26,7 +26,9 @@ impl Walk<'_> {
         let unknown = match owner {
             Owner::Unknown { .. } => true,
             // A container that the inventory does not know may be a restarted proxy.
-            Owner::Container(container) => container.name.is_empty() && self.hop_pods.contains(&container.pod.uid),
+            Owner::Container(container) if container.name.is_empty() => self.hop_pods.contains(&container.pod.uid),
+            // Its agent knew it from an inventory that had it: what it was then nobody can say who took over since.
+            Owner::Container(container) => !self.watch.containers.contains_key(&container.id),
             Owner::Host { .. } => false,
         };
         ways.add(if unknown { Way::Unknown(Reason::NotCovered) } else { Way::Past(kind) }, key);
