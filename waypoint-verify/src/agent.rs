@@ -10,6 +10,7 @@ mod change;
 mod credentials;
 mod outbox;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ async fn observe(options: Options, credentials: Arc<dyn crate::bus::nats::Creden
         let mut canary = Canary::send()?;
         tracing::info!(revision = part.revision, pods = part.pods.len(), proxies = part.proxies.len(), "observing");
         let mut flush = tokio::time::interval(FLUSH);
-        let mut asked_by = None;
+        let mut told = Told::default();
         let restart = loop {
             let heard = tokio::select! {
                 tick = ticks.next() => heard(tick, |octets| Tick::decode(octets).map(Heard::Tick))?,
@@ -102,8 +103,7 @@ async fn observe(options: Options, credentials: Arc<dyn crate::bus::nats::Creden
             match heard {
                 Heard::Records | Heard::Nothing => {}
                 Heard::Tick(tick) => {
-                    // It may not have heard what was opened before it began.
-                    if asked_by.replace(tick.verifier) != Some(tick.verifier) {
+                    if told.is_new(tick.verifier) {
                         observer.open(|evidence| outbox.add(evidence));
                     }
                     let blind = canary.missing().into_iter().collect();
@@ -132,6 +132,27 @@ async fn observe(options: Options, credentials: Arc<dyn crate::bus::nats::Creden
         };
         outbox.flush(None);
         part = restart;
+    }
+}
+
+/// Verifiers that know which connections are open; a new one may not have heard what was opened before it began. Each partition's
+/// owner is one of its own.
+#[derive(Debug, Default)]
+struct Told(VecDeque<u64>);
+
+/// How many: those that judge, and some that did.
+const TOLD: usize = 64;
+
+impl Told {
+    fn is_new(&mut self, verifier: u64) -> bool {
+        if self.0.contains(&verifier) {
+            return false;
+        }
+        if self.0.len() >= TOLD {
+            self.0.pop_front();
+        }
+        self.0.push_back(verifier);
+        true
     }
 }
 

@@ -78,6 +78,15 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// What is seen by all of several.
+    pub fn add(&mut self, other: &Self) {
+        self.seen.extend(other.seen.iter().cloned());
+        for (node, why) in &other.blind {
+            self.blind.entry(node.clone()).or_default().extend(why.iter().cloned());
+        }
+        self.seen.retain(|node| !self.blind.contains_key(node));
+    }
+
     pub fn is_complete(&self) -> bool {
         self.blind.is_empty() && !self.seen.is_empty()
     }

@@ -20,7 +20,7 @@ use xtask::demo;
 use xtask::lab::patience;
 use xtask::setup::{CILIUM, GATEWAY_API};
 
-const LEASE: &str = "waypoint-verify-verifier-all";
+const LEASE: &str = "waypoint-verify-verifier-0";
 const POLICY: (&str, &str) = ("hello", "hello-through-waypoint");
 const PIPELINE: &str = "pipeline";
 const NODE: &str = "node-1";
@@ -213,7 +213,7 @@ impl Stage {
                 self.wait(|| candidate.verifier.readiness(), |text| text.contains("the Lease of the verifiers"))?;
                 self.wait(
                     || Ok(candidate.verifier.complaint()),
-                    |text| text.contains(&format!("Lease {LEASE}: ")) && text.contains("forbidden"),
+                    |text| text.contains("Leases waypoint-verify-verifier-*: ") && text.contains("forbidden"),
                 )?;
                 let holder = self.holder(candidate)?;
                 ensure!(holder.is_none(), "{holder:?} has the Lease all the same");

@@ -23,7 +23,8 @@ impl Names {
         Self { cluster: token(cluster) }
     }
 
-    /// Where a node's evidence goes. `partition`: `all`, until policies have verifiers of their own.
+    /// Where a node's evidence goes. `partition`: whose it is; `all`: the verifiers of all partitions read it. What a gateway's Envoy
+    /// passes on may be of any policy, and is most of it: sent to each partition by itself, it would be kept as many times.
     pub fn evidence(&self, node: &str, partition: &str) -> String {
         format!("wv.v1.{}.{}.{partition}", self.cluster, token(node))
     }

@@ -13,6 +13,7 @@ use super::common::{Bus, stopped};
 use super::exit;
 use crate::bus::keys::Signer;
 use crate::bus::nats::Streams;
+use crate::verifier::partition::Partitions;
 use crate::{judge, verifier};
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -35,12 +36,15 @@ pub struct Args {
     /// Whose tokens are agents'.
     #[arg(long, value_name = "USER", default_value = "system:serviceaccount:waypoint-verify:waypoint-verify-agent")]
     agents: String,
-    /// Where the Lease is that says which of several verifiers judges.
+    /// Where the Leases are that say which of several verifiers judges.
     #[arg(long, value_name = "NAMESPACE", env = "POD_NAMESPACE", default_value = "waypoint-verify")]
     lease_namespace: String,
     /// What this verifier is called there.
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     identity: String,
+    /// Into how many partitions policies are divided (1 to 16): each is judged by one verifier at a time. The same for all verifiers.
+    #[arg(long, value_name = "N", default_value = "1")]
+    partitions: Partitions,
     /// Milliseconds between two ticks.
     #[arg(long, value_name = "MS", default_value_t = 200)]
     tick: u64,
@@ -78,6 +82,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         },
         digest_key: std::array::from_fn(|at| digest_key[at]),
         judge: judge::Limits { messages: args.max_messages, connections: args.max_messages, explain: true },
+        partitions: args.partitions,
         tick: Duration::from_millis(args.tick),
         patience: Duration::from_millis(args.patience),
         listen: args.listen,

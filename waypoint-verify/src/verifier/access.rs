@@ -6,7 +6,8 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use kube::api::{Api, PostParams};
 
 use super::admit;
-use super::api::{Refusal, Shared, bearer};
+use super::api::{Refusal, bearer};
+use super::shared::Shared;
 use crate::model::NamespacedName;
 use crate::policy::GROUP;
 

@@ -29,12 +29,17 @@ struct Node {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Partition {
+    partition: u64,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Source {
     source: &'static str,
 }
 
-/// Made anew for every question: what it tells is kept elsewhere.
-pub fn text(report: &Report) -> String {
+/// Made anew for every question: what it tells is kept elsewhere. `judged`: which partitions this verifier judges.
+pub fn text(report: &Report, judged: &[bool]) -> String {
     let mut registry = Registry::with_prefix("waypoint_verify");
     let requests = Family::<Verdict, Counter>::default();
     let verified = Family::<Policy, Gauge>::default();
@@ -67,6 +72,10 @@ pub fn text(report: &Report) -> String {
     for (node, is_covered) in nodes {
         covered.get_or_create(&Node { node: node.clone() }).set(is_covered);
     }
+    let partitions = Family::<Partition, Gauge>::default();
+    for (partition, is_judged) in (0..).zip(judged) {
+        partitions.get_or_create(&Partition { partition }).set(i64::from(*is_judged));
+    }
     let lost = Family::<Source, Counter>::default();
     let counters = &report.counters;
     for (source, count) in [
@@ -76,6 +85,7 @@ pub fn text(report: &Report) -> String {
         ("not_own", counters.not_own),
         ("dropped", counters.dropped),
         ("evicted", counters.evicted),
+        ("unknown_roles", counters.unknown_roles),
     ] {
         lost.get_or_create(&Source { source }).inc_by(count);
     }
@@ -99,6 +109,7 @@ pub fn text(report: &Report) -> String {
         provisional,
     );
     registry.register("node_covered", "Whether the node was seen at the last tick", covered);
+    registry.register("partition_judged", "Whether this verifier judges the partition's policies", partitions);
     registry.register("lost_evidence", "Evidence that was not taken, by why", lost);
     registry.register("batches", "Batches of evidence that were read", batches);
     registry.register("evidence_bytes", "Octets of these", octets);

@@ -1,6 +1,7 @@
 //! The objects of a cluster as its API server tells of them: one watch for each kind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -79,37 +80,39 @@ struct Known {
 #[derive(Debug, Default)]
 pub struct Objects {
     known: Mutex<BTreeMap<&'static str, Known>>,
+    /// Counts changes; touched only while `known` is held.
+    revision: AtomicU64,
     changed: Notify,
 }
 
 impl Objects {
-    /// Returns when something is another than at the last call.
+    /// Returns when something is another than at the last call. For one that waits.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// All objects, once every kind has been listed; before that what is still missing.
-    pub fn all(&self) -> Result<Vec<Object>, Vec<String>> {
+    /// All objects and which state of them this is, once every kind has been listed; before that what is still missing.
+    pub fn all(&self) -> Result<(u64, Vec<Object>), Vec<String>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting: Vec<_> = KINDS
-            .iter()
-            .filter_map(|kind| match known.get(kind.plural) {
-                Some(known) if known.listed => None,
-                Some(Known { trouble: Some(trouble), .. }) => Some(format!("{}: {trouble}", kind.plural)),
-                _ => Some(format!("{}: not listed yet", kind.plural)),
-            })
-            .collect();
-        if !waiting.is_empty() {
-            return Err(waiting);
-        }
-        Ok(known.values().flat_map(|known| known.objects.values().cloned()).collect())
+        not_listed(&known)?;
+        let all = known.values().flat_map(|known| known.objects.values().cloned()).collect();
+        Ok((self.revision.load(Ordering::Relaxed), all))
     }
 
-    /// As [`Self::all`], if nothing of it may be outdated: whoever begins to judge after the API server was away does not begin
-    /// with what was true before that.
-    pub fn current(&self) -> Result<Vec<Object>, Vec<String>> {
+    /// What keeps all objects from being known; empty: nothing.
+    pub fn waiting(&self) -> Vec<String> {
+        not_listed(&self.known.lock().unwrap_or_else(PoisonError::into_inner)).err().unwrap_or_default()
+    }
+
+    /// Which state of the objects this is, if nothing of it may be outdated: whoever begins to judge after the API server was away
+    /// does not begin with what was true before that.
+    pub fn current(&self) -> Result<u64, Vec<String>> {
         let troubles = self.troubles();
-        if troubles.is_empty() { self.all() } else { Err(troubles) }
+        if !troubles.is_empty() {
+            return Err(troubles);
+        }
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        not_listed(&known).map(|()| self.revision.load(Ordering::Relaxed))
     }
 
     /// Optional kinds that this cluster does not have.
@@ -130,9 +133,22 @@ impl Objects {
     fn with(&self, kind: &Kind, change: impl FnOnce(&mut Known) -> bool) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if change(known.entry(kind.plural).or_default()) {
+            self.revision.fetch_add(1, Ordering::Relaxed);
             self.changed.notify_one();
         }
     }
+}
+
+fn not_listed(known: &BTreeMap<&'static str, Known>) -> Result<(), Vec<String>> {
+    let waiting: Vec<_> = KINDS
+        .iter()
+        .filter_map(|kind| match known.get(kind.plural) {
+            Some(known) if known.listed => None,
+            Some(Known { trouble: Some(trouble), .. }) => Some(format!("{}: {trouble}", kind.plural)),
+            _ => Some(format!("{}: not listed yet", kind.plural)),
+        })
+        .collect();
+    if waiting.is_empty() { Ok(()) } else { Err(waiting) }
 }
 
 /// Watches every kind, for ever.

@@ -80,6 +80,19 @@ impl Picture {
         let nodes = named.chain(used).filter(|node| !node.is_empty()).collect();
         Self { watch: Arc::new(compiled.watch), policies, nodes, errors }
     }
+
+    /// With these policies only, and with everything else.
+    pub fn only(&self, is_ours: impl Fn(&NamespacedName) -> bool) -> Self {
+        let mut watch = WatchList::clone(&self.watch);
+        watch.policies.retain(|policy| is_ours(&policy.name));
+        let policies = self.policies.iter().filter(|(name, _)| is_ours(name));
+        Self {
+            watch: Arc::new(watch),
+            policies: policies.map(|(name, policy)| (name.clone(), policy.clone())).collect(),
+            nodes: self.nodes.clone(),
+            errors: self.errors.clone(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the verifier says of itself and of policies: one value, made at every tick, from which everybody is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,13 +45,44 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of a verifier that does not judge: it is as ready as it is to begin.
-    pub fn standing_by(owner: String, waiting: Option<Vec<String>>) -> Self {
-        let mut not_ready = waiting.unwrap_or_default();
-        if owner.is_empty() {
+    /// Of a verifier that does not judge: it is as ready as it is to begin. `owner`: who is known to judge; nothing: what is
+    /// known of that cannot be read.
+    pub fn standing_by(owner: Option<String>, waiting: Vec<String>) -> Self {
+        let mut not_ready = waiting;
+        if owner.is_none() {
             not_ready.push("the Lease of the verifiers cannot be read or taken: see the log".to_owned());
         }
-        Self { stands_by_for: Some(owner), not_ready, ..Self::default() }
+        Self { stands_by_for: Some(owner.unwrap_or_default()), not_ready, ..Self::default() }
+    }
+
+    pub fn is_judged(&self) -> bool {
+        self.stands_by_for.is_none()
+    }
+
+    /// What a verifier says of several partitions, each of which has said so much of itself.
+    pub fn of_all<'a>(reports: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let mut all = Self::default();
+        for report in reports.clone() {
+            all.policies.extend(report.policies.iter().cloned());
+            all.coverage.add(&report.coverage);
+            all.counters.add(&report.counters);
+            for (node, notes) in &report.notes {
+                let known = all.notes.entry(node.clone()).or_default();
+                known.extend(notes.iter().filter(|note| !known.contains(note)).cloned().collect::<Vec<_>>());
+            }
+            for (known, more) in [
+                (&mut all.not_ready, &report.not_ready),
+                (&mut all.missing, &report.missing),
+                (&mut all.findings, &report.findings),
+            ] {
+                known.extend(more.iter().filter(|one| !known.contains(one)).cloned().collect::<Vec<_>>());
+            }
+        }
+        all.policies.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        let owners: BTreeSet<_> = reports.clone().filter_map(|report| report.stands_by_for.clone()).collect();
+        let owners: Vec<_> = owners.into_iter().filter(|owner| !owner.is_empty()).collect();
+        all.stands_by_for = (!reports.clone().any(Self::is_judged)).then(|| owners.join(","));
+        all
     }
 }
 
@@ -74,7 +105,7 @@ impl<'a> CoverageReport<'a> {
     }
 }
 
-/// Since the start of the verifier.
+/// Since the verifier began to judge.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counters {
@@ -91,6 +122,46 @@ pub struct Counters {
     pub evicted: u64,
     /// Ticks that ended before every node had answered.
     pub late_ticks: u64,
+    /// Batches of targets and proxies of which the API server did not tell in time: each is a gap.
+    pub unknown_roles: u64,
     /// Changes of conditions of which there is no Event: there were too many, or the same was said lately.
     pub suppressed_events: u64,
 }
+
+impl Counters {
+    fn add(&mut self, other: &Self) {
+        let Self {
+            batches,
+            octets,
+            evidence,
+            gaps,
+            refused,
+            unreadable,
+            not_own,
+            dropped,
+            evicted,
+            late_ticks,
+            unknown_roles,
+            suppressed_events,
+        } = self;
+        for (count, more) in [
+            (batches, other.batches),
+            (octets, other.octets),
+            (evidence, other.evidence),
+            (gaps, other.gaps),
+            (refused, other.refused),
+            (unreadable, other.unreadable),
+            (not_own, other.not_own),
+            (dropped, other.dropped),
+            (evicted, other.evicted),
+            (late_ticks, other.late_ticks),
+            (unknown_roles, other.unknown_roles),
+            (suppressed_events, other.suppressed_events),
+        ] {
+            *count += more;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Options;
-use super::api::{self, Shared};
+use super::api;
+use super::shared::Shared;
 
 /// Binds both; what comes back serves until one of them fails.
 pub async fn serve(options: &Options, shared: &Shared) -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {

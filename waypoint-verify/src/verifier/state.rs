@@ -1,27 +1,31 @@
 //! Everything that the verifier knows, and the order in which it learns: objects, batches, ticks. No I/O but the clock.
 
 mod answers;
+mod taking;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use k8s_openapi::jiff::Timestamp;
 
 use super::Options;
-use super::checkpoint::{self, Checkpoint, Progress};
+use super::checkpoint::{Checkpoint, Progress};
+use super::cluster::Cluster;
+use super::early::Early;
 use super::grace::Grace;
 use super::judges::Judges;
 use super::older::Waits;
 use super::picture::Picture;
-use super::readers::Read;
 use super::report::Counters;
+use super::roles::Relevant;
 use super::status::{Facts, status};
 use super::window::Said;
 use crate::bus::control::{Part, Tick};
-use crate::lockstep::{Blind, Coverage, Expected, Lockstep, Taken};
-use crate::manifest::{Object, Problem};
-use crate::model::{BootNs, NamespacedName};
+use crate::lockstep::{Blind, Coverage, Expected, Lockstep};
+use crate::manifest::Problem;
+use crate::model::{BootNs, CompiledPolicy, NamespacedName};
 use crate::policy::WaypointPolicyStatus;
 use crate::probe::boot_ns;
 
@@ -36,15 +40,17 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub struct State {
+    partition: u16,
     verifier: u64,
     /// Stands for all verifiers whose counts these are.
     lineage: u64,
     progress: Progress,
     saved_at: Instant,
-    digest_key: [u8; 16],
     patience: Duration,
-    picture: Option<Picture>,
-    parts: BTreeMap<String, Part>,
+    cluster: Arc<Cluster>,
+    picture: Arc<Picture>,
+    relevant: Relevant,
+    early: Early,
     written: BTreeMap<String, (u64, Instant)>,
     expected: Expected,
     lockstep: Lockstep,
@@ -60,7 +66,8 @@ pub struct State {
     /// When the tick that runs was issued.
     running: Option<Instant>,
     counters: Counters,
-    waiting: Vec<String>,
+    /// What the API server refuses.
+    troubles: Vec<String>,
     /// Optional kinds that this cluster does not have.
     missing: BTreeSet<&'static str>,
     troubled_since: Option<Instant>,
@@ -69,21 +76,29 @@ pub struct State {
 
 impl State {
     /// Goes on where another verifier has left off.
-    pub fn new(options: &Options, verifier: u64, checkpoint: Option<Checkpoint>) -> Self {
+    pub fn new(
+        options: &Options,
+        partition: u16,
+        verifier: u64,
+        checkpoint: Option<Checkpoint>,
+        cluster: &Arc<Cluster>,
+    ) -> anyhow::Result<Self> {
         let progress = checkpoint.as_ref().map(Progress::after).unwrap_or_default();
         let lineage = checkpoint.as_ref().map_or(verifier, |checkpoint| checkpoint.lineage);
         let passed = checkpoint.as_ref().map_or(0, |checkpoint| Timestamp::now().as_second() - checkpoint.at);
         let passed = u64::try_from(passed).unwrap_or(0).saturating_mul(1_000_000_000);
         let saved = checkpoint.map(|checkpoint| checkpoint.policies).unwrap_or_default();
-        Self {
+        let mut state = Self {
+            partition,
             verifier,
             lineage,
             progress,
             saved_at: Instant::now(),
-            digest_key: options.digest_key,
             patience: options.patience,
-            picture: None,
-            parts: BTreeMap::new(),
+            cluster: Arc::clone(cluster),
+            picture: Arc::default(),
+            relevant: Relevant::default(),
+            early: Early::default(),
             written: BTreeMap::new(),
             expected: Expected::new(),
             lockstep: Lockstep::new(verifier),
@@ -95,91 +110,56 @@ impl State {
             waits: BTreeMap::new(),
             running: None,
             counters: Counters::default(),
-            waiting: vec!["the objects of the cluster are not listed yet".to_owned()],
+            troubles: Vec::new(),
             missing: BTreeSet::new(),
             troubled_since: None,
             errors: Vec::new(),
-        }
+        };
+        state.set_cluster(cluster)?;
+        Ok(state)
     }
 
-    pub fn set_objects(&mut self, objects: &[Object]) -> anyhow::Result<()> {
-        let picture = Picture::of(objects.iter());
-        self.judges.set_picture(&picture, boot_ns()?, Timestamp::now());
-        self.parts = Part::of_nodes(&picture.watch, &picture.nodes, self.digest_key);
-        self.expected = self.parts.iter().map(|(node, part)| (node.clone(), part.revision)).collect();
-        self.waiting.clear();
-        self.picture = Some(picture);
-        Ok(())
-    }
-
-    /// For the objects of the cluster.
-    pub fn is_waiting(&self) -> bool {
-        self.picture.is_none()
-    }
-
-    pub fn wait_for(&mut self, what: Vec<String>) {
-        if self.picture.is_none() {
-            self.waiting = what;
-        }
+    /// What the objects of the cluster come to now.
+    pub fn set_cluster(&mut self, cluster: &Arc<Cluster>) -> anyhow::Result<()> {
+        self.cluster = Arc::clone(cluster);
+        let own = cluster.pictures.get(usize::from(self.partition));
+        self.picture = Arc::clone(own.context("the policies are divided into fewer partitions")?);
+        self.relevant = Relevant::to(&self.picture.watch);
+        self.judges.set_picture(&self.picture, boot_ns()?, Timestamp::now());
+        self.expected = cluster.parts.iter().map(|(node, part)| (node.clone(), part.revision)).collect();
+        self.release()
     }
 
     pub fn nodes(&self) -> &BTreeSet<String> {
-        static NONE: BTreeSet<String> = BTreeSet::new();
-        self.picture.as_ref().map_or(&NONE, |picture| &picture.nodes)
+        &self.picture.nodes
     }
 
-    /// Parts of the watch list that are new, or that their agents still do not have.
+    /// Parts of the watch list that are new, or that their agents still do not have. They are the same for all partitions, and
+    /// whoever judges the first one hands them out: of two that know different ones, each would take the other's for outdated.
     pub fn parts_to_write(&self) -> Vec<(String, Part)> {
+        if self.partition != 0 {
+            return Vec::new();
+        }
         let is_due = |node: &String, part: &Part| match self.written.get(node) {
             Some((revision, at)) if *revision == part.revision => {
                 self.coverage.blind.get(node).is_some_and(|why| why.contains(&Blind::Stale)) && at.elapsed() > AGAIN
             }
             _ => true,
         };
-        self.parts.iter().filter(|(node, part)| is_due(node, part)).map(|(n, p)| (n.clone(), p.clone())).collect()
+        let parts = self.cluster.parts.iter().filter(|(node, part)| is_due(node, part));
+        parts.map(|(node, part)| (node.clone(), part.clone())).collect()
     }
 
     pub fn wrote(&mut self, node: &str, revision: u64) {
         self.written.insert(node.to_owned(), (revision, Instant::now()));
     }
 
-    pub fn read(&mut self, read: Read) -> anyhow::Result<()> {
-        self.counters.batches += 1;
-        self.counters.octets += read.octets as u64;
-        if self.progress.read(&read.node, read.position) == checkpoint::Read::Gap {
-            self.counters.gaps += 1;
-            self.lockstep.gap(&read.node);
-        }
-        let mut batch = match read.batch {
-            Ok(batch) => batch,
-            Err(error) => {
-                self.counters.unreadable += 1;
-                tracing::warn!("a message of node {} {error}", read.node);
-                self.lockstep.gap(&read.node);
-                return Ok(());
-            }
-        };
-        let Some(picture) = &self.picture else { return Ok(()) };
-        batch.evidence.retain(|evidence| self.progress.is_new(&read.node, read.position, evidence));
-        self.counters.evidence += batch.evidence.len() as u64;
-        let mut testimony = Vec::new();
-        match self.lockstep.take(&read.node, batch, &picture.watch, &mut testimony) {
-            Taken::Next | Taken::Again => {}
-            Taken::Gap => self.counters.gaps += 1,
-            Taken::Refused(why) => {
-                self.counters.refused += 1;
-                tracing::warn!("evidence is refused: {why}");
-            }
-        }
-        testimony.into_iter().for_each(|testimony| self.judges.apply(testimony));
-        Ok(())
-    }
-
     pub fn may_issue(&self) -> bool {
-        self.running.is_none() && self.picture.is_some()
+        self.running.is_none()
     }
 
     pub fn issue(&mut self) -> anyhow::Result<Tick> {
+        self.release()?;
         self.running = Some(Instant::now());
         let number = self.lockstep.issue(boot_ns()?);
         Ok(Tick { number, verifier: self.verifier })
@@ -203,22 +183,20 @@ impl State {
         let coverage = self.lockstep.end(&self.expected, at, &mut testimony);
         self.shown = self.grace.shown(&self.coverage, &coverage, at);
         self.coverage = coverage;
-        let revision = self.picture.as_ref().map(|picture| picture.watch.revision);
-        self.covered_with = revision.filter(|_| self.coverage.is_complete());
-        testimony.into_iter().for_each(|testimony| self.judges.apply(testimony));
+        self.covered_with = self.coverage.is_complete().then_some(self.picture.watch.revision);
+        let ours = testimony.into_iter().filter(|testimony| self.relevant.takes(&testimony.evidence));
+        ours.for_each(|testimony| self.judges.apply(testimony));
         self.judges.tick(at, Timestamp::now(), &self.coverage);
-        let watch = self.picture.as_ref().map(|picture| &picture.watch);
-        let policies = watch.iter().flat_map(|watch| watch.policies.iter().map(move |policy| (policy, watch)));
-        let waits =
-            policies.map(|(policy, watch)| (policy.name.clone(), Waits::of(policy, watch, self.lockstep.older())));
-        self.waits = waits.collect();
+        let watch = &self.picture.watch;
+        let waits = |policy: &Arc<CompiledPolicy>| Waits::of(policy, watch, self.lockstep.older());
+        self.waits = watch.policies.iter().map(|policy| (policy.name.clone(), waits(policy))).collect();
         self.counters.not_own = self.judges.not_own;
         self.counters.dropped = self.lockstep.dropped();
         self.counters.evicted = self.judges.evicted();
 
         let since = if troubles.is_empty() { None } else { self.troubled_since.or_else(|| Some(Instant::now())) };
         self.troubled_since = since;
-        self.errors = self.picture.as_ref().map(|picture| picture.errors.clone()).unwrap_or_default();
+        self.errors = self.picture.errors.clone();
         if since.is_some_and(|since| since.elapsed() > STALE) {
             let stale = troubles.iter().map(|trouble| {
                 Problem::error(
@@ -228,14 +206,14 @@ impl State {
             });
             self.errors.extend(stale);
         }
-        self.waiting = troubles;
+        self.troubles = troubles;
         self.missing = missing;
         Ok(())
     }
 
     /// What another verifier goes on from, now and then. After a tick.
     pub fn checkpoint(&mut self) -> anyhow::Result<Option<Checkpoint>> {
-        if self.saved_at.elapsed() < SAVE || self.picture.is_none() {
+        if self.saved_at.elapsed() < SAVE {
             return Ok(None);
         }
         self.saved_at = Instant::now();
@@ -252,8 +230,7 @@ impl State {
     }
 
     pub fn policies(&self) -> impl Iterator<Item = (&NamespacedName, &str)> {
-        let all = self.picture.iter().flat_map(|picture| picture.policies.iter());
-        all.map(|(name, policy)| (name, policy.uid.as_str()))
+        self.picture.policies.iter().map(|(name, policy)| (name, policy.uid.as_str()))
     }
 
     fn facts<'a>(&'a self, name: &NamespacedName, coverage: &'a Coverage) -> Option<Facts<'a>> {
@@ -261,7 +238,7 @@ impl State {
         static NONE: LazyLock<Waits> = LazyLock::new(Waits::default);
         let record = self.judges.record(name);
         Some(Facts {
-            policy: self.picture.as_ref()?.policies.get(name)?,
+            policy: self.picture.policies.get(name)?,
             said: record.map_or(&NOTHING, |record| &record.said),
             provisional: record.map_or(0, |record| record.provisional),
             coverage,

@@ -142,7 +142,13 @@ impl Installation {
 
     /// What the first verifier answers over TLS to whoever has this token: the code and the text.
     pub fn ask(&self, path: &str, token: &str) -> Result<(u16, String)> {
-        self.verifiers.first().context("there is no verifier")?.ask(&self.nats, path, token, None)
+        self.ask_one(1, path, token)
+    }
+
+    /// As [`Self::ask`], of one by its number.
+    pub fn ask_one(&self, number: usize, path: &str, token: &str) -> Result<(u16, String)> {
+        let verifier = self.verifiers.get(number - 1).with_context(|| format!("there is no verifier-{number}"))?;
+        verifier.ask(&self.nats, path, token, None)
     }
 
     /// Where the first verifier answers over TLS.

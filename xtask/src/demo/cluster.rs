@@ -119,6 +119,11 @@ impl Stage {
         })
     }
 
+    /// A token of the pipeline's.
+    pub fn token(&self) -> Result<String> {
+        self.experiment.server.token(PIPELINE.0, PIPELINE.1, &Bound::default())
+    }
+
     /// A gate that counts from now on.
     pub fn gate(&self, min_verified: u64) -> Result<Gate> {
         self.gate_with(min_verified, &[])
@@ -128,7 +133,7 @@ impl Stage {
     pub fn gate_with(&self, min_verified: u64, more: &[&str]) -> Result<Gate> {
         let server = &self.experiment.server;
         let token = server.dir().join("pipeline.token");
-        fs::write(&token, server.token(PIPELINE.0, PIPELINE.1, &Bound::default())?)?;
+        fs::write(&token, self.token()?)?;
         let kubeconfig = server.kubeconfig_of(PIPELINE.0, PIPELINE.1)?;
         Gate::start(&self.installation, &kubeconfig, &token, &format!("{}/{}", POLICY.0, POLICY.1), min_verified, more)
     }

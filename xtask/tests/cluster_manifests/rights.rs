@@ -82,7 +82,7 @@ fn the_verifier_may_read_the_cluster_and_write_only_its_own() {
         ("create", "authorization.k8s.io", "subjectaccessreviews", "", true),
         ("create", "coordination.k8s.io", "leases", "waypoint-verify", true),
         ("update", "coordination.k8s.io", "leases", "waypoint-verify", true),
-        ("get", "coordination.k8s.io", "leases", "kube-system", false),
+        ("list", "coordination.k8s.io", "leases", "kube-system", false),
         ("get", "", "secrets", "waypoint-verify", false),
         ("list", "", "secrets", "hello", false),
         ("create", "", "pods/exec", "hello", false),

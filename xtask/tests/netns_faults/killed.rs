@@ -19,7 +19,7 @@ const WATCHED: Duration = Duration::from_secs(12);
 const AWAY: Duration = Duration::from_secs(8);
 
 fn holder(stage: &Stage) -> Result<String> {
-    let lease: Lease = stage.experiment.server.client().get(NAMESPACE, "waypoint-verify-verifier-all")?;
+    let lease: Lease = stage.experiment.server.client().get(NAMESPACE, "waypoint-verify-verifier-0")?;
     Ok(lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default())
 }
 

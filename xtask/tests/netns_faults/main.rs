@@ -9,6 +9,7 @@ mod clock;
 mod full;
 mod killed;
 mod long;
+mod partitions;
 mod rollout;
 mod senders;
 mod stale;
@@ -60,13 +61,15 @@ fn play(test: &str, id: &str, faults: &[(&str, Fault)]) {
 
 #[test]
 fn under_faults_nothing_is_verified_that_went_past_and_all_is_seen_again_soon() {
-    let faults: [(&str, Fault); 5] = [
+    let faults: [(&str, Fault); 6] = [
         ("nats-server", killed::nats_is_killed),
         ("API server", killed::api_server_is_killed),
         ("agent", killed::agent_is_killed),
         ("verifier", killed::verifier_is_killed),
-        // The last one: from then on agents ask a verifier that only stands by.
+        // From then on agents ask a verifier that only stands by.
         ("owner", killed::owner_is_paused),
+        // The last one: verifiers stay of this kind.
+        ("partitions", partitions::policies_are_divided),
     ];
     play("under_faults_nothing_is_verified_that_went_past_and_all_is_seen_again_soon", "faults", &faults);
 }

@@ -73,21 +73,21 @@ impl VerifierBus {
         self.create(config).await
     }
 
-    /// Replaces the state that was there as `before`, and returns the number of the new one. Refused if another verifier has
+    /// Replaces the state of a partition that was there as `before`, and returns the number of the new one. Refused if another verifier has
     /// written meanwhile.
-    pub async fn write_state(&self, before: u64, state: Vec<u8>) -> Result<u64, BusError> {
+    pub async fn write_state(&self, partition: &str, before: u64, state: Vec<u8>) -> Result<u64, BusError> {
         let failed = |error: &dyn std::fmt::Display| BusError::request("writing the verifier's state", error);
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Expected-Last-Subject-Sequence", before.to_string());
-        let published = self.jetstream.publish_with_headers(self.names.state("all"), headers, state.into()).await;
+        let published = self.jetstream.publish_with_headers(self.names.state(partition), headers, state.into()).await;
         let stored = published.map_err(|error| failed(&error))?.await.map_err(|error| failed(&error))?;
         Ok(stored.sequence)
     }
 
     /// With its number; 0 and nothing: no verifier has written one yet.
-    pub async fn read_state(&self) -> Result<(u64, Option<Vec<u8>>), BusError> {
+    pub async fn read_state(&self, partition: &str) -> Result<(u64, Option<Vec<u8>>), BusError> {
         let what = "reading the verifier's state";
-        let Some(state) = newest(&self.client, self.names.state_request("all"), what).await? else {
+        let Some(state) = newest(&self.client, self.names.state_request(partition), what).await? else {
             return Ok((0, None));
         };
         let sequence = state.headers.as_ref().and_then(|headers| headers.get("Nats-Sequence"));

@@ -12,7 +12,8 @@ use super::super::admit::{self, AUDIENCE};
 use super::super::canary::{Asked, Refused, Sent};
 use super::super::questions::Question;
 use super::super::recent::Wanted;
-use super::{Refusal, Shared, no_policy};
+use super::super::shared::Shared;
+use super::Refusal;
 use crate::model::NamespacedName;
 
 /// A pod's request for canaries to send.
@@ -55,8 +56,8 @@ async fn verdicts(
 ) -> Result<Response, Refusal> {
     check(&shared, &headers, None, Right::Verdicts(&policy)).await?;
     let asked = policy.clone();
-    let told = shared.ask(|answer| Question::Verdicts { policy: asked, wanted, answer }).await?;
-    told.map(|told| Json(told).into_response()).ok_or_else(|| no_policy(&policy))
+    let told = shared.ask(&policy, |answer| Question::Verdicts { policy: asked, wanted, answer }).await?;
+    told.map(|told| Json(told).into_response()).ok_or_else(|| Refusal::no_policy(&policy))
 }
 
 /// Whoever may list policies may know how their canaries fared.
@@ -67,7 +68,8 @@ async fn canaries(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     check(&shared, &headers, None, Right::Policies).await?;
-    Ok(Json(shared.ask(|answer| Question::Canaries { policy, run, answer }).await?).into_response())
+    let asked = policy.clone();
+    Ok(Json(shared.ask(&policy, |answer| Question::Canaries { policy: asked, run, answer }).await?).into_response())
 }
 
 async fn issue(
@@ -80,8 +82,8 @@ async fn issue(
     if run.len() > RUN {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, format!("run: at most {RUN} octets")));
     }
-    let asked = Asked { policy, pod, run, self_attack };
-    let issued = shared.ask(|answer| Question::Issue { asked, answer }).await?;
+    let asked = Asked { policy: policy.clone(), pod, run, self_attack };
+    let issued = shared.ask(&policy, |answer| Question::Issue { asked, answer }).await?;
     issued.map(|orders| Json(orders).into_response()).map_err(|refused| {
         let status = match refused {
             Refused::NoPolicy(_) => StatusCode::NOT_FOUND,
@@ -99,8 +101,9 @@ async fn sent(
     headers: HeaderMap,
     Json(sent): Json<Sent>,
 ) -> Result<StatusCode, Refusal> {
-    let pod = sender(&shared, &headers, &NamespacedName { namespace, name }).await?;
-    match shared.ask(|answer| Question::Sent { pod, id, sent, answer }).await? {
+    let policy = NamespacedName { namespace, name };
+    let pod = sender(&shared, &headers, &policy).await?;
+    match shared.ask(&policy, |answer| Question::Sent { pod, id, sent, answer }).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Refusal::new(StatusCode::NOT_FOUND, "this pod has no such canary")),
     }

@@ -45,7 +45,7 @@ impl State {
 
     /// With the counts as they were `age` seconds ago.
     fn earlier(&self, name: &NamespacedName, at: BootNs, age: u64) -> Option<PolicyReport> {
-        let uid = &self.picture.as_ref()?.policies.get(name)?.uid;
+        let uid = &self.picture.policies.get(name)?.uid;
         let said = self.judges.record(name)?.window.said_since(at, age.saturating_mul(1_000_000_000))?;
         let mut report = self.report_of(name, uid)?;
         report.total = report.total.since(&said);
@@ -56,7 +56,7 @@ impl State {
     fn canary_paths(&self, asked: &Asked) -> Result<CanaryPaths, Refused> {
         let not_yet = |what: &str| Err(Refused::NotYet(what.to_owned()));
         let name = &asked.policy;
-        let Some(picture) = &self.picture else { return not_yet("the objects of the cluster are not listed yet") };
+        let picture = &self.picture;
         let policy = picture.policies.get(name).filter(|policy| policy.nature().is_none());
         let policy = policy.ok_or_else(|| Refused::NoPolicy(name.clone()))?;
         let paths = policy.canary.clone().ok_or_else(|| Refused::NotWanted(name.clone()))?;
@@ -76,7 +76,7 @@ impl State {
             coverage: self.coverage.clone(),
             counters: Counters { suppressed_events: suppressed, ..self.counters.clone() },
             stands_by_for: None,
-            not_ready: self.waiting.iter().cloned().chain(failed).collect(),
+            not_ready: self.troubles.iter().cloned().chain(failed).collect(),
             notes: self.lockstep.notes(),
             findings: self.findings(),
             missing: self.missing.iter().map(|kind| (*kind).to_owned()).collect(),
@@ -84,7 +84,7 @@ impl State {
     }
 
     fn findings(&self) -> Vec<String> {
-        let all = self.picture.as_ref().map_or(&[][..], |picture| &picture.watch.findings);
+        let all = &self.picture.watch.findings;
         let mut told: Vec<_> = all.iter().take(FINDINGS).cloned().collect();
         if all.len() > FINDINGS {
             told.push(format!("and {} more", all.len() - FINDINGS));

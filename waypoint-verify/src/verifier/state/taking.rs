@@ -1,0 +1,67 @@
+//! Evidence as it comes in.
+
+use super::super::checkpoint;
+use super::super::early::Released;
+use super::super::readers::Read;
+use super::State;
+use crate::lockstep::Taken;
+use crate::probe::boot_ns;
+
+impl State {
+    pub fn read(&mut self, mut read: Read) -> anyhow::Result<()> {
+        if let Ok(batch) = &mut read.batch {
+            batch.evidence.retain(|evidence| self.progress.is_new(&read.node, read.position, evidence));
+        }
+        if let Some(read) = self.early.hold(read, &self.cluster.roles, boot_ns()?) {
+            self.take(read);
+        }
+        Ok(())
+    }
+
+    /// What was waited for is there, or has been waited for long enough.
+    pub(super) fn release(&mut self) -> anyhow::Result<()> {
+        while let Some(Released { read, unknown }) = self.early.release(&self.cluster.roles, boot_ns()?) {
+            let node = read.node.clone();
+            self.take(read);
+            if !unknown.is_empty() {
+                tracing::warn!(
+                    "node {node} testifies of a role that the API server did not tell of: {}",
+                    unknown.join(", ")
+                );
+                self.counters.unknown_roles += 1;
+                self.lockstep.gap(&node);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, read: Read) {
+        self.counters.batches += 1;
+        self.counters.octets += read.octets as u64;
+        if self.progress.read(&read.node, read.position) == checkpoint::Read::Gap {
+            self.counters.gaps += 1;
+            self.lockstep.gap(&read.node);
+        }
+        let batch = match read.batch {
+            Ok(batch) => batch,
+            Err(error) => {
+                self.counters.unreadable += 1;
+                tracing::warn!("a message of node {} {error}", read.node);
+                self.lockstep.gap(&read.node);
+                return;
+            }
+        };
+        self.counters.evidence += batch.evidence.len() as u64;
+        let mut testimony = Vec::new();
+        match self.lockstep.take(&read.node, batch, &self.picture.watch, &mut testimony) {
+            Taken::Next | Taken::Again => {}
+            Taken::Gap => self.counters.gaps += 1,
+            Taken::Refused(why) => {
+                self.counters.refused += 1;
+                tracing::warn!("evidence is refused: {why}");
+            }
+        }
+        let ours = testimony.into_iter().filter(|testimony| self.relevant.takes(&testimony.evidence));
+        ours.for_each(|testimony| self.judges.apply(testimony));
+    }
+}
