@@ -49,8 +49,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, watch};
 
 use crate::bus::keys::Signer;
 use crate::bus::nats::{Address, Streams};
@@ -104,7 +105,8 @@ pub async fn run(
     let shared = Shared::new(client.clone(), signer, &options, clusters.clone(), ask);
     let serving = serve::serve(&options, &shared).await?;
     let hold = lease::hold(&client, &options.lease_namespace, options.partitions, &options.identity);
-    let mut judging = JoinSet::new();
+    let (stop_judging, stopped) = watch::channel(false);
+    let mut judging = FuturesUnordered::new();
     for ((partition, questions), holding) in options.partitions.all().zip(questions).zip(&hold.holdings) {
         let one = Judging {
             partition,
@@ -115,15 +117,16 @@ pub async fn run(
             holding: holding.clone(),
             questions,
         };
-        judging.spawn(one.in_turn());
+        judging.push(one.start(stopped.clone())?);
     }
     let ended = tokio::select! {
-        Some(ended) = judging.join_next() => ended.context("one that judges has ended").flatten(),
+        Some(ended) = judging.next() => ended.context("one that judges has ended").flatten(),
         ended = serving => ended,
         () = stop => Ok(()),
     };
     // Nothing is written any more when the Leases are given back.
-    judging.shutdown().await;
+    stop_judging.send_replace(true);
+    while judging.next().await.is_some() {}
     hold.give_back().await;
     ended
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{mpsc, watch};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::Options;
@@ -13,7 +14,7 @@ use super::cluster::{Cluster, Clusters};
 use super::lease::Holding;
 use super::objects::Objects;
 use super::questions::Question;
-use super::readers::{Read, Readers};
+use super::readers::{Incoming, Readers};
 use super::report::Report;
 use super::shared::Shared;
 use super::state::State;
@@ -44,8 +45,28 @@ pub struct Judging {
 }
 
 impl Judging {
+    /// On a thread of its own, which does nothing else: what it waits for goes on meanwhile, and nobody who asks waits for it. Ends with
+    /// `stop`, and tells how it ended.
+    pub fn start(self, mut stop: watch::Receiver<bool>) -> anyhow::Result<oneshot::Receiver<anyhow::Result<()>>> {
+        let name = format!("judge-{}", self.partition);
+        let (tell, ended) = oneshot::channel();
+        let runtime = Handle::current();
+        let judging = move || {
+            let ended = runtime.block_on(async {
+                tokio::select! {
+                    ended = self.in_turn() => ended,
+                    _ = stop.wait_for(|stop| *stop) => Ok(()),
+                }
+            });
+            // Nobody who listens: it is ending.
+            let _ = tell.send(ended);
+        };
+        std::thread::Builder::new().name(name).spawn(judging).context("a thread to judge on")?;
+        Ok(ended)
+    }
+
     /// Judges whenever the Lease is ours.
-    pub async fn in_turn(mut self) -> anyhow::Result<()> {
+    async fn in_turn(mut self) -> anyhow::Result<()> {
         let name = self.options.partitions.name(self.partition);
         loop {
             let known = self.holding.borrow_and_update().clone();
@@ -74,7 +95,7 @@ impl Judging {
 
     async fn judge(&mut self) -> anyhow::Result<()> {
         let (bus, mut saved, checkpoint) = self.connect().await;
-        let (batches, mut incoming) = mpsc::channel::<Read>(AHEAD);
+        let (batches, mut incoming) = mpsc::channel(AHEAD);
         let begin = checkpoint.iter().flat_map(|checkpoint| &checkpoint.positions);
         let begin = begin.map(|(node, (_, begin))| (node.clone(), *begin)).collect();
         let mut readers = Readers::new(bus.clone(), self.options.streams.clone(), batches, begin);
@@ -87,7 +108,10 @@ impl Judging {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                read = incoming.recv() => state.read(read.context("the readers are gone")?)?,
+                incoming = incoming.recv() => match incoming.context("the readers are gone")? {
+                    Incoming::Read(read) => state.read(read)?,
+                    Incoming::CaughtUp(node) => state.caught_up(&node),
+                },
                 question = self.questions.recv() => state.answer(question.context("nobody can ask any more")?)?,
                 changed = self.clusters.changed() => {
                     changed.context("nobody reads the objects of the cluster any more")?;

@@ -27,17 +27,24 @@ pub struct Read {
 }
 
 #[derive(Debug)]
+pub enum Incoming {
+    Read(Read),
+    /// What was in the node's stream when its reader began has been read.
+    CaughtUp(String),
+}
+
+#[derive(Debug)]
 pub struct Readers {
     bus: VerifierBus,
     streams: Streams,
-    out: Sender<Read>,
+    out: Sender<Incoming>,
     /// Where to begin in streams of which something was read before.
     begin: BTreeMap<String, u64>,
     running: BTreeMap<String, AbortHandle>,
 }
 
 impl Readers {
-    pub fn new(bus: VerifierBus, streams: Streams, out: Sender<Read>, begin: BTreeMap<String, u64>) -> Self {
+    pub fn new(bus: VerifierBus, streams: Streams, out: Sender<Incoming>, begin: BTreeMap<String, u64>) -> Self {
         Self { bus, streams, out, begin, running: BTreeMap::new() }
     }
 
@@ -62,48 +69,63 @@ impl Readers {
 }
 
 /// `begin`: with this message; without it, with what is written from now on.
-async fn read(bus: VerifierBus, streams: Streams, node: String, out: Sender<Read>, mut begin: Option<u64>) {
-    let mut quiet = QUIET[0];
+async fn read(bus: VerifierBus, streams: Streams, node: String, out: Sender<Incoming>, next: Option<u64>) {
+    let mut reader = Reader { bus, streams, node, out, next, end: None, caught_up: false, quiet: QUIET[0] };
     loop {
-        if let Err(error) = read_once(&bus, &streams, &node, &out, &mut begin, &mut quiet).await {
+        if let Err(error) = reader.once().await {
             tracing::warn!("{error}");
         }
-        if out.is_closed() {
+        if reader.out.is_closed() {
             return;
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
-async fn read_once(
-    bus: &VerifierBus,
-    streams: &Streams,
-    node: &str,
-    out: &Sender<Read>,
-    begin: &mut Option<u64>,
-    quiet: &mut Duration,
-) -> Result<(), BusError> {
-    bus.create_node(node, streams).await?;
-    let position = match *begin {
-        Some(position) => position,
-        None => *begin.insert(bus.next_position(node).await?),
-    };
-    let mut messages = bus.evidence_from(node, position).await?;
-    loop {
-        let Ok(message) = tokio::time::timeout(*quiet, messages.next()).await else {
-            *quiet = QUIET[1].min(*quiet * 2);
-            break;
+struct Reader {
+    bus: VerifierBus,
+    streams: Streams,
+    node: String,
+    out: Sender<Incoming>,
+    /// What is to be read next.
+    next: Option<u64>,
+    /// What came next in the stream when it began.
+    end: Option<u64>,
+    caught_up: bool,
+    quiet: Duration,
+}
+
+impl Reader {
+    async fn once(&mut self) -> Result<(), BusError> {
+        self.bus.create_node(&self.node, &self.streams).await?;
+        let end = match self.end {
+            Some(end) => end,
+            None => *self.end.insert(self.bus.next_position(&self.node).await?),
         };
-        let Some(message) = message else { break };
-        *quiet = QUIET[0];
-        let (position, octets) = message?;
-        *begin = Some(position + 1);
-        let read = Read { node: node.to_owned(), position, octets: octets.len(), batch: Batch::decode(&octets) };
-        if out.send(read).await.is_err() {
-            break;
+        let mut next = *self.next.get_or_insert(end);
+        let mut messages = self.bus.evidence_from(&self.node, next).await?;
+        loop {
+            if next >= end && !self.caught_up {
+                self.caught_up = true;
+                let _ = self.out.send(Incoming::CaughtUp(self.node.clone())).await;
+            }
+            let Ok(message) = tokio::time::timeout(self.quiet, messages.next()).await else {
+                self.quiet = QUIET[1].min(self.quiet * 2);
+                break;
+            };
+            let Some(message) = message else { break };
+            self.quiet = QUIET[0];
+            let (position, octets) = message?;
+            next = position + 1;
+            self.next = Some(next);
+            let (node, batch) = (self.node.clone(), Batch::decode(&octets));
+            let read = Read { node, position, octets: octets.len(), batch };
+            if self.out.send(Incoming::Read(read)).await.is_err() {
+                break;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 impl Drop for Readers {

@@ -31,7 +31,7 @@ use crate::probe::boot_ns;
 
 /// How long the API server may refuse before what is known of the cluster counts as stale.
 const STALE: Duration = Duration::from_secs(30);
-/// How long the first tick waits: streams may hold much that nobody has read.
+/// How long a tick waits at most while streams hold what nobody has read.
 const CATCH_UP: Duration = Duration::from_secs(30);
 /// Between two checkpoints.
 const SAVE: Duration = Duration::from_secs(2);
@@ -45,6 +45,9 @@ pub struct State {
     /// Stands for all verifiers whose counts these are.
     lineage: u64,
     progress: Progress,
+    /// Nodes of which what came while nobody judged has not been read yet, and since when there are none.
+    behind: BTreeSet<String>,
+    caught_up_at: Instant,
     saved_at: Instant,
     patience: Duration,
     cluster: Arc<Cluster>,
@@ -85,6 +88,7 @@ impl State {
     ) -> anyhow::Result<Self> {
         let progress = checkpoint.as_ref().map(Progress::after).unwrap_or_default();
         let lineage = checkpoint.as_ref().map_or(verifier, |checkpoint| checkpoint.lineage);
+        let behind = checkpoint.iter().flat_map(|checkpoint| checkpoint.positions.keys().cloned()).collect();
         let passed = checkpoint.as_ref().map_or(0, |checkpoint| Timestamp::now().as_second() - checkpoint.at);
         let passed = u64::try_from(passed).unwrap_or(0).saturating_mul(1_000_000_000);
         let saved = checkpoint.map(|checkpoint| checkpoint.policies).unwrap_or_default();
@@ -93,6 +97,8 @@ impl State {
             verifier,
             lineage,
             progress,
+            behind,
+            caught_up_at: Instant::now(),
             saved_at: Instant::now(),
             patience: options.patience,
             cluster: Arc::clone(cluster),
@@ -124,6 +130,7 @@ impl State {
         self.cluster = Arc::clone(cluster);
         let own = cluster.pictures.get(usize::from(self.partition));
         self.picture = Arc::clone(own.context("the policies are divided into fewer partitions")?);
+        self.behind.retain(|node| self.picture.nodes.contains(node));
         self.relevant = Relevant::to(&self.picture.watch);
         self.judges.set_picture(&self.picture, boot_ns()?, Timestamp::now());
         self.expected = cluster.parts.iter().map(|(node, part)| (node.clone(), part.revision)).collect();
@@ -167,10 +174,11 @@ impl State {
 
     /// Whether the tick that runs is answered by all, or has waited long enough.
     pub fn is_over(&self) -> bool {
-        // Where another one had left off, the first one is answered when everything has been read that it had not.
-        let catches_up = self.lineage != self.verifier && self.lockstep.tick() == 1;
-        let patience = if catches_up { self.patience.max(CATCH_UP) } else { self.patience };
-        self.running.is_some_and(|issued| self.lockstep.answered(&self.expected) || issued.elapsed() > patience)
+        self.running.is_some_and(|issued| {
+            // Where another one had left off, answers come after everything that it has not read.
+            let over = if self.behind.is_empty() { self.patience } else { self.patience.max(CATCH_UP) };
+            self.lockstep.answered(&self.expected) || issued.max(self.caught_up_at).elapsed() > over
+        })
     }
 
     pub fn end(&mut self, troubles: Vec<String>, missing: BTreeSet<&'static str>) -> anyhow::Result<()> {

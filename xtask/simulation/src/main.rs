@@ -51,6 +51,9 @@ struct Args {
     /// The Gateway behind the waypoint.
     #[arg(long)]
     back: SocketAddr,
+    /// Among which waypoints and targets are divided, by their pods' numbers.
+    #[arg(long, default_value_t = 1)]
+    policies: u16,
 }
 
 /// Of ticks, what every agent answers before requests begin: the verifier knows then that all see.
@@ -62,7 +65,7 @@ fn main() -> Result<()> {
     let nodes = nodes(&args)?;
     let queues = Arc::new(Queues::new(nodes.len()));
     let agents = runtime.block_on(connect(&args, &nodes, &queues))?;
-    let world = World::of(&agents, args.front, args.back)?;
+    let world = World::of(&agents, args.front, args.back, args.policies)?;
     println!("{}", json!({"connected": agents.len(), "routes": world.routes.len()}));
     let mut pace = Pace::new(Traffic::new(world), queues);
     for line in std::io::stdin().lock().lines() {

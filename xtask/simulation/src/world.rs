@@ -36,8 +36,8 @@ pub struct World {
 }
 
 impl World {
-    /// One route for each client; waypoints and backends in turn.
-    pub fn of(agents: &[Agent], front: SocketAddr, back: SocketAddr) -> Result<Self> {
+    /// One route for each client; backends in turn, and waypoints of theirs.
+    pub fn of(agents: &[Agent], front: SocketAddr, back: SocketAddr, policies: u16) -> Result<Self> {
         let (mut clients, mut gateways, mut waypoints, mut backends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (agent, known) in agents.iter().enumerate() {
             for (number, container) in known.part.containers.values().enumerate() {
@@ -55,12 +55,18 @@ impl World {
                 }
             }
         }
+        // A request of a policy goes through its own waypoint to its own target.
+        let group = |place: &Place| {
+            let number = place.container.pod.name.rsplit('-').next().and_then(|number| number.parse::<u16>().ok());
+            number.unwrap_or_default() % policies
+        };
         let gateway = |agent: usize| {
             gateways.iter().find(|place| place.agent == agent).cloned().context("a node without a gateway's Envoy")
         };
         let routes = clients.iter().enumerate().map(|(at, client)| {
-            let waypoint = waypoints.get(at % waypoints.len().max(1)).context("there is no waypoint")?.clone();
             let backend = backends.get(at % backends.len().max(1)).context("there is no backend")?.clone();
+            let own: Vec<_> = waypoints.iter().filter(|waypoint| group(waypoint) == group(&backend)).collect();
+            let waypoint = own.get(at % own.len().max(1)).context("there is no waypoint")?.to_owned().clone();
             let (front, back) = (gateway(client.agent)?, gateway(waypoint.agent)?);
             Ok(Route { client: client.clone(), front, waypoint, back, backend })
         });

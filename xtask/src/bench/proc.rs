@@ -1,5 +1,6 @@
 //! What the kernel says of a process.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -11,9 +12,18 @@ pub fn cpu(pid: u32) -> Result<Duration> {
     cpu_in(&format!("/proc/{pid}/stat"))
 }
 
-/// The same, of its first thread alone.
-pub fn cpu_of_main(pid: u32) -> Result<Duration> {
-    cpu_in(&format!("/proc/{pid}/task/{pid}/stat"))
+/// The same, of each of its threads whose name begins so; by name.
+pub fn cpu_of_threads(pid: u32, prefix: &str) -> Result<BTreeMap<String, Duration>> {
+    let mut threads = BTreeMap::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = entry?.path();
+        // One may have ended meanwhile.
+        let Ok(name) = fs::read_to_string(task.join("comm")) else { continue };
+        if name.starts_with(prefix) {
+            threads.insert(name.trim_end().to_owned(), cpu_in(&task.join("stat").to_string_lossy())?);
+        }
+    }
+    Ok(threads)
 }
 
 fn cpu_in(path: &str) -> Result<Duration> {

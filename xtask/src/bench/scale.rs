@@ -1,9 +1,10 @@
-//! `cargo xtask bench scale`: how many requests one verifier judges, of how many nodes. Everything is real (API server, Cilium's
+//! `cargo xtask bench scale`: how many requests verifiers judge, of how many nodes. Everything is real (API server, Cilium's
 //! controller, NATS with TLS, admission, the release build) but agents: a simulation of all of them publishes evidence of requests that
 //! nobody sent (xtask/simulation).
 
 mod agents;
 mod changes;
+mod policies;
 mod stage;
 mod step;
 
@@ -29,9 +30,25 @@ pub struct Args {
     /// Of a step
     #[arg(long, default_value_t = 20)]
     seconds: u32,
+    #[command(flatten)]
+    shape: Shape,
     /// Further arguments of the verifier (repeatable)
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     verifier: Vec<String>,
+}
+
+/// Who judges what.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct Shape {
+    /// WaypointPolicies, each with waypoints and targets of its own, behind the same gateways
+    #[arg(long, default_value_t = 1)]
+    pub policies: u16,
+    /// Into which they are divided evenly
+    #[arg(long, default_value_t = 1)]
+    pub partitions: u16,
+    /// Processes that share the partitions
+    #[arg(long, default_value_t = 1)]
+    pub verifiers: u16,
 }
 
 pub fn main(arguments: &Args) -> Result<()> {
@@ -39,7 +56,7 @@ pub fn main(arguments: &Args) -> Result<()> {
     demo::build()?;
     build()?;
     let dir = crate::workspace().join("target/tmp/bench-scale");
-    let mut stage = Stage::up(&dir, arguments.nodes, arguments.pods, &arguments.verifier)?;
+    let mut stage = Stage::up(&dir, arguments.nodes, arguments.pods, arguments.shape, &arguments.verifier)?;
     println!("{}", stage.shown()?);
     println!("{}", Outcome::HEADER);
     let mut short = None;

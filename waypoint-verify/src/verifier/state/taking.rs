@@ -1,5 +1,7 @@
 //! Evidence as it comes in.
 
+use std::time::Instant;
+
 use super::super::checkpoint;
 use super::super::early::Released;
 use super::super::readers::Read;
@@ -8,6 +10,13 @@ use crate::lockstep::Taken;
 use crate::probe::boot_ns;
 
 impl State {
+    /// What was in this node's stream at the start has been read.
+    pub fn caught_up(&mut self, node: &str) {
+        if self.behind.remove(node) && self.behind.is_empty() {
+            self.caught_up_at = Instant::now();
+        }
+    }
+
     pub fn read(&mut self, mut read: Read) -> anyhow::Result<()> {
         if let Ok(batch) = &mut read.batch {
             batch.evidence.retain(|evidence| self.progress.is_new(&read.node, read.position, evidence));

@@ -29,8 +29,8 @@ impl Agents {
         nats: &Nats,
         verifier_url: &str,
         tokens: &Path,
-        front: SocketAddr,
-        back: SocketAddr,
+        [front, back]: [SocketAddr; 2],
+        policies: u16,
     ) -> Result<(Self, u64)> {
         let mut command = Command::new(demo::binary().with_file_name("waypoint-verify-simulation"));
         command
@@ -40,7 +40,7 @@ impl Agents {
             .arg(verifier_url)
             .arg("--tokens")
             .arg(tokens)
-            .args([format!("--front={front}"), format!("--back={back}")]);
+            .args([format!("--front={front}"), format!("--back={back}"), format!("--policies={policies}")]);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = child.context("the simulation of agents: `cargo xtask bench scale` builds it")?;
         let lines = BufReader::new(child.stdout.take().context("piped")?).lines();

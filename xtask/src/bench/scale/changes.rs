@@ -17,7 +17,7 @@ const BETWEEN: Duration = Duration::from_millis(300);
 impl Stage {
     /// Labels of a pod that nobody selects by, again and again; in words.
     pub fn changes(&self) -> Result<String> {
-        let pid = self.verifier.pid()?;
+        let pid = self.verifiers.first().context("no verifier")?.pid()?;
         let client = self.experiment.server.client();
         let pod = self.experiment.plan.pods_of("client").next().context("there is no client")?;
         let pods = client.api::<Pod>(&pod.namespace);

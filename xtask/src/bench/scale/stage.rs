@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::agents::Agents;
+use super::{Shape, policies};
 use crate::bench::proc;
 use crate::cluster::installation::{NAMESPACE, Verifier, pod, token, wait_for};
 use crate::cluster::populate::together;
@@ -21,7 +22,7 @@ use crate::lab::topology::{CgroupStyle, NodeSpec, Topology};
 pub struct Stage {
     // In the order in which they have to end.
     pub(super) agents: Agents,
-    pub(super) verifier: Verifier,
+    pub(super) verifiers: Vec<Verifier>,
     pub(super) installation: Installation,
     pub(super) experiment: experiment::Cluster,
     routes: u64,
@@ -30,23 +31,29 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Returns when the policy is Accepted and all nodes are covered. `arguments`: further ones of the verifier.
-    pub fn up(dir: &Path, nodes: usize, pods: usize, arguments: &[String]) -> Result<Self> {
+    /// Returns when every policy is Accepted and all nodes are covered. `arguments`: further ones of the verifiers.
+    pub fn up(dir: &Path, nodes: usize, pods: usize, shape: Shape, arguments: &[String]) -> Result<Self> {
         let _ = fs::remove_dir_all(dir);
         eprintln!("bench: an API server with {nodes} nodes and {pods} pods");
         let experiment = experiment::start(dir, Plan::new("scale", &topology(nodes, pods))?)?;
         let server = &experiment.server;
+        let names = policies::divide(&experiment, shape)?;
         let installation = Installation::without_agents(server)?;
         let kubeconfig = server.kubeconfig_of(NAMESPACE, "waypoint-verify-verifier")?;
         // All streams together are reserved on the disk of this machine.
-        let arguments = arguments.iter().cloned().chain([format!("--stream-size={}", 64 << 20)]);
-        let mut verifier = Verifier::new(dir, "verifier-1", &kubeconfig, NAMESPACE)?.with(arguments);
-        verifier.start(&installation.nats)?;
-        verifier.ready()?;
+        let more = [format!("--stream-size={}", 64 << 20), format!("--partitions={}", shape.partitions)];
+        let mut verifiers = Vec::new();
+        for number in 1..=shape.verifiers {
+            let verifier = Verifier::new(dir, &format!("verifier-{number}"), &kubeconfig, NAMESPACE)?;
+            let mut verifier = verifier.with(arguments.iter().chain(&more).cloned());
+            verifier.start(&installation.nats)?;
+            verifier.ready()?;
+            verifiers.push(verifier);
+        }
         let tokens = dir.join("tokens");
         fs::create_dir_all(&tokens)?;
-        let names: Vec<_> = experiment.plan.nodes.iter().map(|node| json!(node.name)).collect();
-        together(&names, |name| {
+        let node_names: Vec<_> = experiment.plan.nodes.iter().map(|node| json!(node.name)).collect();
+        together(&node_names, |name| {
             let name = name.as_str().context("a node's name")?;
             pod(server, name)?;
             Ok(fs::write(tokens.join(format!("{name}.token")), token(server, name)?)?)
@@ -58,17 +65,21 @@ impl Stage {
             Ok((gateway.cluster_ip.v4(), gateway.listeners.first().context("no listener")?.port).into())
         };
         let (front, back) = (listener("hello-gateway")?, listener("hello-upstream")?);
-        let (agents, routes) = Agents::start(&installation.nats, &verifier.url(), &tokens, front, back)?;
-        wait_for(server, POLICY, "Accepted", "True", "Accepted")?;
-        wait_for(server, POLICY, "Covered", "True", "Complete")?;
-        Ok(Self { agents, verifier, installation, experiment, routes, covered_in: began.elapsed() })
+        let url = verifiers.first().context("no verifier")?.url();
+        let (agents, routes) = Agents::start(&installation.nats, &url, &tokens, [front, back], shape.policies)?;
+        for name in &names {
+            wait_for(server, (POLICY.0, name), "Accepted", "True", "Accepted")?;
+            wait_for(server, (POLICY.0, name), "Covered", "True", "Complete")?;
+        }
+        policies::shared_out(server, shape)?;
+        Ok(Self { agents, verifiers, installation, experiment, routes, covered_in: began.elapsed() })
     }
 
     /// What there is, in a line.
     pub fn shown(&self) -> Result<String> {
         let plan = &self.experiment.plan;
         let of = |workload: &str| plan.pods_of(workload).count();
-        let (resident, _) = proc::memory(self.verifier.pid()?)?;
+        let resident = self.resident()?;
         Ok(format!(
             "{} nodes, {} pods: {} targets, {} waypoints, {} clients, each with a route of its own ({}). All nodes were covered after \
              {:.1} s, with {} MiB resident.\n",
@@ -83,13 +94,23 @@ impl Stage {
         ))
     }
 
+    /// Of all verifiers.
+    pub(super) fn metrics(&self) -> Result<String> {
+        self.verifiers.iter().map(Verifier::metrics).collect()
+    }
+
     pub(super) fn counted(&self) -> Result<Counted> {
-        Counted::read(&self.verifier.metrics()?)
+        Counted::read(&self.metrics()?)
+    }
+
+    /// Of all verifiers, in KiB.
+    pub(super) fn resident(&self) -> Result<u64> {
+        self.verifiers.iter().map(|verifier| Ok(proc::memory(verifier.pid()?)?.0)).sum()
     }
 
     pub fn down(self) -> Result<()> {
-        let Self { agents, verifier, installation, experiment, .. } = self;
-        drop((agents, verifier, installation, experiment));
+        let Self { agents, verifiers, installation, experiment, .. } = self;
+        drop((agents, verifiers, installation, experiment));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Requests at one rate, from the first one sent until the last one is counted.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use super::Stage;
 use crate::bench::proc;
 use crate::bench::table::median;
 use crate::cluster::Counted;
+use crate::cluster::installation::Verifier;
 
 /// Between two looks at the verifier's metrics.
 const LOOK: Duration = Duration::from_millis(200);
@@ -32,7 +33,7 @@ pub struct Outcome {
     octets: u64,
     batches: u64,
     evidence: u64,
-    /// CPU of verifier, its thread that judges, bus and simulation, and of what time.
+    /// CPU of verifiers, their busiest thread that judges, bus and simulation, and of what time.
     cpu: [Duration; 4],
     over: Duration,
     resident: u64,
@@ -40,12 +41,17 @@ pub struct Outcome {
 
 impl Stage {
     pub fn step(&mut self, rate: u32, length: Duration) -> Result<Outcome> {
-        let verifier = self.verifier.pid()?;
+        let verifiers = self.verifiers.iter().map(Verifier::pid).collect::<Result<Vec<_>>>()?;
         let (bus, agents) = (self.installation.nats.pid().context("the bus is away")?, self.agents.pid());
-        let cpu = || -> Result<[Duration; 4]> {
-            Ok([proc::cpu(verifier)?, proc::cpu_of_main(verifier)?, proc::cpu(bus)?, proc::cpu(agents)?])
+        let cpu = || -> Result<[Duration; 3]> {
+            let all = verifiers.iter().map(|pid| proc::cpu(*pid)).sum::<Result<Duration>>()?;
+            Ok([all, proc::cpu(bus)?, proc::cpu(agents)?])
         };
-        let (before, used, began) = (self.counted()?, cpu()?, Instant::now());
+        let judging = || -> Result<Vec<Duration>> {
+            let threads = verifiers.iter().map(|pid| proc::cpu_of_threads(*pid, "judge-"));
+            Ok(threads.collect::<Result<Vec<_>>>()?.into_iter().flat_map(BTreeMap::into_values).collect())
+        };
+        let (before, used, judged, began) = (self.counted()?, cpu()?, judging()?, Instant::now());
         self.agents.send(rate, length)?;
         // When so many had been sent of which not all are counted.
         let mut sent: VecDeque<(Instant, u64)> = VecDeque::new();
@@ -74,10 +80,11 @@ impl Stage {
                 _ => {}
             }
         };
-        let cpu = cpu()?;
+        let [verifiers_now, bus_now, agents_now] = cpu()?;
+        let busiest = judging()?.into_iter().zip(judged).map(|(now, before)| now.saturating_sub(before)).max();
         if counted.wrong > 0 {
             let is_said = |line: &&str| line.contains("_total{") && !line.ends_with(" 0");
-            self.verifier.metrics()?.lines().filter(is_said).for_each(|line| eprintln!("bench: {line}"));
+            self.metrics()?.lines().filter(is_said).for_each(|line| eprintln!("bench: {line}"));
         }
         Ok(Outcome {
             rate,
@@ -90,16 +97,16 @@ impl Stage {
             octets: counted.octets - before.octets,
             batches: counted.batches - before.batches,
             evidence: counted.evidence - before.evidence,
-            cpu: [0, 1, 2, 3].map(|at| cpu[at].saturating_sub(used[at])),
+            cpu: [verifiers_now - used[0], busiest.unwrap_or_default(), bus_now - used[1], agents_now - used[2]],
             over: began.elapsed(),
-            resident: proc::memory(verifier)?.0,
+            resident: self.resident()?,
         })
     }
 }
 
 impl Outcome {
-    pub const HEADER: &str = "| asked for | sent | counted Verified | lag, median and worst | verifier: CPU for 1,000 requests | of a \
-        core, of which judging | NATS, of a core | agents, of a core | resident | octets a request | late ticks |\n\
+    pub const HEADER: &str = "| asked for | sent | counted Verified | lag, median and worst | verifiers: CPU for 1,000 requests | of a \
+        core, the busiest judge | NATS, of a core | agents, of a core | resident | octets a request | late ticks |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
 
     /// Everything that was ever sent is Verified for good, and nothing else was said of anything.
