@@ -13,7 +13,7 @@ use super::recent::Recent;
 use super::status;
 use super::window::{Said, Window};
 use crate::evidence::Evidence;
-use crate::judge::{self, Explanation, Judge, Judged, Testified};
+use crate::judge::{self, Explanation, Judge, Judged, Tally, Testified};
 use crate::lockstep::{Coverage, Testimony};
 use crate::model::{BootNs, Bypass, MessageKey, NamespacedName, Verdict, WatchList};
 use crate::policy::LastBypass;
@@ -23,6 +23,8 @@ use crate::policy::LastBypass;
 pub struct Record {
     pub uid: String,
     pub generation: i64,
+    /// It is judged.
+    accepted: bool,
     pub window: Window,
     /// Within the window, as of the last tick.
     pub said: Said,
@@ -61,12 +63,19 @@ impl Judges {
         }
     }
 
-    /// A policy whose spec changed begins anew, as Unknown.
+    /// A policy whose spec changed begins anew, as Unknown. So does one that was not accepted meanwhile (its targets had no pod), unless
+    /// requests under it bypassed: that is not forgotten, and what was not seen meanwhile is a loss.
     pub fn set_picture(&mut self, picture: &Picture, at: BootNs, now: Timestamp) {
         // Those that were accepted are in the watch list, and no others.
         let accepted = || picture.watch.policies.iter().filter_map(|one| Some((one, picture.policies.get(&one.name)?)));
         self.records.retain(|name, known| {
-            accepted().any(|(one, policy)| one.name == *name && known.is_of(&policy.uid, policy.generation))
+            let is_there = picture.policies.get(name).is_some_and(|policy| known.is_of(&policy.uid, policy.generation));
+            let is_accepted = accepted().any(|(one, _)| one.name == *name);
+            if is_accepted && !known.accepted {
+                known.window.resume(at);
+            }
+            known.accepted = is_accepted;
+            is_there && (is_accepted || known.window.said().bypasses() > 0)
         });
         let anew: BTreeSet<_> =
             accepted().map(|(one, _)| &one.name).filter(|name| !self.records.contains_key(*name)).cloned().collect();
@@ -82,7 +91,8 @@ impl Judges {
             };
             let (uid, generation, said) = (policy.uid.clone(), policy.generation, window.said());
             let recent = Recent::default();
-            let record = Record { uid, generation, window, said, last_bypass, since, provisional: 0, recent };
+            let (provisional, accepted) = (0, true);
+            let record = Record { uid, generation, accepted, window, said, last_bypass, since, provisional, recent };
             self.records.insert(compiled.name.clone(), record);
         }
     }
@@ -102,8 +112,9 @@ impl Judges {
         }
         let canary: Vec<bool> = self.judged.iter().map(|judged| self.canaries.take(judged, at)).collect();
         let judged = || self.judged.iter().zip(canary.iter().copied());
-        for (name, tally) in self.judge.tallies() {
-            let Some(record) = self.records.get_mut(name) else { continue };
+        let (tallies, none): (BTreeMap<_, _>, _) = (self.judge.tallies().collect(), Tally::default());
+        for (name, record) in &mut self.records {
+            let tally = tallies.get(name).copied().unwrap_or(&none);
             let ours = || judged().filter(|(judged, _)| *judged.policy == *name);
             record.window.tick(at, ours(), tally);
             record.said = record.window.said();
@@ -170,3 +181,6 @@ fn last_bypass(judged: &Judged, now: Timestamp) -> Option<LastBypass> {
         }),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,6 +167,14 @@ impl Window {
         Self { length, steps: VecDeque::new(), total: Said::default(), forced: 0, lost: 0, since: at }
     }
 
+    /// It is counted again, by another tally, after a time in which nobody counted: that is a loss.
+    pub fn resume(&mut self, at: BootNs) {
+        (self.forced, self.lost) = (0, 0);
+        let said = Said { lost: 1, ..Said::default() };
+        self.total.add(&said);
+        self.steps.push_back((at, said));
+    }
+
     /// Everything that was said at one tick, and whether it counts as a canary.
     pub fn tick<'a>(&mut self, at: BootNs, judged: impl Iterator<Item = (&'a Judged, bool)>, tally: &Tally) {
         while self.steps.front().is_some_and(|(began, _)| at.saturating_sub(*began) > self.length) {
