@@ -1,31 +1,31 @@
 //! The gate of a cluster: asks the verifier that judges, from the gate's own start, for the policy's current generation.
 
+mod asked;
 mod canaries;
 mod count;
+mod forward;
 
+use std::future::poll_fn;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
 use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde::de::DeserializeOwned;
 
 use crate::cli::common::{Format, stopped};
 use crate::judge::PolicyVerdict;
 use crate::model::NamespacedName;
 use crate::policy::{WaypointPolicy, parse_duration};
-use crate::verifier::canary::Told;
-use crate::verifier::report::PolicyReport;
-use crate::web::Web;
+use asked::Asked;
 use canaries::Run;
 pub use count::Found;
 use count::Gate;
 
-/// Between two questions, and between two lines of progress.
-const ASK: Duration = Duration::from_millis(500);
+/// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -38,13 +38,16 @@ pub struct Access {
     /// Context of the kubeconfig; its current one otherwise.
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
-    /// Where the verifier answers: https://HOST:PORT, as of `kubectl port-forward`.
+    /// Namespace of the verifiers, which are reached by the API server's port-forward.
+    #[arg(long, value_name = "NAMESPACE", default_value = "waypoint-verify")]
+    verifier_namespace: String,
+    /// Where the verifier answers, if not by the API server's port-forward: https://HOST:PORT.
     #[arg(long, value_name = "URL")]
     verifier_url: Option<String>,
-    /// Certificates to trust at the verifier, in PEM.
+    /// Certificates to trust at the verifier, in PEM; by port-forward those of the ConfigMap waypoint-verify-ca otherwise.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// A token of somebody who may list WaypointPolicies.
+    /// A token of somebody who may list WaypointPolicies in all namespaces; by port-forward that of the kubeconfig's user otherwise.
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Also count what was judged so long before the start (`5m`), as far as the policy's window reaches.
@@ -83,7 +86,7 @@ impl Access {
         NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    async fn client(&self) -> anyhow::Result<kube::Client> {
+    async fn config(&self) -> anyhow::Result<kube::Config> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = match &self.kubeconfig {
             Some(path) => {
@@ -92,13 +95,14 @@ impl Access {
             }
             None => kube::Config::from_kubeconfig(&options).await,
         };
-        Ok(kube::Client::try_from(config.context("the kubeconfig")?)?)
+        config.context("the kubeconfig")
     }
 }
 
 /// Asks until the outcome is clear, the time is over, or a signal comes.
 pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> anyhow::Result<Found> {
-    let client = access.client().await?;
+    let config = access.config().await?;
+    let client = kube::Client::try_from(config.clone())?;
     let policies: Api<WaypointPolicy> = Api::namespaced(client.clone(), &name.namespace);
     let Some(policy) = policies.get_opt(&name.name).await.context("the API server")? else {
         bail!("there is no WaypointPolicy {name} in the cluster");
@@ -107,17 +111,20 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
         bail!("WaypointPolicy {name} allows no canaries: set spec.canary");
     }
     let generation = policy.metadata.generation.unwrap_or_default();
-    let asked = Asked::new(access, name)?;
+    let mut asked = Asked::new(access, &config, &client, name).await?;
     let mut gate = Gate::new(name.to_string(), generation, access.canary);
     let (start, mut told) = (Instant::now(), Instant::now());
     let mut run = None;
     let mut stop = std::pin::pin!(stopped());
-    let mut is_stopped = false;
+    // Signals are heard from here on: one that comes before the first pause tells the gate to decide, too.
+    let mut is_stopped = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context).is_ready())).await;
     let found = loop {
         let counted = gate.counts();
         let since = access.since.filter(|_| !counted);
         match asked.policy(since).await {
             Ok(report) => gate.take(report),
+            // Nobody gives rights while a gate waits for them. Whoever takes them away while it counts does not end it.
+            Err(error) if !counted && forward::is_forbidden(&error) => return Err(error),
             Err(error) => gate.no_answer(format!("{error:#}")),
         }
         if !counted && gate.counts() {
@@ -144,8 +151,9 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
             told = Instant::now();
             eprintln!("{found}");
         }
+        let pause = asked.pause().min(wanted.timeout.saturating_sub(start.elapsed()));
         tokio::select! {
-            () = tokio::time::sleep(ASK) => {}
+            () = tokio::time::sleep(pause) => {}
             // Once more: what was judged until now counts.
             () = &mut stop => is_stopped = true,
         }
@@ -154,46 +162,6 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
         run.end().await;
     }
     Ok(found)
-}
-
-/// The verifier, and what it is asked about.
-#[derive(Debug)]
-struct Asked {
-    web: Web,
-    url: String,
-    bearer: Option<String>,
-}
-
-impl Asked {
-    fn new(access: &Access, name: &NamespacedName) -> anyhow::Result<Self> {
-        let Some(url) = &access.verifier_url else {
-            bail!(
-                "--verifier-url is needed: kubectl -n waypoint-verify port-forward service/waypoint-verify-verifier 8443, \
-                 then --verifier-url https://localhost:8443"
-            );
-        };
-        let read =
-            |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("--token-file {}", path.display()));
-        let bearer = access.token_file.as_ref().map(read).transpose()?;
-        let url = format!("{}/v1/policies/{}/{}", url.trim_end_matches('/'), name.namespace, name.name);
-        Ok(Self { web: Web::new(access.ca.as_deref())?, url, bearer })
-    }
-
-    /// `since`: as it was so long ago.
-    async fn policy(&self, since: Option<Duration>) -> anyhow::Result<PolicyReport> {
-        let query = since.map_or_else(String::new, |since| format!("?since={}", since.as_secs()));
-        self.get(&format!("{}{query}", self.url)).await
-    }
-
-    async fn canaries(&self, run: &str) -> anyhow::Result<Vec<Told>> {
-        self.get(&format!("{}/canaries?run={run}", self.url)).await
-    }
-
-    async fn get<T: DeserializeOwned>(&self, url: &str) -> anyhow::Result<T> {
-        let (status, body) = self.web.get(url, self.bearer.as_deref()).await?;
-        ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body).trim());
-        serde_json::from_slice(&body).with_context(|| url.to_owned())
-    }
 }
 
 /// Says from when on requests count.
