@@ -1,6 +1,7 @@
 //! A real API server for tests: kube-apiserver and etcd on loopback, and by hand what else a cluster's control plane would do.
 //!
-//! There is no controller-manager, no scheduler and no kubelet. What they would write, `controllers` writes when it is asked to.
+//! There is no controller-manager, no scheduler and no kubelet. What they would write, `controllers` writes when it is asked to; what they
+//! would do, `jobs` does with a Job and `kubelet` with a port-forward.
 
 mod access;
 mod certificates;
@@ -15,6 +16,7 @@ pub mod installation;
 pub mod jobs;
 mod keeper;
 mod kubeconfig;
+mod kubelet;
 mod listing;
 mod nats;
 pub mod populate;
@@ -25,6 +27,7 @@ pub use client::Client;
 pub use counted::Counted;
 pub use gateway_controller::Controller;
 pub use installation::Installation;
+pub use kubelet::Kubelet;
 pub use listing::everything;
 pub use nats::Nats;
 pub use populate::populate;

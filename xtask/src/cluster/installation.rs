@@ -3,6 +3,7 @@
 //! to this node.
 
 mod agent;
+mod pods;
 mod verifier;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::lab::Lab;
 use crate::lab::patience;
 use agent::Agent;
 pub use agent::{AUDIENCE, pod, token};
+pub use pods::reachable_pod;
 pub use verifier::Verifier;
 
 pub const NAMESPACE: &str = "waypoint-verify";
@@ -57,6 +59,11 @@ impl Installation {
         apply(server)?;
         let kubeconfig = server.kubeconfig_of(NAMESPACE, VERIFIER)?;
         let nats = Nats::start(&dir.join("nats"))?;
+        // As docs/operations.md makes it: pods mount it, and gates read it.
+        server.client().create(&json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "waypoint-verify-ca", "namespace": NAMESPACE},
+            "data": {"ca.crt": fs::read_to_string(nats.ca())?},
+        }))?;
         Ok(Self { dir, nats, verifiers: Vec::new(), agents: Vec::new(), kubeconfig, clocks: BTreeMap::new() })
     }
 
@@ -73,6 +80,10 @@ impl Installation {
     /// By its number, from 1.
     pub fn verifier(&mut self, number: usize) -> Result<&mut Verifier> {
         self.verifiers.get_mut(number - 1).with_context(|| format!("there is no verifier-{number}"))
+    }
+
+    pub fn verifiers(&self) -> &[Verifier] {
+        &self.verifiers
     }
 
     /// SIGKILL.
@@ -193,6 +204,16 @@ pub fn wait_for(server: &ApiServer, policy: (&str, &str), kind: &str, status: &s
         },
     );
     found.with_context(|| format!("its status is {seen}"))
+}
+
+/// Of the pods of a workload, as it was applied.
+fn template(server: &ApiServer, kind: &str, name: &str) -> Result<Value> {
+    let client = server.client();
+    let workload: DynamicObject = serde_json::from_value(json!({
+        "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": NAMESPACE},
+    }))?;
+    let workload = client.run(client.api_of(&workload)?.get(name))?;
+    Ok(workload.data["spec"]["template"].clone())
 }
 
 /// What needs no image: everything but the workloads' pods.

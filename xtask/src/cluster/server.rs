@@ -124,11 +124,14 @@ impl ApiServer {
             "--allow-privileged=true".into(),
             "--authorization-mode=RBAC".into(),
             "--service-account-issuer=https://kubernetes.default.svc".into(),
+            // Nodes' own addresses lead into the lab's networks, where the API server is not.
+            "--kubelet-preferred-address-types=InternalDNS,InternalIP".into(),
         ]);
         for (flag, file) in [
             ("cert-dir", "."),
             ("tls-cert-file", "tls.crt"),
             ("tls-private-key-file", "tls.key"),
+            ("kubelet-certificate-authority", "ca.crt"),
             ("token-auth-file", "tokens.csv"),
             ("service-account-signing-key-file", "service-accounts.key"),
             ("service-account-key-file", "service-accounts.pub"),

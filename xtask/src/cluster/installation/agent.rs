@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::super::{ApiServer, Bound, Nats, clock, keeper};
-use super::NAMESPACE;
+use super::{NAMESPACE, template};
 use crate::demo;
 use crate::lab::process::Process;
 use crate::lab::{Lab, cgroup};
@@ -72,7 +71,7 @@ pub fn token(server: &ApiServer, node: &str) -> Result<String> {
 
 /// The DaemonSet's pod of this node, which its controller would make.
 pub fn pod(server: &ApiServer, node: &str) -> Result<()> {
-    let template = template(server)?;
+    let template = template(server, "DaemonSet", AGENT)?;
     let mut spec = template["spec"].clone();
     spec["nodeName"] = node.into();
     server.client().create(&json!({
@@ -87,19 +86,9 @@ fn name(node: &str) -> String {
     format!("{AGENT}-{node}")
 }
 
-/// The DaemonSet's, as it was applied.
-fn template(server: &ApiServer) -> Result<Value> {
-    let client = server.client();
-    let set: DynamicObject = serde_json::from_value(json!({
-        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": AGENT, "namespace": NAMESPACE},
-    }))?;
-    let set = client.run(client.api_of(&set)?.get(AGENT))?;
-    Ok(set.data["spec"]["template"].clone())
-}
-
 /// All that the DaemonSet leaves to its container, in the kernel's spelling.
 fn capabilities(server: &ApiServer) -> Result<Vec<String>> {
-    let template = template(server)?;
+    let template = template(server, "DaemonSet", AGENT)?;
     let context = &template["spec"]["containers"][0]["securityContext"];
     ensure!(context["privileged"] == false, "the agent's container is privileged");
     ensure!(context["capabilities"]["drop"] == json!(["ALL"]), "the agent's container keeps capabilities");

@@ -1,6 +1,7 @@
 //! One verifier: started, asked, paused, killed.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -146,9 +147,14 @@ impl Verifier {
         get(&self.open_url("/metrics"))
     }
 
+    /// Where it listens for TLS: in a cluster, port 8443 of its pod.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     /// Where it answers over TLS.
     pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port)
+        format!("https://{}", self.address())
     }
 
     /// What it answers over TLS to whoever has this token: the code and the text. `body`: a POST of JSON, otherwise a GET.
