@@ -1,11 +1,12 @@
 //! `kind test`: the verifier and the experiment in the cluster, and what the gate says while requests take each way.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::programs::Programs;
+use super::programs::{Program, Programs};
 use super::steps::{Step, context, kubectl};
 
 const POLICY: &str = "hello/hello-through-waypoint";
@@ -118,7 +119,7 @@ pub(super) fn installation() -> Vec<Step> {
 
 /// Opens a way, and sends requests along it until the gate has made up its mind.
 fn one(programs: &Programs, workspace: &Path, verifier: &Path, way: &Way) -> Result<i32> {
-    let mut gate = Gate(gate(verifier).spawn().with_context(|| verifier.display().to_string())?);
+    let mut gate = start(programs, verifier)?;
     let outcome = (|| {
         if let (Some(bypass), Traffic::Client(_) | Traffic::Node(_)) = (way.bypass, way.traffic) {
             programs.run(workspace, &apply(bypass))?;
@@ -141,10 +142,30 @@ fn one(programs: &Programs, workspace: &Path, verifier: &Path, way: &Way) -> Res
     outcome
 }
 
-fn gate(verifier: &Path) -> Command {
+/// kind's admin has a certificate, which cannot be shown to the verifier. So the gate gets the token of an account that may read policies,
+/// by a pipe: it is in no file.
+fn start(programs: &Programs, verifier: &Path) -> Result<Gate> {
+    let mut token = programs.command(Program::Kubectl);
+    token.args([
+        "--context",
+        &context(),
+        "--namespace",
+        "waypoint-verify",
+        "create",
+        "token",
+        "waypoint-verify-verifier",
+    ]);
+    let token = token.output().context("kubectl create token")?;
+    ensure!(token.status.success(), "kubectl create token: {}", String::from_utf8_lossy(&token.stderr).trim());
     let mut command = Command::new(verifier);
-    command.args(["gate", "--context", &context(), "--policy", POLICY, "--min-verified", "20", "--timeout", SECONDS]);
-    command
+    command.args(["gate", "--context", &context(), "--policy", POLICY, "--token-file", "/dev/stdin"]);
+    command.args(["--min-verified", "20", "--timeout", SECONDS]).stdin(Stdio::piped());
+    let mut gate = Gate(command.spawn().with_context(|| verifier.display().to_string())?);
+    if let Some(mut pipe) = gate.0.stdin.take() {
+        // One that has ended already says why.
+        let _ = pipe.write_all(&token.stdout);
+    }
+    Ok(gate)
 }
 
 fn apply(bypass: &str) -> Step {
@@ -168,7 +189,7 @@ pub(super) fn traffic(way: &Way) -> Vec<Step> {
         Traffic::Node(url) => {
             let node = format!("{}-worker", super::CLUSTER);
             let arguments = [&["exec", &node][..], &curl, &[url]].concat();
-            vec![Step::new(format!("kind: {}: requests", way.name), super::Program::Docker, &arguments)]
+            vec![Step::new(format!("kind: {}: requests", way.name), Program::Docker, &arguments)]
         }
         // A Job runs once: for another round it has to be made anew.
         Traffic::Job(job) => vec![

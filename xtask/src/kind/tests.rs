@@ -179,13 +179,17 @@ fn each_bypass_is_opened_under_the_gate_s_eyes_and_closed_again() {
          [ \"$(grep -c '^gate' {log})\" -gt 1 ] && exit 1 || exit 0",
         log = log.display()
     );
-    let gate = fakes.program("gate", &script);
+    fakes.program("kubectl", "case \"$*\" in *' create token '*) echo a-token;; esac");
+    let shown = fakes.0.join("shown");
+    let gate = fakes.program("gate", &format!("cat >>{}\n{script}", shown.display()));
     let programs = Programs::find(&fakes.path(), &[Program::Docker, Program::Kubectl]).unwrap();
     // `tail`, `grep` and `sleep` are the machine's own.
     check::run(&programs, &fakes.0, &gate).unwrap();
     let log = fakes.log();
-    let asked = "gate gate --context kind-waypoint-verify --policy hello/hello-through-waypoint --min-verified 20 --timeout 120";
+    let asked = "gate gate --context kind-waypoint-verify --policy hello/hello-through-waypoint --token-file /dev/stdin \
+                 --min-verified 20 --timeout 120";
     assert_eq!(log.iter().filter(|line| *line == asked).count(), check::WAYS.len(), "{log:#?}");
+    assert_eq!(fs::read_to_string(shown).unwrap(), "a-token\n".repeat(check::WAYS.len()));
     for bypass in check::WAYS.iter().filter_map(|way| way.bypass) {
         let last = log.iter().rfind(|line| line.ends_with(&format!("--kustomize manifests/experiment/{bypass}")));
         assert!(last.unwrap().contains("delete --ignore-not-found"), "{bypass} stays open: {log:#?}");
