@@ -129,13 +129,21 @@ impl Stage {
         self.gate_with(min_verified, &[])
     }
 
-    /// The same with arguments of the caller's.
+    /// The same with arguments of the caller's. It goes straight to the first verifier.
     pub fn gate_with(&self, min_verified: u64, more: &[&str]) -> Result<Gate> {
         let server = &self.experiment.server;
         let token = server.dir().join("pipeline.token");
         fs::write(&token, self.token()?)?;
-        let kubeconfig = server.kubeconfig_of(PIPELINE.0, PIPELINE.1)?;
-        Gate::start(&self.installation, &kubeconfig, &token, &format!("{}/{}", POLICY.0, POLICY.1), min_verified, more)
+        let (url, ca, token) =
+            (self.installation.url(), self.installation.nats.ca().display().to_string(), token.display().to_string());
+        let straight = ["--verifier-url", &url, "--ca", &ca, "--token-file", &token];
+        self.gate_by_port_forward(min_verified, &[&straight, more].concat())
+    }
+
+    /// A gate that finds its way by itself: verifiers need pods for that, and the pipeline the right.
+    pub fn gate_by_port_forward(&self, min_verified: u64, more: &[&str]) -> Result<Gate> {
+        let kubeconfig = self.experiment.server.kubeconfig_of(PIPELINE.0, PIPELINE.1)?;
+        Gate::start(&kubeconfig, &format!("{}/{}", POLICY.0, POLICY.1), min_verified, more)
     }
 
     /// Requests over one connection, all of them answered with 200.

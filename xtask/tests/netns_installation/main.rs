@@ -1,6 +1,7 @@
 //! Everything together: API server, Cilium's controller, NATS, verifier and an agent on each node, and real traffic in the lab.
 
 mod canaries;
+mod forward;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -47,6 +48,7 @@ fn every_row_of_the_demo_in_a_cluster_is_as_expected() {
         }
     }
 
+    forward::a_gate_comes_by_port_forward(&mut stage);
     canaries::a_gate_sends_canaries_and_a_stolen_one_is_a_bypass(&mut stage);
     a_killed_verifier_goes_on_where_it_was(&mut stage);
 

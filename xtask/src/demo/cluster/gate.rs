@@ -9,7 +9,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::cluster::Installation;
 use crate::demo::binary;
 
 #[derive(Debug)]
@@ -20,25 +19,13 @@ pub struct Gate {
 
 impl Gate {
     /// Returns when it counts.
-    pub fn start(
-        installation: &Installation,
-        kubeconfig: &Path,
-        token: &Path,
-        policy: &str,
-        min_verified: u64,
-        more: &[&str],
-    ) -> Result<Self> {
+    pub fn start(kubeconfig: &Path, policy: &str, min_verified: u64, more: &[&str]) -> Result<Self> {
         let mut command = Command::new(binary());
         command
             .args(["gate", "--output", "json", "--timeout", "120", "--policy", policy, "--min-verified"])
             .arg(min_verified.to_string())
-            .args(["--verifier-url", &installation.url()])
-            .arg("--ca")
-            .arg(installation.nats.ca())
             .arg("--kubeconfig")
             .arg(kubeconfig)
-            .arg("--token-file")
-            .arg(token)
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
