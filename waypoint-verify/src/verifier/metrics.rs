@@ -1,12 +1,14 @@
 //! Metrics in Prometheus' text form.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::report::Report;
 
@@ -72,6 +74,9 @@ pub fn text(report: &Report, judged: &[bool]) -> String {
     for (node, is_covered) in nodes {
         covered.get_or_create(&Node { node: node.clone() }).set(is_covered);
     }
+    let lag = Gauge::<f64, AtomicU64>::default();
+    // None was ever complete: as if it were so for ever.
+    lag.set(report.lag.map_or(f64::INFINITY, |lag| lag.as_secs_f64()));
     let partitions = Family::<Partition, Gauge>::default();
     for (partition, is_judged) in (0..).zip(judged) {
         partitions.get_or_create(&Partition { partition }).set(i64::from(*is_judged));
@@ -109,6 +114,10 @@ pub fn text(report: &Report, judged: &[bool]) -> String {
         provisional,
     );
     registry.register("node_covered", "Whether the node was seen at the last tick", covered);
+    if judged.contains(&true) {
+        let help = "Age of that of which everything is judged: of the newest tick that every node has answered";
+        registry.register_with_unit("lag", help, Unit::Seconds, lag);
+    }
     registry.register("partition_judged", "Whether this verifier judges the partition's policies", partitions);
     registry.register("lost_evidence", "Evidence that was not taken, by why", lost);
     registry.register("batches", "Batches of evidence that were read", batches);

@@ -1,6 +1,7 @@
 //! What the verifier says of itself and of policies: one value, made at every tick, from which everybody is answered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Report {
     pub policies: Vec<PolicyReport>,
     pub coverage: Coverage,
     pub counters: Counters,
+    /// How long ago that was of which everything is judged: when the newest tick was issued that every node has answered. `None`: no tick
+    /// was answered by all.
+    pub lag: Option<Duration>,
     /// It stands by, and this one judges; empty: nobody known does.
     pub stands_by_for: Option<String>,
     /// Why this verifier does not judge.
@@ -79,6 +83,9 @@ impl Report {
             }
         }
         all.policies.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+        let lags: Option<Vec<_>> =
+            reports.clone().filter(|report| report.is_judged()).map(|report| report.lag).collect();
+        all.lag = lags.and_then(|lags| lags.into_iter().max());
         let owners: BTreeSet<_> = reports.clone().filter_map(|report| report.stands_by_for.clone()).collect();
         let owners: Vec<_> = owners.into_iter().filter(|owner| !owner.is_empty()).collect();
         all.stands_by_for = (!reports.clone().any(Self::is_judged)).then(|| owners.join(","));

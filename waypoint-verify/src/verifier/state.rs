@@ -68,6 +68,8 @@ pub struct State {
     waits: BTreeMap<NamespacedName, Waits>,
     /// When the tick that runs was issued.
     running: Option<Instant>,
+    /// When the newest one was that every node has answered.
+    complete: Option<Instant>,
     counters: Counters,
     /// What the API server refuses.
     troubles: Vec<String>,
@@ -115,6 +117,7 @@ impl State {
             covered_with: None,
             waits: BTreeMap::new(),
             running: None,
+            complete: None,
             counters: Counters::default(),
             troubles: Vec::new(),
             missing: BTreeSet::new(),
@@ -182,8 +185,10 @@ impl State {
     }
 
     pub fn end(&mut self, troubles: Vec<String>, missing: BTreeSet<&'static str>) -> anyhow::Result<()> {
-        self.running = None;
-        if !self.lockstep.answered(&self.expected) {
+        let issued = self.running.take();
+        if self.lockstep.answered(&self.expected) {
+            self.complete = issued;
+        } else {
             self.counters.late_ticks += 1;
         }
         let at: BootNs = boot_ns()?;

@@ -19,6 +19,20 @@ fn of_several_partitions_a_node_is_seen_only_if_all_of_them_see_it() {
 }
 
 #[test]
+fn the_lag_is_that_of_the_slowest_partition() {
+    let after = |seconds: Option<u64>| Report { lag: seconds.map(Duration::from_secs), ..judged(&["a"], &[], 1) };
+    let elsewhere = || Report::standing_by(Some("b".to_owned()), Vec::new());
+    let rows = [
+        ([after(Some(1)), after(Some(7))], Some(7)),
+        ([after(Some(1)), after(None)], None),
+        ([after(Some(1)), elsewhere()], Some(1)),
+    ];
+    for (reports, expected) in rows {
+        assert_eq!(Report::of_all(reports.iter()).lag, expected.map(Duration::from_secs), "{reports:?}");
+    }
+}
+
+#[test]
 fn who_judges_one_partition_answers_and_who_judges_none_names_the_others() {
     let elsewhere = |owner: &str| Report::standing_by(Some(owner.to_owned()), Vec::new());
     let all = Report::of_all([elsewhere("b"), judged(&["a"], &[], 1)].iter());

@@ -75,6 +75,7 @@ impl State {
             policies: self.policies().filter_map(|(name, uid)| self.report_of(name, uid)).collect(),
             coverage: self.coverage.clone(),
             counters: Counters { suppressed_events: suppressed, ..self.counters.clone() },
+            lag: self.complete.map(|complete| complete.elapsed()),
             stands_by_for: None,
             not_ready: self.troubles.iter().cloned().chain(failed).collect(),
             notes: self.lockstep.notes(),
