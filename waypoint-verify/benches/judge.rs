@@ -7,7 +7,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use path::{Path, world};
 use waypoint_verify::evidence::Evidence;
-use waypoint_verify::judge::{Judge, Limits};
+use waypoint_verify::judge::{Explain, Judge, Limits};
 
 /// Of one request: three messages found at the other end of their connection, and three departures with their entry.
 const JOINS: u64 = 6;
@@ -21,7 +21,7 @@ fn whole_path(c: &mut Criterion) {
     path.play(&mut Path::tracer(), |drained| evidence.append(drained));
     let mut group = c.benchmark_group("judge");
     group.throughput(Throughput::Elements(requests * JOINS));
-    for (name, explain) in [("whole path", false), ("whole path, explained", true)] {
+    for (name, explain) in [("whole path", Explain::Nothing), ("whole path, explained", Explain::Everything)] {
         group.bench_function(name, |b| {
             let fresh = || {
                 let watch = world::watch_list(world::policy(), world::gateway_guards(), world::waypoint_guards());

@@ -7,6 +7,7 @@
 mod connections;
 mod evict;
 pub mod explain;
+mod networks;
 mod nodes;
 mod remembered;
 mod settled;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use crate::evidence::Evidence;
 use crate::model::{BootNs, Class, CompiledPolicy, MessageKey, NamespacedName, Owner, ProxyKind, Verdict, WatchList};
 pub use explain::{Explanation, Hop, Sender};
+use networks::Networks;
 pub use nodes::Testified;
 use state::{Arrival, Departure, Entry, JudgedUnder, JudgedUnderAll, Progress, State};
 pub use tally::{PolicyVerdict, Tally};
@@ -34,13 +36,24 @@ pub struct Limits {
     pub messages: usize,
     /// Connections that are remembered.
     pub connections: usize,
-    /// Whether explanations are made (they cost more than the verdict).
-    pub explain: bool,
+    pub explain: Explain,
+}
+
+/// Of which verdicts explanations are made: they cost more than the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explain {
+    Nothing,
+    Everything,
+    /// Everything that is not Verified; and of these so many that are final, of each policy in each tick, and all of requests that are
+    /// looked for ([`Judge::look_for`]).
+    Sparingly {
+        verified: usize,
+    },
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { messages: 65_536, connections: 65_536, explain: true }
+        Self { messages: 65_536, connections: 65_536, explain: Explain::Everything }
     }
 }
 
@@ -72,6 +85,10 @@ const KEPT: usize = 4096;
 pub struct Judge {
     policies: Vec<Policy>,
     watch: Arc<WatchList>,
+    /// Of the watch list.
+    pods: Networks,
+    /// Trace ids of requests whose verdicts are always explained.
+    looked_for: BTreeSet<String>,
     state: State,
     limits: Limits,
     /// Arrivals to judge, or to judge again, at the next tick.
@@ -94,6 +111,8 @@ struct Policy {
     /// UIDs of pods in which a permitted hop runs.
     hop_pods: BTreeSet<String>,
     tally: Tally,
+    /// Verified ones of this tick that were explained.
+    explained: usize,
     /// It is in the watch list no more: nothing is judged under it.
     gone: bool,
 }
@@ -106,7 +125,7 @@ impl Policy {
             .filter(|(id, proxy)| proxy.kind == ProxyKind::Gateway || compiled.waypoint.contains(*id));
         let hop_pods = hops.filter_map(|(id, _)| Some(watch.containers.get(id)?.pod.uid.clone())).collect();
         let name = Arc::new(compiled.name.clone());
-        Self { name, compiled: Arc::clone(compiled), hop_pods, tally: Tally::default(), gone: false }
+        Self { name, compiled: Arc::clone(compiled), hop_pods, tally: Tally::default(), explained: 0, gone: false }
     }
 }
 
@@ -117,6 +136,8 @@ impl Judge {
         let state = State::new(&limits);
         Self {
             policies,
+            pods: Networks::of_pods(&watch),
+            looked_for: BTreeSet::new(),
             watch,
             state,
             limits,
@@ -162,7 +183,13 @@ impl Judge {
                 None => self.policies.push(policy),
             }
         }
+        self.pods = Networks::of_pods(&watch);
         self.watch = watch;
+    }
+
+    /// Requests with these trace ids, and no others, are explained whatever is said of them.
+    pub fn look_for(&mut self, trace_ids: BTreeSet<String>) {
+        self.looked_for = trace_ids;
     }
 
     pub fn tallies(&self) -> impl Iterator<Item = (&NamespacedName, &Tally)> {
@@ -269,6 +296,7 @@ impl Judge {
         self.progress.shrink_to(KEPT);
         due.sort_unstable();
         due.dedup();
+        self.policies.iter_mut().for_each(|policy| policy.explained = 0);
         for key in due.drain(..) {
             self.judge(key, at, out);
         }
@@ -308,7 +336,7 @@ impl Judge {
                 continue;
             }
             let Policy { compiled, hop_pods, .. } = &*policy;
-            let walk = Walk { state: &self.state, watch: &self.watch, policy: compiled, hop_pods };
+            let walk = Walk { state: &self.state, watch: &self.watch, pods: &self.pods, policy: compiled, hop_pods };
             let mut found = walk.arrival(key, arrival);
             if found.unseen && *unseen_at.get_or_insert(at) >= at {
                 // With Fast Open an end that dialled knows of the connection after data of it have arrived.
@@ -341,8 +369,19 @@ impl Judge {
                 overdrawn: found.overdrawn,
             };
             policy.tally.add(&judged, withdrawn == Some(Verdict::Verified));
-            let explanation =
-                self.limits.explain.then(|| Box::new(explain::explain(&self.state, &self.watch, arrival, key, &found)));
+            let is_explained = match self.limits.explain {
+                Explain::Nothing => false,
+                Explain::Everything => true,
+                Explain::Sparingly { verified } => {
+                    let is_one_of_few = || judged.is_final && policy.explained < verified;
+                    let is_looked_for =
+                        || arrival.request.trace_id.as_ref().is_some_and(|id| self.looked_for.contains(id));
+                    judged.verdict != Verdict::Verified || is_one_of_few() || is_looked_for()
+                }
+            };
+            policy.explained += usize::from(is_explained && judged.verdict == Verdict::Verified);
+            let explain = || Box::new(explain::explain(&self.state, &self.watch, arrival, key, &found));
+            let explanation = is_explained.then(explain);
             relied_on.extend(found.relied_on);
             pending.extend(found.pending);
             out.push(Judged {

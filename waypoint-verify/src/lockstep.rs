@@ -12,7 +12,6 @@
 
 mod claims;
 mod node;
-mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -146,8 +145,7 @@ impl Lockstep {
             Order::Gap => known.gap(),
         }
         let at = known.answered_at;
-        for mut evidence in batch.evidence {
-            shared::share(&mut evidence, watch);
+        for evidence in batch.evidence {
             match dated(evidence, at) {
                 // Ticks of a node are drains of its ring; the judge's are the verifier's.
                 Evidence::Tick { .. } => {}

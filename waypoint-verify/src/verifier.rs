@@ -3,7 +3,7 @@
 //! - [`objects`] is what the API server tells; [`picture`] what it comes to, [`history`] what of it was so a moment ago (both pure),
 //!   [`cluster`] all of it, made anew with each change.
 //! - [`partition`] says which policies belong together, [`lease`] which of several verifiers judges them, [`judging`] does so.
-//! - [`readers`] brings the streams of the nodes; `lockstep` makes one of them (pure).
+//! - [`readers`] brings the streams of the nodes, [`containers`] makes copies in them one (pure); `lockstep` makes one of them (pure).
 //! - [`roles`] tells evidence of others' policies from one's own, and [`early`] holds what comes before what it speaks of (both pure).
 //! - [`judges`] gives verdicts and counts them within each policy's [`window`] (pure).
 //! - [`checkpoint`] is what one verifier leaves for the next (pure).
@@ -19,6 +19,7 @@ pub mod api;
 pub mod canary;
 mod checkpoint;
 mod cluster;
+mod containers;
 mod early;
 mod events;
 mod grace;
@@ -88,6 +89,9 @@ pub struct Options {
     /// What this verifier calls itself there: the name of its pod.
     pub identity: String,
 }
+
+/// Verified requests of a policy that are explained at each tick: as many as are shown.
+pub const EXPLAINED: usize = recent::KEPT;
 
 /// Runs until `stop` is over.
 pub async fn run(

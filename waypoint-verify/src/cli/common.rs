@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::bus::nats::Address;
 use crate::bus::subject::Names;
 use crate::engine::{Engine, Options, load};
-use crate::judge::Judged;
+use crate::judge::{Explain, Judged};
 use crate::model::WatchList;
 use crate::report::{Printer, Summary};
 
@@ -67,7 +67,7 @@ impl Observation {
         options.probe.ring_bytes = self.ring_size;
         options.trace.sockets = self.max_sockets;
         options.judge.messages = self.max_messages;
-        options.judge.explain = !self.quiet;
+        options.judge.explain = if self.quiet { Explain::Nothing } else { Explain::Everything };
         options.trace.request_lines = !self.quiet;
         options
     }

@@ -81,7 +81,11 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             replicas: args.stream_replicas,
         },
         digest_key: std::array::from_fn(|at| digest_key[at]),
-        judge: judge::Limits { messages: args.max_messages, connections: args.max_messages, explain: true },
+        judge: judge::Limits {
+            messages: args.max_messages,
+            connections: args.max_messages,
+            explain: judge::Explain::Sparingly { verified: verifier::EXPLAINED },
+        },
         partitions: args.partitions,
         tick: Duration::from_millis(args.tick),
         patience: Duration::from_millis(args.patience),

@@ -3,6 +3,7 @@
 mod bounds;
 mod counts;
 mod ends;
+mod explained;
 mod nodes;
 mod scene;
 mod senders;

@@ -6,6 +6,7 @@ mod ways;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use super::networks::Networks;
 use super::state::{Arrival, Departure, Entry, State, Status};
 use super::tally::Share;
 use crate::model::{Bypass, Class, CompiledPolicy, ConnKey, Listener, MessageKey, Reason, Verdict, WatchList};
@@ -17,6 +18,7 @@ use ways::{Place, Way, Ways};
 pub struct Walk<'a> {
     pub state: &'a State,
     pub watch: &'a WatchList,
+    pub pods: &'a Networks,
     pub policy: &'a CompiledPolicy,
     /// UIDs of pods in which a gateway or this policy's waypoint runs.
     pub hop_pods: &'a BTreeSet<String>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::state::JudgedUnder;
 use super::trail::Walk;
-use super::{Judge, Judged, explain};
+use super::{Explain, Judge, Judged, explain};
 use crate::model::{BootNs, ConnKey, MessageKey, Reason};
 
 /// A connection to a protected pod that cannot be told apart into requests.
@@ -30,7 +30,8 @@ impl Judge {
             if policy.gone || !compiled.targets.contains(&connection.pod) {
                 continue;
             }
-            let walk = Walk { state: &self.state, watch: &self.watch, policy: &compiled, hop_pods: &policy.hop_pods };
+            let (state, watch, pods) = (&self.state, &self.watch, &self.pods);
+            let walk = Walk { state, watch, pods, policy: &compiled, hop_pods: &policy.hop_pods };
             // A connection that no permitted hop opened is a bypass whatever its bytes are.
             let found = walk.unreadable(conn, peer, local, node, reason);
             let judged = JudgedUnder {
@@ -42,7 +43,7 @@ impl Judge {
             };
             policy.tally.add(&judged, false);
             let explain = || explain::explain_connection(&self.state, conn, local, peer, &found, &connection.detail);
-            let explanation = self.limits.explain.then(|| Box::new(explain()));
+            let explanation = (self.limits.explain != Explain::Nothing).then(|| Box::new(explain()));
             out.push(Judged {
                 policy: Arc::clone(&policy.name),
                 key: MessageKey { conn: conn.unwrap_or(unseen(connection.stream)), offset: 0, stream: 0 },

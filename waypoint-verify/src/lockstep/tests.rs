@@ -239,32 +239,3 @@ fn a_node_cannot_testify_for_another_one() {
         Taken::Refused(Refused::OtherStream { .. })
     ));
 }
-
-/// Equal ones only: what a node says of a container that the inventory knows otherwise, or not at all, is handed on as it was said.
-#[test]
-fn a_container_that_the_inventory_knows_is_remembered_once() {
-    let (local, peer) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:2".parse().unwrap());
-    let other_name = Arc::new(ContainerRef { name: String::new(), ..(*container("a")).clone() });
-    let unknown = Arc::new(ContainerRef { id: "id-new".into(), ..(*container("a")).clone() });
-    for (said, is_shared) in [(container("a"), true), (other_name, false), (unknown, false)] {
-        let mut world = World::settled();
-        let instance = Arc::clone(&said);
-        let entered = Evidence::Entered { key: key(1), instance, local, peer, digest: 1, at: 1 };
-        world.says("a", vec![entered, opened(1, Owner::Container(Arc::clone(&said)))]);
-        let known = Arc::clone(&world.watch.containers["id-a"]);
-        let mut found = 0;
-        for Testimony { evidence, .. } in &world.out {
-            let handed_on = match evidence {
-                Evidence::Entered { instance, .. } => instance,
-                Evidence::Opened { end, .. } => match &end.owner {
-                    Owner::Container(container) => container,
-                    other => panic!("{other}"),
-                },
-                _ => continue,
-            };
-            found += 1;
-            assert_eq!((handed_on, Arc::ptr_eq(handed_on, &known)), (&said, is_shared));
-        }
-        assert_eq!(found, 2);
-    }
-}

@@ -198,6 +198,11 @@ impl Canaries {
         canary.map(|canary| canary.sent = Some(sent)).is_some()
     }
 
+    /// Nonces of those that are known: of their requests it needs explanations.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(String::as_str)
+    }
+
     /// Whether this verdict counts as a canary's, and not as a request's.
     pub fn take(&mut self, judged: &Judged, at: BootNs) -> bool {
         let Some(explanation) = judged.explanation.as_deref() else { return false };

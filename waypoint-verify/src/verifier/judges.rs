@@ -106,6 +106,7 @@ impl Judges {
     pub fn tick(&mut self, at: BootNs, now: Timestamp, coverage: &Coverage) {
         let covered = coverage.is_complete();
         let was_covered = self.judge.set_coverage(covered);
+        self.judge.look_for(self.canaries.ids().map(str::to_owned).collect());
         self.judge.apply(Evidence::Tick { at }, &mut self.judged);
         if covered && !was_covered {
             self.judge.observed_since(at);

@@ -98,7 +98,8 @@ impl Judging {
         let (batches, mut incoming) = mpsc::channel(AHEAD);
         let begin = checkpoint.iter().flat_map(|checkpoint| &checkpoint.positions);
         let begin = begin.map(|(node, (_, begin))| (node.clone(), *begin)).collect();
-        let mut readers = Readers::new(bus.clone(), self.options.streams.clone(), batches, begin);
+        let mut readers =
+            Readers::new(bus.clone(), self.options.streams.clone(), self.clusters.clone(), batches, begin);
         let cluster = self.current().await?;
         let verifier = u64::from_ne_bytes(random_key()?);
         let mut state = State::new(&self.options, self.partition, verifier, checkpoint, &cluster)?;

@@ -7,6 +7,8 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
+use super::cluster::Clusters;
+use super::containers::share;
 use crate::bus::batch::Batch;
 use crate::bus::nats::{BusError, Streams, VerifierBus};
 use crate::bus::{Message as _, Unreadable};
@@ -37,6 +39,7 @@ pub enum Incoming {
 pub struct Readers {
     bus: VerifierBus,
     streams: Streams,
+    clusters: Clusters,
     out: Sender<Incoming>,
     /// Where to begin in streams of which something was read before.
     begin: BTreeMap<String, u64>,
@@ -44,8 +47,14 @@ pub struct Readers {
 }
 
 impl Readers {
-    pub fn new(bus: VerifierBus, streams: Streams, out: Sender<Incoming>, begin: BTreeMap<String, u64>) -> Self {
-        Self { bus, streams, out, begin, running: BTreeMap::new() }
+    pub fn new(
+        bus: VerifierBus,
+        streams: Streams,
+        clusters: Clusters,
+        out: Sender<Incoming>,
+        begin: BTreeMap<String, u64>,
+    ) -> Self {
+        Self { bus, streams, clusters, out, begin, running: BTreeMap::new() }
     }
 
     /// These nodes, and no others.
@@ -62,32 +71,29 @@ impl Readers {
                 continue;
             }
             let begin = self.begin.remove(node);
-            let reading = read(self.bus.clone(), self.streams.clone(), node.clone(), self.out.clone(), begin);
-            self.running.insert(node.clone(), tokio::spawn(reading).abort_handle());
+            let reader = Reader {
+                bus: self.bus.clone(),
+                streams: self.streams.clone(),
+                clusters: self.clusters.clone(),
+                node: node.clone(),
+                out: self.out.clone(),
+                next: begin,
+                end: None,
+                caught_up: false,
+                quiet: QUIET[0],
+            };
+            self.running.insert(node.clone(), tokio::spawn(reader.run()).abort_handle());
         }
-    }
-}
-
-/// `begin`: with this message; without it, with what is written from now on.
-async fn read(bus: VerifierBus, streams: Streams, node: String, out: Sender<Incoming>, next: Option<u64>) {
-    let mut reader = Reader { bus, streams, node, out, next, end: None, caught_up: false, quiet: QUIET[0] };
-    loop {
-        if let Err(error) = reader.once().await {
-            tracing::warn!("{error}");
-        }
-        if reader.out.is_closed() {
-            return;
-        }
-        tokio::time::sleep(RETRY).await;
     }
 }
 
 struct Reader {
     bus: VerifierBus,
     streams: Streams,
+    clusters: Clusters,
     node: String,
     out: Sender<Incoming>,
-    /// What is to be read next.
+    /// What is to be read next; nothing: what is written from now on.
     next: Option<u64>,
     /// What came next in the stream when it began.
     end: Option<u64>,
@@ -96,6 +102,18 @@ struct Reader {
 }
 
 impl Reader {
+    async fn run(mut self) {
+        loop {
+            if let Err(error) = self.once().await {
+                tracing::warn!("{error}");
+            }
+            if self.out.is_closed() {
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
     async fn once(&mut self) -> Result<(), BusError> {
         self.bus.create_node(&self.node, &self.streams).await?;
         let end = match self.end {
@@ -118,13 +136,24 @@ impl Reader {
             let (position, octets) = message?;
             next = position + 1;
             self.next = Some(next);
-            let (node, batch) = (self.node.clone(), Batch::decode(&octets));
-            let read = Read { node, position, octets: octets.len(), batch };
+            let read = Read { node: self.node.clone(), position, octets: octets.len(), batch: self.unpacked(&octets) };
             if self.out.send(Incoming::Read(read)).await.is_err() {
                 break;
             }
         }
         Ok(())
+    }
+}
+
+impl Reader {
+    fn unpacked(&self, octets: &[u8]) -> Result<Batch, Unreadable> {
+        let mut batch = Batch::decode(octets)?;
+        // Containers are the same in every partition.
+        let picture = self.clusters.borrow().as_ref().and_then(|cluster| cluster.pictures.first().cloned());
+        if let Some(picture) = picture {
+            batch.evidence.iter_mut().for_each(|evidence| share(evidence, &picture.watch));
+        }
+        Ok(batch)
     }
 }
 

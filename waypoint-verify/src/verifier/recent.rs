@@ -11,7 +11,7 @@ use crate::model::Verdict;
 use crate::report::json::Line;
 
 /// Of each kind of verdict. A flood of one kind pushes out nothing of another.
-const KEPT: usize = 100;
+pub const KEPT: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,10 +66,10 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// A Verified that may still change is said again when nothing can.
+    /// A Verified that may still change is said again when nothing can. One without an explanation is one of many in its tick.
     pub fn push(&mut self, at: Timestamp, judged: Judged, is_canary: bool) {
         let kind = Kind::of(&judged.verdict);
-        if kind == Kind::Verified && !judged.is_final {
+        if kind == Kind::Verified && (!judged.is_final || judged.explanation.is_none()) {
             return;
         }
         let given = match kind {

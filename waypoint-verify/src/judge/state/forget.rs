@@ -60,8 +60,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::judge::Limits;
     use crate::judge::state::Entry;
+    use crate::judge::{Explain, Limits};
     use crate::model::{ConnKey, ContainerRef, PodRef};
 
     fn enter(state: &mut State, n: u32, peer: u8) {
@@ -76,7 +76,7 @@ mod tests {
     /// Of entries that nobody before the proxy sent, those of whoever has most of them go.
     #[test]
     fn a_client_with_many_entries_takes_no_place_from_one_with_few() {
-        let mut state = State::new(&Limits { messages: 8, connections: 8, explain: false });
+        let mut state = State::new(&Limits { messages: 8, connections: 8, explain: Explain::Nothing });
         (0..2).for_each(|n| enter(&mut state, n, 1));
         for n in 2..100 {
             enter(&mut state, n, 2);

@@ -2,11 +2,11 @@
 
 use super::scene::{Scene, TARGET, container, gateway, link, listener, policy};
 use crate::evidence::Evidence;
-use crate::judge::{Limits, Tally};
+use crate::judge::{Explain, Limits, Tally};
 use crate::model::{CompiledPolicy, MessageKey, Side};
 
 fn of(messages: usize, connections: usize) -> Scene {
-    Scene::bounded([policy()], Limits { messages, connections, explain: true })
+    Scene::bounded([policy()], Limits { messages, connections, explain: Explain::Everything })
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn only_where_a_verdict_is_missing_is_an_arrival_evicted() {
         named("final", CompiledPolicy { entry: Some([gateway("side")].into()), ..policy() }),
         named("other", CompiledPolicy { targets: ["uid-other".into()].into(), ..policy() }),
     ];
-    let mut scene = Scene::bounded(policies, Limits { messages: 4, connections: 1000, explain: true });
+    let mut scene = Scene::bounded(policies, Limits { messages: 4, connections: 1000, explain: Explain::Everything });
     let key = scene.compliant()[2];
     scene.tick();
     let verdicts = |scene: &Scene| {

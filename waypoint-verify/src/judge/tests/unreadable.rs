@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::scene::{Scene, TARGET, owner, policy};
 use crate::evidence::{End, Evidence};
-use crate::judge::Limits;
+use crate::judge::{Explain, Limits};
 use crate::model::{ConnKey, MessageKey, Reason, Side};
 
 pub fn unreadable(conn: Option<ConnKey>) -> Evidence {
@@ -61,7 +61,7 @@ fn of_an_unreadable_connection_that_is_disputed_nothing_is_said() {
 
 #[test]
 fn connections_that_cannot_be_read_are_remembered_within_the_bound() {
-    let limits = Limits { messages: 8, connections: 1000, explain: true };
+    let limits = Limits { messages: 8, connections: 1000, explain: Explain::Everything };
     let mut scene = Scene::bounded([policy()], limits);
     for _ in 0..100 {
         let conn = scene.connect("client", "backend", TARGET.parse().unwrap());

@@ -35,10 +35,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn is_of_pods(&self, ip: IpAddr) -> bool {
-        self.watch.cluster_addresses.iter().any(|(net, prefix)| {
-            let host = if net.is_ipv4() { 32 } else { 128 };
-            *prefix < host && contains(*net, *prefix, ip)
-        })
+        self.pods.contain(ip)
     }
 
     /// What came over this connection cannot be told from what came over another one.
@@ -95,12 +92,4 @@ impl Walk<'_> {
             })
             .map(|exemption| exemption.reason.clone())
     }
-}
-
-fn contains(net: IpAddr, prefix: u8, ip: IpAddr) -> bool {
-    let bits = |ip: IpAddr| match ip {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
-        IpAddr::V6(v6) => u128::from(v6),
-    };
-    net.is_ipv4() == ip.is_ipv4() && (prefix == 0 || (bits(net) ^ bits(ip)) >> (128 - u32::from(prefix)) == 0)
 }

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::*;
+use crate::evidence::RequestLine;
+use crate::judge::{Explanation, Sender};
 use crate::model::{Bypass, Class, ConnKey, MessageKey, NamespacedName, Reason};
 
 fn judged(offset: u64, verdict: Verdict, is_final: bool) -> Judged {
@@ -16,8 +18,14 @@ fn judged(offset: u64, verdict: Verdict, is_final: bool) -> Judged {
         withdrawn: None,
         is_first: true,
         arrived: offset,
-        explanation: None,
+        explanation: Some(Box::new(explanation())),
     }
+}
+
+fn explanation() -> Explanation {
+    let sender = Sender { owner: "o".into(), process: None, pod_uid: None, address: "10.0.0.1:1".parse().unwrap() };
+    let (request, detail) = (RequestLine::default(), String::new());
+    Explanation { request, hops: Vec::new(), sender, listeners: Vec::new(), cure: None, detail }
 }
 
 fn bypassed() -> Verdict {
@@ -61,4 +69,14 @@ fn what_may_still_change_is_not_told_yet() {
     let mut recent = Recent::default();
     recent.push(Timestamp::UNIX_EPOCH, judged(1, Verdict::Verified, false), false);
     assert!(recent.shown(Wanted::default()).is_empty());
+}
+
+/// One of many in its tick: those that have one are shown.
+#[test]
+fn what_has_no_explanation_is_not_shown() {
+    let mut recent = Recent::default();
+    let at = Timestamp::UNIX_EPOCH;
+    recent.push(at, judged(1, Verdict::Verified, true), false);
+    recent.push(at, Judged { explanation: None, ..judged(2, Verdict::Verified, true) }, false);
+    assert_eq!(arrivals(&recent.shown(Wanted::default())), [1]);
 }
