@@ -101,8 +101,15 @@ fn check_roles(waypoints: &BTreeMap<String, Guards>, watch: &WatchList, problems
 }
 
 /// Controllers of pods: the pods themselves are in the inventory.
-const WORKLOADS: [&str; 6] =
-    ["Deployment.apps", "ReplicaSet.apps", "StatefulSet.apps", "ReplicationController", "Job.batch", "CronJob.batch"];
+const WORKLOADS: [&str; 7] = [
+    "DaemonSet.apps",
+    "Deployment.apps",
+    "ReplicaSet.apps",
+    "StatefulSet.apps",
+    "ReplicationController",
+    "Job.batch",
+    "CronJob.batch",
+];
 
 /// Unknown kinds are said, not silently dropped: what they do to traffic is not known.
 fn unused(inventory: &Inventory) -> Option<Problem> {

@@ -1,56 +1,22 @@
 //! The objects of a cluster as its API server tells of them: one watch for each kind.
 
+mod kinds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::Notify;
 
 use crate::manifest::{Object, ObjectKey};
-
-/// A kind that is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
-    pub group: &'static str,
-    pub version: &'static str,
-    pub kind: &'static str,
-    pub plural: &'static str,
-    /// Without it the cluster is read all the same: where its definition is missing there is none of it.
-    pub optional: bool,
-}
-
-const fn kind(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
-    Kind { group, version, kind, plural, optional: false }
-}
-
-const fn optional(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Kind {
-    Kind { group, version, kind, plural, optional: true }
-}
-
-pub const KINDS: [Kind; 17] = [
-    kind("waypoint-verify.dev", "v1alpha1", "WaypointPolicy", "waypointpolicies"),
-    kind("", "v1", "Node", "nodes"),
-    kind("", "v1", "Namespace", "namespaces"),
-    kind("", "v1", "Pod", "pods"),
-    kind("", "v1", "Service", "services"),
-    kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
-    optional("gateway.networking.k8s.io", "v1", "GatewayClass", "gatewayclasses"),
-    optional("gateway.networking.k8s.io", "v1", "Gateway", "gateways"),
-    optional("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
-    optional("gateway.networking.k8s.io", "v1", "GRPCRoute", "grpcroutes"),
-    optional("gateway.networking.k8s.io", "v1beta1", "ReferenceGrant", "referencegrants"),
-    optional("cilium.io", "v2", "CiliumNode", "ciliumnodes"),
-    kind("apps", "v1", "DaemonSet", "daemonsets"),
-    optional("cilium.io", "v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies"),
-    optional("cilium.io", "v2", "CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies"),
-    optional("cilium.io", "v2", "CiliumEnvoyConfig", "ciliumenvoyconfigs"),
-    optional("cilium.io", "v2", "CiliumClusterwideEnvoyConfig", "ciliumclusterwideenvoyconfigs"),
-];
+use kinds::{KINDS, Kind};
 
 /// How long after a kind was found missing to look for it again.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -163,10 +129,9 @@ pub fn watch(client: &Client, objects: &Arc<Objects>) {
 async fn watch_one(client: Client, kind: &'static Kind, objects: Arc<Objects>) {
     let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
     let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
     let mut wait = RETRY[0];
     loop {
-        let mut events = watcher::watcher(api.clone(), watcher::Config::default()).boxed();
+        let mut events = events(&client, &resource, kind);
         let mut listing = BTreeMap::new();
         while let Some(event) = events.next().await {
             match event {
@@ -198,6 +163,30 @@ async fn watch_one(client: Client, kind: &'static Kind, objects: Arc<Objects>) {
         tokio::time::sleep(wait).await;
         wait = RETRY[1].min(wait * 2);
     }
+}
+
+fn events(
+    client: &Client,
+    resource: &ApiResource,
+    kind: &Kind,
+) -> BoxStream<'static, watcher::Result<Event<DynamicObject>>> {
+    let config = watcher::Config::default();
+    if !kind.only_metadata {
+        return watcher::watcher(Api::<DynamicObject>::all_with(client.clone(), resource), config).boxed();
+    }
+    let whole = |part: PartialObjectMeta<DynamicObject>| DynamicObject {
+        types: None,
+        metadata: part.metadata,
+        data: serde_json::json!({}),
+    };
+    let event = move |event| match event {
+        Event::Apply(part) => Event::Apply(whole(part)),
+        Event::Delete(part) => Event::Delete(whole(part)),
+        Event::Init => Event::Init,
+        Event::InitApply(part) => Event::InitApply(whole(part)),
+        Event::InitDone => Event::InitDone,
+    };
+    watcher::watcher(Api::all_with(client.clone(), resource), config).map_ok(event).boxed()
 }
 
 fn take(

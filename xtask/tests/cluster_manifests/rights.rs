@@ -43,7 +43,6 @@ fn the_verifier_may_read_the_cluster_and_write_only_its_own() {
         ("", vec!["namespaces", "nodes", "pods", "services"]),
         ("discovery.k8s.io", vec!["endpointslices"]),
         (gateway, vec!["gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants"]),
-        ("apps", vec!["daemonsets"]),
         (
             "cilium.io",
             vec![
