@@ -172,3 +172,32 @@ pub enum Evidence {
         at: BootNs,
     },
 }
+
+/// Whom evidence is of, as far as it names somebody.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// Whoever has a socket, or had.
+    Owner(&'a Owner),
+    Proxy(&'a ContainerRef),
+    Target(&'a ContainerRef),
+}
+
+impl Evidence {
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        match self {
+            Self::Opened { end, .. } | Self::Open { end, .. } => Some(Subject::Owner(&end.owner)),
+            Self::Lost { of, .. } => of.as_ref().map(Subject::Owner),
+            Self::Entered { instance, .. } | Self::Departed { instance, .. } | Self::Overdrawn { instance, .. } => {
+                Some(Subject::Proxy(instance))
+            }
+            Self::Arrived { at_pod, .. } | Self::Unreadable { at_pod, .. } => Some(Subject::Target(at_pod)),
+            Self::Closed { .. }
+            | Self::Ended { .. }
+            | Self::Narrowed { .. }
+            | Self::Settled { .. }
+            | Self::Received { .. }
+            | Self::Abandoned { .. }
+            | Self::Tick { .. } => None,
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! A node testifies only for itself: what it claims of another node's pods is refused, whatever it is.
 
 use crate::bus::batch::Batch;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Subject};
 use crate::model::{ContainerRef, Owner, WatchList};
 
 /// Why a batch was not taken.
@@ -21,21 +21,9 @@ pub fn check(node: &str, batch: &Batch, watch: &WatchList) -> Result<(), Refused
     }
     let older = batch.answer.iter().flat_map(|answer| &answer.older.groups);
     older.map(|group| &group.container).try_for_each(|claimed| container(node, claimed, watch))?;
-    batch.evidence.iter().try_for_each(|evidence| match evidence {
-        Evidence::Opened { end, .. } | Evidence::Open { end, .. } => owner(node, &end.owner, watch),
-        Evidence::Entered { instance, .. }
-        | Evidence::Departed { instance, .. }
-        | Evidence::Overdrawn { instance, .. } => container(node, instance, watch),
-        Evidence::Arrived { at_pod, .. } | Evidence::Unreadable { at_pod, .. } => container(node, at_pod, watch),
-        Evidence::Lost { of: Some(of), .. } => owner(node, of, watch),
-        Evidence::Lost { of: None, .. }
-        | Evidence::Closed { .. }
-        | Evidence::Ended { .. }
-        | Evidence::Narrowed { .. }
-        | Evidence::Settled { .. }
-        | Evidence::Received { .. }
-        | Evidence::Abandoned { .. }
-        | Evidence::Tick { .. } => Ok(()),
+    batch.evidence.iter().filter_map(Evidence::subject).try_for_each(|subject| match subject {
+        Subject::Owner(of) => owner(node, of, watch),
+        Subject::Proxy(of) | Subject::Target(of) => container(node, of, watch),
     })
 }
 

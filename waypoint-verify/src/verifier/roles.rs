@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashSet;
 
 use crate::bus::batch::Batch;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Subject};
 use crate::model::{ProxyKind, WatchList};
 
 /// UIDs of pods that are targets, and ids of containers that are proxies, now or a moment ago. They do not look alike.
@@ -47,21 +47,10 @@ impl Relevant {
 
 /// Of whom it is evidence, if it is of somebody as target or as proxy.
 fn subject(evidence: &Evidence) -> Option<&str> {
-    match evidence {
-        Evidence::Arrived { at_pod, .. } | Evidence::Unreadable { at_pod, .. } => Some(&at_pod.pod.uid),
-        Evidence::Entered { instance, .. }
-        | Evidence::Departed { instance, .. }
-        | Evidence::Overdrawn { instance, .. } => Some(&instance.id),
-        Evidence::Opened { .. }
-        | Evidence::Open { .. }
-        | Evidence::Closed { .. }
-        | Evidence::Ended { .. }
-        | Evidence::Narrowed { .. }
-        | Evidence::Settled { .. }
-        | Evidence::Received { .. }
-        | Evidence::Abandoned { .. }
-        | Evidence::Lost { .. }
-        | Evidence::Tick { .. } => None,
+    match evidence.subject()? {
+        Subject::Target(container) => Some(&container.pod.uid),
+        Subject::Proxy(container) => Some(&container.id),
+        Subject::Owner(_) => None,
     }
 }
 
