@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::state::{Arrival, State};
+use super::state::{Arrival, JudgedUnder, State};
 use super::trail::Found;
 use crate::evidence::RequestLine;
 use crate::model::{BootNs, ConnKey, MessageKey, Verdict, WatchList};
@@ -60,6 +60,32 @@ pub struct Explanation {
     pub cure: Option<&'static str>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
+}
+
+/// Of which verdicts explanations are made: they cost more than the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explain {
+    Nothing,
+    Everything,
+    /// Everything that is not Verified; and of these so many that are final, of each policy in each tick, and all of requests that are
+    /// looked for (`Judge::look_for`).
+    Sparingly {
+        verified: usize,
+    },
+}
+
+impl Explain {
+    /// `explained`: so many that are Verified were explained in this tick.
+    pub(super) fn wants(self, judged: &JudgedUnder, explained: usize, is_looked_for: impl FnOnce() -> bool) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Everything => true,
+            Self::Sparingly { verified } => {
+                let is_one_of_few = judged.is_final && explained < verified;
+                judged.verdict != Verdict::Verified || is_one_of_few || is_looked_for()
+            }
+        }
+    }
 }
 
 /// Hops that are written down at most (a loop of gateways would not end).
