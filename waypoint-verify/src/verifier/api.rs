@@ -3,7 +3,7 @@
 mod refusal;
 mod requests;
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
@@ -20,7 +20,7 @@ use super::access::{Right, check};
 use super::admit::{self, NotAdmitted};
 use super::metrics;
 use super::questions::Question;
-use super::report::CoverageReport;
+use super::report::{CoverageReport, Report};
 use super::shared::Shared;
 use crate::model::NamespacedName;
 
@@ -96,10 +96,9 @@ struct Since {
 /// Of those that this verifier judges; the header names who judges the others.
 async fn policies(State(shared): State<Shared>, headers: HeaderMap) -> Result<Response, Refusal> {
     check(&shared, &headers, None, Right::Policies).await?;
-    let others: BTreeSet<_> = shared.partitions.iter().filter_map(|one| one.report().stands_by_for.clone()).collect();
-    let owners: Vec<_> = others.into_iter().collect();
+    let owners = Report::owners(shared.reports().iter().map(Arc::as_ref));
     let mut response = Json(&shared.of_all()?.policies).into_response();
-    if let Ok(owners) = HeaderValue::try_from(owners.join(","))
+    if let Ok(owners) = HeaderValue::try_from(owners)
         && !owners.is_empty()
     {
         response.headers_mut().insert(OWNER, owners);
@@ -143,7 +142,7 @@ async fn ready(State(shared): State<Shared>) -> Result<&'static str, Refusal> {
 }
 
 async fn metrics_text(State(shared): State<Shared>) -> Response {
-    let judged: Vec<_> = shared.partitions.iter().map(|one| one.report().is_judged()).collect();
+    let judged: Vec<_> = shared.reports().iter().map(|report| report.is_judged()).collect();
     (
         [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
         metrics::text(&shared.report(), &judged),

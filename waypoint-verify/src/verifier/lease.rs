@@ -87,10 +87,8 @@ impl Hold {
             }
             Ok::<_, kube::Error>(())
         };
-        match tokio::time::timeout(RENEW, given_back).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("Leases: {error}"),
-            Err(_) => tracing::warn!("Leases: the API server does not answer"),
+        if let Err(error) = in_time(given_back).await {
+            tracing::warn!("Leases {NAME}*: {error}");
         }
     }
 }

@@ -71,25 +71,32 @@ impl Report {
             all.coverage.add(&report.coverage);
             all.counters.add(&report.counters);
             for (node, notes) in &report.notes {
-                let known = all.notes.entry(node.clone()).or_default();
-                known.extend(notes.iter().filter(|note| !known.contains(note)).cloned().collect::<Vec<_>>());
+                add_new(all.notes.entry(node.clone()).or_default(), notes);
             }
-            for (known, more) in [
-                (&mut all.not_ready, &report.not_ready),
-                (&mut all.missing, &report.missing),
-                (&mut all.findings, &report.findings),
-            ] {
-                known.extend(more.iter().filter(|one| !known.contains(one)).cloned().collect::<Vec<_>>());
-            }
+            add_new(&mut all.not_ready, &report.not_ready);
+            add_new(&mut all.missing, &report.missing);
+            add_new(&mut all.findings, &report.findings);
         }
         all.policies.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
         let lags: Option<Vec<_>> =
             reports.clone().filter(|report| report.is_judged()).map(|report| report.lag).collect();
         all.lag = lags.and_then(|lags| lags.into_iter().max());
-        let owners: BTreeSet<_> = reports.clone().filter_map(|report| report.stands_by_for.clone()).collect();
-        let owners: Vec<_> = owners.into_iter().filter(|owner| !owner.is_empty()).collect();
-        all.stands_by_for = (!reports.clone().any(Self::is_judged)).then(|| owners.join(","));
+        all.stands_by_for = (!reports.clone().any(Self::is_judged)).then(|| Self::owners(reports));
         all
+    }
+
+    /// Who judges what this verifier does not, as far as it is known; with commas.
+    pub fn owners<'a>(reports: impl Iterator<Item = &'a Self>) -> String {
+        let owners: BTreeSet<_> = reports.filter_map(|report| report.stands_by_for.as_deref()).collect();
+        owners.into_iter().filter(|owner| !owner.is_empty()).collect::<Vec<_>>().join(",")
+    }
+}
+
+fn add_new(known: &mut Vec<String>, more: &[String]) {
+    for one in more {
+        if !known.contains(one) {
+            known.push(one.clone());
+        }
     }
 }
 

@@ -26,9 +26,7 @@ pub struct Shared {
     /// `system:serviceaccount:NAMESPACE:NAME` of the agents.
     pub agents: Arc<str>,
     clusters: Clusters,
-    pub partitions: Arc<[Partition]>,
-    /// What all partitions together come to.
-    report: Arc<RwLock<Arc<Report>>>,
+    partitions: Arc<[Partition]>,
 }
 
 /// What is said of a partition, and who can be asked.
@@ -55,17 +53,8 @@ impl Shared {
     ) -> Self {
         let unknown = || RwLock::new(Arc::new(Report::standing_by(None, Vec::new())));
         let partitions = questions.into_iter().map(|questions| Partition { report: unknown(), questions }).collect();
-        let shared = Self {
-            client,
-            signer,
-            names: options.names.clone(),
-            agents: options.agents.as_str().into(),
-            clusters,
-            partitions,
-            report: Arc::default(),
-        };
-        shared.sum_up();
-        shared
+        let (names, agents) = (options.names.clone(), options.agents.as_str().into());
+        Self { client, signer, names, agents, clusters, partitions }
     }
 
     /// The partition of a policy, if this verifier judges it.
@@ -75,19 +64,13 @@ impl Shared {
             None => return Err(Refusal::unavailable("the policies are not listed yet")),
         };
         let partition = self.partitions.get(usize::from(at)).ok_or_else(|| Refusal::no_policy(policy))?;
-        match &partition.report().stands_by_for {
-            None => Ok(partition),
-            Some(owner) => Err(Refusal::stands_by(owner)),
-        }
+        if_judged(&partition.report()).map(|()| partition)
     }
 
     /// Of all partitions that this verifier judges, if any.
     pub fn of_all(&self) -> Result<Arc<Report>, Refusal> {
         let report = self.report();
-        match &report.stands_by_for {
-            None => Ok(report),
-            Some(owner) => Err(Refusal::stands_by(owner)),
-        }
+        if_judged(&report).map(|()| report)
     }
 
     /// Puts a question to the one that judges this policy. No answer in time: what to say instead.
@@ -106,8 +89,17 @@ impl Shared {
         answer.ok_or_else(|| Refusal::unavailable("the verifier that judges does not answer"))
     }
 
+    /// Of each partition.
+    pub fn reports(&self) -> Vec<Arc<Report>> {
+        self.partitions.iter().map(Partition::report).collect()
+    }
+
+    /// What all partitions together come to.
     pub fn report(&self) -> Arc<Report> {
-        Arc::clone(&self.report.read().unwrap_or_else(PoisonError::into_inner))
+        match &self.reports()[..] {
+            [one] => Arc::clone(one),
+            all => Arc::new(Report::of_all(all.iter().map(Arc::as_ref))),
+        }
     }
 
     /// From now on everybody who asks of this partition is answered from this.
@@ -115,18 +107,11 @@ impl Shared {
         if let Some(partition) = self.partitions.get(usize::from(partition)) {
             *partition.report.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(report);
         }
-        self.sum_up();
     }
+}
 
-    fn sum_up(&self) {
-        // Locked first: what is summed up last is what stays.
-        let mut sum = self.report.write().unwrap_or_else(PoisonError::into_inner);
-        let reports: Vec<_> = self.partitions.iter().map(Partition::report).collect();
-        *sum = match &reports[..] {
-            [one] => Arc::clone(one),
-            all => Arc::new(Report::of_all(all.iter().map(Arc::as_ref))),
-        };
-    }
+fn if_judged(report: &Report) -> Result<(), Refusal> {
+    report.stands_by_for.as_ref().map_or(Ok(()), |owner| Err(Refusal::stands_by(owner)))
 }
 
 impl Partition {

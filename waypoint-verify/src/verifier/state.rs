@@ -197,8 +197,7 @@ impl State {
         self.shown = self.grace.shown(&self.coverage, &coverage, at);
         self.coverage = coverage;
         self.covered_with = self.coverage.is_complete().then_some(self.picture.watch.revision);
-        let ours = testimony.into_iter().filter(|testimony| self.relevant.takes(&testimony.evidence));
-        ours.for_each(|testimony| self.judges.apply(testimony));
+        self.judge(testimony);
         self.judges.tick(at, Timestamp::now(), &self.coverage);
         let watch = &self.picture.watch;
         let waits = |policy: &Arc<CompiledPolicy>| Waits::of(policy, watch, self.lockstep.older());

@@ -170,9 +170,7 @@ impl Window {
     /// It is counted again, by another tally, after a time in which nobody counted: that is a loss.
     pub fn resume(&mut self, at: BootNs) {
         (self.forced, self.lost) = (0, 0);
-        let said = Said { lost: 1, ..Said::default() };
-        self.total.add(&said);
-        self.steps.push_back((at, said));
+        self.add(at, Said { lost: 1, ..Said::default() });
     }
 
     /// Everything that was said at one tick, and whether it counts as a canary.
@@ -185,9 +183,12 @@ impl Window {
         said.forced = tally.forced.saturating_sub(self.forced);
         said.lost = tally.lost.saturating_sub(self.lost);
         (self.forced, self.lost) = (self.forced.max(tally.forced), tally.lost);
-        if said == Said::default() {
-            return;
+        if said != Said::default() {
+            self.add(at, said);
         }
+    }
+
+    fn add(&mut self, at: BootNs, said: Said) {
         self.total.add(&said);
         match self.steps.back_mut() {
             Some((began, step)) if at.saturating_sub(*began) < self.length / STEPS => step.add(&said),

@@ -6,7 +6,7 @@ use super::super::checkpoint;
 use super::super::early::Released;
 use super::super::readers::Read;
 use super::State;
-use crate::lockstep::Taken;
+use crate::lockstep::{Taken, Testimony};
 use crate::probe::boot_ns;
 
 impl State {
@@ -70,6 +70,11 @@ impl State {
                 tracing::warn!("evidence is refused: {why}");
             }
         }
+        self.judge(testimony);
+    }
+
+    /// What the policies of this partition need of it.
+    pub(super) fn judge(&mut self, testimony: Vec<Testimony>) {
         let ours = testimony.into_iter().filter(|testimony| self.relevant.takes(&testimony.evidence));
         ours.for_each(|testimony| self.judges.apply(testimony));
     }
