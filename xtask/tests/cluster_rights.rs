@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{DeleteParams, DynamicObject};
 use serde_json::{Value, json};
 
@@ -153,9 +152,7 @@ impl Stage {
     }
 
     fn holder(&self, candidate: &Candidate) -> Result<Option<String>> {
-        let client = self.server.client();
-        let lease = client.run(client.api::<Lease>(&candidate.name).get_opt(LEASE))?;
-        Ok(lease.and_then(|lease| lease.spec?.holder_identity).filter(|holder| !holder.is_empty()))
+        installation::holder(&self.server, &candidate.name, 0)
     }
 
     /// Everything that a verifier does.

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -166,6 +167,13 @@ impl Installation {
     pub fn url(&self) -> String {
         self.verifiers.first().map(Verifier::url).unwrap_or_default()
     }
+}
+
+/// Who holds the Lease of a partition, of the verifiers in this namespace.
+pub fn holder(server: &ApiServer, namespace: &str, partition: u16) -> Result<Option<String>> {
+    let (client, name) = (server.client(), format!("{VERIFIER}-{partition}"));
+    let lease = client.run(client.api::<Lease>(namespace).get_opt(&name))?;
+    Ok(lease.and_then(|lease| lease.spec?.holder_identity).filter(|holder| !holder.is_empty()))
 }
 
 /// WaypointPolicies of a namespace.

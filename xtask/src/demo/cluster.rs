@@ -119,6 +119,17 @@ impl Stage {
         })
     }
 
+    /// Gives the pipeline a Role of this namespace.
+    pub fn let_pipeline(&self, namespace: &str, role: &str) -> Result<()> {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": role, "namespace": namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": PIPELINE.1, "namespace": PIPELINE.0}],
+        });
+        self.experiment.server.client().create(&binding).map(drop)
+    }
+
     /// A token of the pipeline's.
     pub fn token(&self) -> Result<String> {
         self.experiment.server.token(PIPELINE.0, PIPELINE.1, &Bound::default())

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use k8s_openapi::api::coordination::v1::Lease;
 
 use crate::trial::{CONVERGED, Counts, PAST, Trial, uncovered};
 use crate::trickle::Trickle;
-use xtask::cluster::installation::NAMESPACE;
+use xtask::cluster::installation::{self, NAMESPACE};
 use xtask::demo::cluster::Stage;
 use xtask::lab::patience;
 
@@ -19,8 +18,7 @@ const WATCHED: Duration = Duration::from_secs(12);
 const AWAY: Duration = Duration::from_secs(8);
 
 fn holder(stage: &Stage) -> Result<String> {
-    let lease: Lease = stage.experiment.server.client().get(NAMESPACE, "waypoint-verify-verifier-0")?;
-    Ok(lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default())
+    Ok(installation::holder(&stage.experiment.server, NAMESPACE, 0)?.unwrap_or_default())
 }
 
 pub fn nats_is_killed(stage: &mut Stage, trickle: &Trickle) -> Result<()> {

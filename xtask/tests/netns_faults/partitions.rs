@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 use waypoint_verify::verifier::partition::Partitions;
 
 use crate::trial::{CONVERGED, PAST, Trial};
 use crate::trickle::Trickle;
-use xtask::cluster::installation::{NAMESPACE, policies, policy_status};
+use xtask::cluster::installation::{self, NAMESPACE, policies, policy_status};
 use xtask::demo::cluster::Stage;
 use xtask::lab::patience;
 
@@ -29,15 +28,7 @@ fn partitions() -> Partitions {
 
 /// Who holds the Lease of a partition; empty: nobody.
 fn holder(stage: &Stage, partition: u16) -> Result<String> {
-    let name = format!("waypoint-verify-verifier-{partition}");
-    let lease: Option<Lease> = stage
-        .experiment
-        .server
-        .client()
-        .get(NAMESPACE, &name)
-        .map(Some)
-        .or_else(|error| if format!("{error:#}").contains("not found") { Ok(None) } else { Err(error) })?;
-    Ok(lease.and_then(|lease| lease.spec?.holder_identity).unwrap_or_default())
+    Ok(installation::holder(&stage.experiment.server, NAMESPACE, partition)?.unwrap_or_default())
 }
 
 /// Its UID decides where a policy belongs.

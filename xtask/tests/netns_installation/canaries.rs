@@ -71,14 +71,7 @@ fn install(stage: &Stage) {
     for object in render(server, &xtask::workspace().join("manifests/canary")).unwrap() {
         client.apply_in_cluster(object).unwrap();
     }
-    client
-        .create(&json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": PIPELINE.1, "namespace": NAMESPACE},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "waypoint-verify-canary-runner"},
-            "subjects": [{"kind": "ServiceAccount", "name": PIPELINE.1, "namespace": PIPELINE.0}],
-        }))
-        .unwrap();
+    stage.let_pipeline(NAMESPACE, "waypoint-verify-canary-runner").unwrap();
 }
 
 fn host(stage: &Stage) -> Host<'_> {

@@ -7,7 +7,7 @@ use serde_json::json;
 use xtask::client::Request;
 use xtask::cluster::Kubelet;
 use xtask::cluster::installation::{NAMESPACE, reachable_pod};
-use xtask::demo::cluster::{PIPELINE, Stage};
+use xtask::demo::cluster::Stage;
 
 const NODE: &str = "node-1";
 
@@ -18,14 +18,7 @@ pub fn a_gate_comes_by_port_forward(stage: &mut Stage) {
     client.kubelet(NODE, kubelet.port).unwrap();
     let verifier = &stage.installation.verifiers()[0];
     reachable_pod(server, &kubelet, verifier.identity(), NODE, verifier.address()).unwrap();
-    client
-        .create(&json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": PIPELINE.1, "namespace": NAMESPACE},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "waypoint-verify-gate"},
-            "subjects": [{"kind": "ServiceAccount", "name": PIPELINE.1, "namespace": PIPELINE.0}],
-        }))
-        .unwrap();
+    stage.let_pipeline(NAMESPACE, "waypoint-verify-gate").unwrap();
     stage.begin_anew().unwrap();
     let gate = stage.gate_by_port_forward(5, &[]).unwrap();
     stage.send("client-1", stage.lab.gateway("hello-gateway").unwrap(), vec![Request::get("/"); 5]).unwrap();
