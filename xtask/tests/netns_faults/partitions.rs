@@ -93,8 +93,13 @@ pub fn policies_are_divided(stage: &mut Stage, trickle: &Trickle) -> Result<()> 
     let (killed, other) = if owner == "verifier-1" { (1, 2) } else { (2, 1) };
     let token = trial.stage.token()?;
     let path = format!("/v1/policies/{HELLO}/{FIRST}");
-    let answer = trial.stage.installation.ask_one(other, &path, &token)?;
-    ensure!(answer.0 == 503 && answer.1.contains(&format!("{owner} judges")), "{answer:?}");
+    // It reads the Leases every two seconds.
+    let mut last = None;
+    let named = patience::wait_for(CONVERGED, "the other verifier to name the one that judges", || {
+        let (code, text) = last.insert(trial.stage.installation.ask_one(other, &path, &token)?);
+        Ok((*code == 503 && text.contains(&format!("{owner} judges"))).then_some(()))
+    });
+    named.with_context(|| format!("{last:?}"))?;
     let answer = trial.stage.installation.ask_one(killed, &path, &token)?;
     ensure!(answer.0 == 200, "{answer:?}");
 
