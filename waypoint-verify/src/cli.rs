@@ -7,6 +7,7 @@ mod common;
 pub use common::Format;
 mod doctor;
 mod gate;
+mod routes;
 mod run;
 mod verifier;
 
@@ -28,6 +29,8 @@ enum Command {
     Run(run::Args),
     /// Judge until enough was verified or anything was bypassed; for CI.
     Gate(gate::Args),
+    /// Tell the declared paths to a policy's targets, and which of them skip its waypoint.
+    Routes(routes::Args),
     /// Testify for one node of a cluster: observe, and publish evidence to the bus.
     Agent(agent::Args),
     /// Judge a cluster: ask the agents, write the policies' status, answer.
@@ -58,6 +61,7 @@ impl Cli {
         let outcome = match self.command {
             Command::Run(args) => run::run(&args),
             Command::Gate(args) => gate::run(&args),
+            Command::Routes(args) => routes::run(&args),
             Command::Agent(args) => agent::run(&args),
             Command::Verifier(args) => verifier::run(&args),
             Command::Canary(args) => canary::run(&args),

@@ -15,6 +15,7 @@ pub mod model;
 pub mod policy;
 pub mod probe;
 pub mod report;
+pub mod routes;
 pub mod trace;
 pub mod verifier;
 mod web;

@@ -135,6 +135,17 @@ fn take(value: Value, source: &Arc<str>, objects: &mut Vec<Object>, problems: &m
         );
         return;
     }
+    if api_version.starts_with("kustomize.config.k8s.io/") {
+        problems.push(
+            Problem::finding(
+                "a kustomization is a recipe: what it changes in the files beside it is not seen",
+                "render it first (`kubectl kustomize DIR`) and read that",
+            )
+            .at(source)
+            .of(kind),
+        );
+        return;
+    }
     if let Some(item_kind) = kind.strip_suffix("List").filter(|_| value.get("items").is_some()) {
         let Some(Value::Array(items)) = value.get("items") else {
             problems.push(
