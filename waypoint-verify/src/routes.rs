@@ -4,6 +4,7 @@
 //! Pure: objects in, paths out (docs/routes.md).
 
 mod attach;
+mod change;
 mod cure;
 pub mod dialect;
 mod doors;
@@ -28,11 +29,12 @@ use crate::model::NamespacedName;
 use crate::policy::{Loaded, TargetRef};
 
 pub use attach::{ListenerAt, listeners};
+pub use change::Change;
 pub use dialect::Dialect;
 pub use explore::{Demand, count};
-pub use objects::World;
+pub use objects::{World, matters, place};
 pub use path::{Class, Door, From, Hop, Path, Reached};
-pub use render::{dot, tree};
+pub use render::{changes, dot, tree};
 pub use request::Request;
 pub use witness::Witness;
 

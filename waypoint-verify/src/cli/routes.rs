@@ -1,4 +1,7 @@
-//! `waypoint-verify routes`: the declared paths, and which of them skip the waypoint.
+//! `waypoint-verify routes`: the declared paths, which of them skip the waypoint, and what a change opens.
+
+mod cluster;
+mod source;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,25 +10,40 @@ use anyhow::Context as _;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::exit;
-use crate::manifest::{self, Object, Problem, Problems};
+use crate::manifest::{Problem, Problems, read_paths};
 use crate::policy::{Loaded, take_policies};
-use crate::routes::{Analysis, Demand, Dialect, World, analyze, check, dot, tree};
+use crate::routes::{Analysis, Change, Class, Demand, Dialect, Path, World, analyze, changes, check, dot, tree};
+use source::{Source, State};
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
-    /// Files or directories with the objects, `-` for standard input (repeatable). WaypointPolicies in them are taken, too.
-    #[arg(long = "filename", short = 'f', value_name = "PATH", required = true)]
-    files: Vec<PathBuf>,
+    /// The objects: files or directories, `-` for standard input, or `cluster` (repeatable). WaypointPolicies in them are taken, too.
+    #[arg(long = "filename", short = 'f', value_name = "SOURCE", required_unless_present = "base")]
+    files: Vec<Source>,
+    /// Compare: the objects before a change (repeatable).
+    #[arg(long, value_name = "SOURCE", conflicts_with = "files")]
+    base: Vec<Source>,
+    /// With --base: all objects after the change (repeatable).
+    #[arg(long, value_name = "SOURCE", requires = "base", required_unless_present_any = ["files", "apply", "delete"])]
+    head: Vec<Source>,
+    /// With --base, instead of --head: objects that the change adds or replaces (repeatable).
+    #[arg(long, value_name = "SOURCE", requires = "base", conflicts_with = "head")]
+    apply: Vec<Source>,
+    /// With --base, instead of --head: objects that the change removes (repeatable).
+    #[arg(long, value_name = "SOURCE", requires = "base", conflicts_with = "head")]
+    delete: Vec<Source>,
     /// Files or directories with WaypointPolicy objects (repeatable); by default those among the objects.
     #[arg(long = "policy", short = 'p', value_name = "PATH")]
     policies: Vec<PathBuf>,
     /// Namespace of objects that name none.
     #[arg(long, short = 'n', default_value = "default")]
     namespace: String,
+    #[command(flatten)]
+    access: cluster::Access,
     /// How rules win over each other, whatever controller serves a Gateway.
     #[arg(long, value_enum)]
     dialect: Option<DialectArg>,
-    /// Count only paths that can be entered from there.
+    /// Leave out paths past the waypoint that cannot be entered from there.
     #[arg(long, value_enum, default_value_t = FromArg::Any)]
     from: FromArg,
     #[arg(long, short = 'o', value_enum, default_value_t = Output::Text)]
@@ -56,19 +74,73 @@ enum Output {
     Dot,
 }
 
-/// 0 no path past the waypoint, 1 some, 3 none, but something unread or not understood could be one.
+/// 0 no path past the waypoint, 1 some, 3 none, but something unread or not understood could be one. Of a change: those it opens.
 pub fn run(args: &Args) -> anyhow::Result<u8> {
-    let (objects, mut problems) = manifest::read_paths(&args.files);
-    let (policies, objects) = policies(args, objects, &mut problems)?;
-    let mut world = World::from_objects(objects, &args.namespace);
-    // Files that cannot be read may hold a path.
-    world.unread.extend(problems);
-    let dialects = match args.dialect {
-        None => Vec::new(),
-        Some(DialectArg::Cilium120) => vec![Dialect::Cilium120],
-        Some(DialectArg::Spec) => vec![Dialect::Spec],
-        Some(DialectArg::Union) => Dialect::ALL.to_vec(),
+    if args.base.is_empty() {
+        let mut state = source::read(args, &args.files)?;
+        let policies = policies(args, &mut state)?;
+        let analyses = analyses(args, state, &policies)?;
+        for analysis in &analyses {
+            print(args.output, analysis, tree, Some(dot))?;
+        }
+        return Ok(code(
+            analyses.iter().any(|analysis| analysis.past().next().is_some()),
+            analyses.iter().any(Analysis::is_partial),
+        ));
+    }
+    let mut base = source::read(args, &args.base)?;
+    let mut head = match args.head.is_empty() {
+        true => base.changed(source::read(args, &args.apply)?, source::read(args, &args.delete)?),
+        false => source::read(args, &args.head)?,
     };
+    // The policies that hold after the change; one that it removes asks for nothing any more.
+    policies_of(&mut base)?;
+    let policies = policies(args, &mut head)?;
+    let (base, head) = (analyses(args, base, &policies)?, analyses(args, head, &policies)?);
+    let found: Vec<_> = base.iter().zip(&head).map(|(base, head)| Change::between(base, head)).collect();
+    for change in &found {
+        print(args.output, change, changes, None)?;
+    }
+    Ok(code(found.iter().any(Change::opens_past), found.iter().any(Change::is_partial)))
+}
+
+fn code(past: bool, partial: bool) -> u8 {
+    match (past, partial) {
+        (true, _) => exit::BYPASSED,
+        (false, true) => exit::NOT_VERIFIABLE,
+        (false, false) => exit::VERIFIED,
+    }
+}
+
+/// Takes the policies out of a state; of files that hold none, those of `--policy`.
+fn policies(args: &Args, state: &mut State) -> anyhow::Result<Vec<Loaded>> {
+    let mut found = policies_of(state)?;
+    if !args.policies.is_empty() {
+        let (objects, problems) = read_paths(&args.policies);
+        let mut given = State { objects, unread: problems };
+        given.place(&args.namespace);
+        found = policies_of(&mut given)?;
+        state.objects.extend(given.objects);
+        state.unread.extend(given.unread);
+    }
+    if found.is_empty() {
+        anyhow::bail!("no WaypointPolicy among the objects: name a file that holds one with --policy");
+    }
+    Ok(found)
+}
+
+fn policies_of(state: &mut State) -> anyhow::Result<Vec<Loaded>> {
+    let mut problems = Vec::new();
+    let (policies, others) = take_policies(std::mem::take(&mut state.objects), &mut problems);
+    state.objects = others;
+    let (errors, findings): (Vec<_>, Vec<_>) = problems.into_iter().partition(Problem::is_error);
+    state.unread.extend(findings);
+    if errors.is_empty() { Ok(policies) } else { Err(Problems(errors).into()) }
+}
+
+fn analyses(args: &Args, state: State, policies: &[Loaded]) -> anyhow::Result<Vec<Analysis>> {
+    let mut world = World::from_objects(state.objects);
+    world.unread.extend(state.unread);
     let demands: Vec<_> = policies.iter().map(Demand::of).collect();
     let missing: Vec<_> = demands.iter().flat_map(|demand| check(&world, demand)).collect();
     if !missing.is_empty() {
@@ -77,55 +149,36 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     for demand in &demands {
         world.assume_pods_of(demand.targets.iter().chain([&demand.waypoint]));
     }
-    let mut analyses = Vec::new();
-    for demand in &demands {
-        let mut analysis = analyze(&world, demand, &dialects);
-        if args.from == FromArg::Outside {
-            analysis.paths.retain(|path| !path.class.is_past() || path.from_outside());
-        }
-        analyses.push(analysis);
-    }
-    print(&analyses, args.output)?;
-    Ok(code(&analyses))
+    let dialects = match args.dialect {
+        None => Vec::new(),
+        Some(DialectArg::Cilium120) => vec![Dialect::Cilium120],
+        Some(DialectArg::Spec) => vec![Dialect::Spec],
+        Some(DialectArg::Union) => Dialect::ALL.to_vec(),
+    };
+    let counts =
+        |path: &Path| args.from == FromArg::Any || !matches!(path.class, Class::Past { .. }) || path.from_outside();
+    Ok(demands
+        .iter()
+        .map(|demand| {
+            let mut analysis = analyze(&world, demand, &dialects);
+            analysis.paths.retain(counts);
+            analysis
+        })
+        .collect())
 }
 
-fn policies(
-    args: &Args,
-    objects: Vec<Object>,
-    problems: &mut Vec<Problem>,
-) -> anyhow::Result<(Vec<Loaded>, Vec<Object>)> {
-    let (more, mut wrong) = manifest::read_paths(&args.policies);
-    let (policies, others) = take_policies(objects.into_iter().chain(more).collect(), &mut wrong);
-    let (errors, findings): (Vec<_>, Vec<_>) = wrong.into_iter().partition(Problem::is_error);
-    problems.extend(findings);
-    if !errors.is_empty() {
-        return Err(Problems(errors).into());
-    }
-    if policies.is_empty() {
-        anyhow::bail!("no WaypointPolicy among the objects: name a file that holds one with --policy");
-    }
-    Ok((policies, others))
-}
-
-fn print(analyses: &[Analysis], output: Output) -> anyhow::Result<()> {
+fn print<T: serde::Serialize>(
+    output: Output,
+    what: &T,
+    text: fn(&T) -> String,
+    graph: Option<fn(&T) -> String>,
+) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    for analysis in analyses {
-        match output {
-            Output::Text => writeln!(out, "{}", tree(analysis).trim_end()),
-            Output::Json => writeln!(out, "{}", serde_json::to_string(analysis).context("writing the analysis")?),
-            Output::Dot => write!(out, "{}", dot(analysis)),
-        }
-        .context("writing to standard output")?;
+    match (output, graph) {
+        (Output::Text, _) => write!(out, "{}", text(what)),
+        (Output::Json, _) => writeln!(out, "{}", serde_json::to_string(what).context("writing the answer")?),
+        (Output::Dot, Some(graph)) => write!(out, "{}", graph(what)),
+        (Output::Dot, None) => anyhow::bail!("a change has no graph: use -o text or -o json"),
     }
-    Ok(())
-}
-
-fn code(analyses: &[Analysis]) -> u8 {
-    if analyses.iter().any(|analysis| analysis.past().next().is_some()) {
-        exit::BYPASSED
-    } else if analyses.iter().any(Analysis::is_partial) {
-        exit::NOT_VERIFIABLE
-    } else {
-        exit::VERIFIED
-    }
+    .context("writing to standard output")
 }

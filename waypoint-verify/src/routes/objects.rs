@@ -18,7 +18,8 @@ use crate::manifest::{Object, ObjectKey, Problem};
 use crate::model::NamespacedName;
 
 pub use gateway::*;
-pub use kinds::meaning_of;
+pub use kinds::matters;
+use kinds::meaning_of;
 pub use other::*;
 pub use route::*;
 pub use workload::{TEMPLATES, Workload};
@@ -73,16 +74,19 @@ pub struct World {
     pub problems: Vec<Problem>,
 }
 
+/// Puts an object that names no namespace into this one, as `kubectl apply` would.
+pub fn place(object: &mut Object, namespace: &str) {
+    if meaning_of(object).is_namespaced() && object.key.namespace.is_empty() {
+        namespace.clone_into(&mut object.key.namespace);
+    }
+}
+
 impl World {
-    /// `namespace` is that of objects which name none, as `kubectl apply` would put them there.
-    pub fn from_objects(objects: impl IntoIterator<Item = Object>, namespace: &str) -> Self {
+    pub fn from_objects(objects: impl IntoIterator<Item = Object>) -> Self {
         let mut world = Self::default();
         let mut seen: BTreeMap<ObjectKey, (Arc<str>, Arc<Value>)> = BTreeMap::new();
-        for mut object in objects {
+        for object in objects {
             let meaning = meaning_of(&object);
-            if meaning.is_namespaced() && object.key.namespace.is_empty() {
-                namespace.clone_into(&mut object.key.namespace);
-            }
             if let Some((source, json)) = seen.get(&object.key) {
                 if *json == object.json {
                     continue;

@@ -4,4 +4,4 @@ mod dot;
 mod tree;
 
 pub use dot::dot;
-pub use tree::tree;
+pub use tree::{changes, tree};

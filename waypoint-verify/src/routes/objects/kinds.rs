@@ -114,7 +114,7 @@ pub fn meaning_of(object: &Object) -> Meaning {
     meaning(&object.key.group, &object.key.kind, &object.version)
 }
 
-pub fn meaning(group: &str, kind: &str, version: &str) -> Meaning {
+fn meaning(group: &str, kind: &str, version: &str) -> Meaning {
     if let Some((_, _, versions, meaning)) = KINDS.iter().find(|known| (known.0, known.1) == (group, kind)) {
         return if versions.contains(&version) { *meaning } else { Meaning::OtherVersion };
     }
@@ -125,6 +125,11 @@ pub fn meaning(group: &str, kind: &str, version: &str) -> Meaning {
         return Meaning::OtherVersion;
     }
     if IRRELEVANT.contains(&(group, kind)) { Meaning::Irrelevant } else { Meaning::Foreign }
+}
+
+/// Whether objects of this kind could declare a path, for all that is known of them; policies are wanted, too.
+pub fn matters(group: &str, kind: &str, version: &str) -> bool {
+    group == crate::policy::GROUP || meaning(group, kind, version) != Meaning::Irrelevant
 }
 
 pub fn take(world: &mut World, meaning: Meaning, object: Object) {

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::super::path::{Class, Door, From, Hop, Path};
-use super::super::{Analysis, count};
+use super::super::{Analysis, Change, count};
+use crate::manifest::Problem;
 use crate::model::Bypass;
 
 #[derive(Default)]
@@ -14,8 +15,31 @@ struct Node<'a> {
 }
 
 pub fn tree(analysis: &Analysis) -> String {
+    let mut text = headline(analysis);
+    branches(&analysis.paths, &mut text);
+    problems("unread", &analysis.unread, &mut text);
+    problems("finding", &analysis.findings, &mut text);
+    text
+}
+
+/// What a change opens and what it closes.
+pub fn changes(change: &Change) -> String {
+    let past = |all: &[Path]| all.iter().filter(|path| path.class.is_past()).count();
+    let (opened, closed) = (past(&change.opened), past(&change.closed));
+    let mut text = format!("{}: opens {}, closes {closed}, past the waypoint\n", change.policy, paths(opened));
+    for (what, all) in [("opened", &change.opened), ("closed", &change.closed)] {
+        if !all.is_empty() {
+            let _ = write!(text, "\n== {what}\n");
+            branches(all, &mut text);
+        }
+    }
+    problems("unread", &change.unread, &mut text);
+    text
+}
+
+fn branches(paths: &[Path], text: &mut String) {
     let mut root = Node::default();
-    for path in &analysis.paths {
+    for path in paths {
         let mut node = &mut root;
         for hop in &path.hops {
             let at = node.branches.iter().position(|branch| branch.hop.is_some_and(|own| same(own, hop)));
@@ -27,18 +51,19 @@ pub fn tree(analysis: &Analysis) -> String {
         }
         node.ends.push(path);
     }
-    let mut text = headline(analysis);
     for branch in &root.branches {
         text.push('\n');
-        write(branch, "", "", &mut text);
+        write(branch, "", "", text);
     }
-    for (what, problems) in [("unread", &analysis.unread), ("finding", &analysis.findings)] {
-        for problem in problems {
-            let _ = write!(text, "\n{what}: {problem}");
-        }
+}
+
+fn problems(what: &str, problems: &[Problem], text: &mut String) {
+    if !problems.is_empty() {
+        text.push('\n');
     }
-    text.push('\n');
-    text
+    for problem in problems {
+        let _ = writeln!(text, "{what}: {problem}");
+    }
 }
 
 fn same(a: &Hop, b: &Hop) -> bool {
@@ -59,7 +84,7 @@ fn headline(analysis: &Analysis) -> String {
     )
 }
 
-pub fn paths(number: usize) -> String {
+fn paths(number: usize) -> String {
     match number {
         1 => "1 declared path".into(),
         number => format!("{number} declared paths"),
