@@ -17,6 +17,8 @@ mod render;
 mod request;
 mod sample;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod witness;
 

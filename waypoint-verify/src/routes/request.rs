@@ -11,7 +11,7 @@ pub struct Request {
     pub method: String,
     /// `http` or `https`: how the connection to the proxy speaks.
     pub scheme: String,
-    /// Of the authority, without a port.
+    /// The authority (`Host`), with its port where the client writes one.
     pub host: String,
     /// Starts with `/`; without the query.
     pub path: String,
@@ -21,8 +21,20 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    /// Values of a header, line by line.
+    pub fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Lower-case name of the authority, and whether a port follows it.
+    pub fn name(&self) -> (String, bool) {
+        let authority = self.host.to_ascii_lowercase();
+        match authority.rsplit_once(':') {
+            Some((name, port)) if !port.is_empty() && port.bytes().all(|octet| octet.is_ascii_digit()) => {
+                (name.to_owned(), true)
+            }
+            _ => (authority, false),
+        }
     }
 
     /// Path and query, as on a request line.
@@ -159,9 +171,10 @@ impl Matcher {
             PathMatch::Regex(pattern) => Holds::from(pattern.matches(&request.path)),
         };
         let method = self.method.as_ref().is_none_or(|method| *method == request.method);
-        let headers = self.headers.iter().map(|(name, wanted)| value(wanted, request, request.header(name)));
+        let headers = self.headers.iter().map(|(name, wanted)| header(wanted, request, name));
         let query = self.query.iter().map(|(name, wanted)| {
-            value(wanted, request, request.query.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str()))
+            // Of several of one name the first counts (Envoy's `getFirstValue`).
+            value(wanted, request.query.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str()))
         });
         let rest = if self.unknown { Holds::Perhaps } else { Holds::Yes };
         headers.chain(query).fold(path.and(Holds::from(Some(method))).and(rest), Holds::and)
@@ -173,7 +186,27 @@ fn under(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
 
-fn value(wanted: &ValueMatch, request: &Request, found: Option<&str>) -> Holds {
+/// Of a header with several lines Envoy 1.40 takes any line that matches (seen); others join them with commas (RFC 9110 5.3).
+fn header(wanted: &ValueMatch, request: &Request, name: &str) -> Holds {
+    let lines: Vec<_> = request.lines(name).collect();
+    if let ValueMatch::NotForwardedProto(scheme) = wanted {
+        let by_connection = !request.scheme.eq_ignore_ascii_case(scheme);
+        let said = lines.iter().any(|line| line.eq_ignore_ascii_case(scheme) == by_connection);
+        return if said { Holds::Perhaps } else { Holds::from(Some(by_connection)) };
+    }
+    if lines.len() < 2 {
+        return value(wanted, lines.first().copied());
+    }
+    let each: Vec<_> =
+        lines.iter().map(|line| value(wanted, Some(line))).chain([value(wanted, Some(&lines.join(",")))]).collect();
+    match (each.contains(&Holds::No), each.iter().all(|holds| *holds == Holds::No)) {
+        (_, true) => Holds::No,
+        (true, false) => Holds::Perhaps,
+        (false, false) => each.into_iter().fold(Holds::Yes, Holds::and),
+    }
+}
+
+fn value(wanted: &ValueMatch, found: Option<&str>) -> Holds {
     match wanted {
         ValueMatch::Exact(exact) => Holds::from(Some(found == Some(exact.as_str()))),
         ValueMatch::Regex(pattern) => match found {
@@ -181,12 +214,7 @@ fn value(wanted: &ValueMatch, request: &Request, found: Option<&str>) -> Holds {
             None => Holds::No,
         },
         ValueMatch::Present => Holds::from(Some(found.is_some())),
-        ValueMatch::NotForwardedProto(scheme) => {
-            let by_connection = !request.scheme.eq_ignore_ascii_case(scheme);
-            match found {
-                Some(found) if found.eq_ignore_ascii_case(scheme) == by_connection => Holds::Perhaps,
-                _ => Holds::from(Some(by_connection)),
-            }
-        }
+        // Only headers say how a client spoke.
+        ValueMatch::NotForwardedProto(_) => Holds::Perhaps,
     }
 }

@@ -86,6 +86,9 @@ pub struct Table {
     pub hosts: Vec<VirtualHost>,
     /// A name that one host has no entry for goes on to the next less specific one.
     pub falls_through: bool,
+    /// `*.suffix` does not cover a name that a port follows: of Cilium's domains `*.suffix` and `*.suffix:*` Envoy takes the
+    /// second literally.
+    pub wildcards_want_no_port: bool,
     /// Names of other listeners at these ports, which take what is theirs.
     pub except: Vec<String>,
     /// Why the proxy does not take this table, and serves what it had before.
@@ -130,8 +133,11 @@ impl Answer<'_> {
 
 impl Table {
     pub fn answer(&self, request: &Request) -> Answer<'_> {
-        let host = request.host.to_ascii_lowercase();
-        let mut covering: Vec<_> = self.hosts.iter().filter(|own| hosts::covers(&own.domain, &host)).collect();
+        let (host, with_port) = request.name();
+        let is_covering = |domain: &str| {
+            hosts::covers(domain, &host) && !(with_port && self.wildcards_want_no_port && domain.starts_with("*."))
+        };
+        let mut covering: Vec<_> = self.hosts.iter().filter(|own| is_covering(&own.domain)).collect();
         covering.sort_by_key(|own| std::cmp::Reverse(hosts::precedence(&own.domain)));
         let mut answer = Answer { actions: Vec::new(), nothing: true };
         if self.except.iter().any(|other| hosts::covers(other, &host)) {

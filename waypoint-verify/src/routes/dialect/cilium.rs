@@ -57,6 +57,7 @@ pub fn tables(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
                 fronts: secure::fronts(listeners, &key, per_port),
                 hosts,
                 falls_through: false,
+                wildcards_want_no_port: true,
                 except: Vec::new(),
                 refused,
             }
@@ -280,7 +281,14 @@ fn l4(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
             });
             let hosts = vec![VirtualHost { domain: "*".into(), entries: entries.collect(), any_order: false }];
             let front = Front { port: at.listener.port, listener: at.listener.name.clone(), speaks };
-            tables.push(Table { fronts: vec![front], hosts, falls_through: false, except: Vec::new(), refused: None });
+            tables.push(Table {
+                fronts: vec![front],
+                hosts,
+                falls_through: false,
+                wildcards_want_no_port: true,
+                except: Vec::new(),
+                refused: None,
+            });
         }
     }
     tables

@@ -50,7 +50,8 @@ fn table(world: &World, listeners: &[ListenerAt<'_>], except: Vec<String>) -> Ta
     let front =
         |at: &ListenerAt<'_>| Front { port: at.listener.port, listener: at.listener.name.clone(), speaks: speaks(at) };
     let fronts = listeners.iter().map(front).collect();
-    let mut table = Table { fronts, hosts: Vec::new(), falls_through: true, except, refused: None };
+    let mut table =
+        Table { fronts, hosts: Vec::new(), falls_through: true, wildcards_want_no_port: false, except, refused: None };
     for at in listeners {
         for (number, (kind, route)) in world.routes.iter().enumerate() {
             if attaches(world, *at, *kind, route) {

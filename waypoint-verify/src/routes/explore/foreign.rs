@@ -41,7 +41,9 @@ impl Explorer<'_> {
                             ),
                         };
                         path.cure = None;
-                        paths.push(path);
+                        if !paths.contains(&path) {
+                            paths.push(path);
+                        }
                     }
                 }
             }

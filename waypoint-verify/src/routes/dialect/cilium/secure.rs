@@ -103,7 +103,14 @@ pub fn passthrough(world: &World, listeners: &[ListenerAt<'_>], per_port: bool) 
         let answering =
             listeners.iter().filter(|other| is_http(other) && (!per_port || other.listener.port == at.listener.port));
         let fronts = fronts_of(answering, Speaks::TlsPassthrough);
-        tables.push(Table { fronts, hosts, falls_through: false, except: Vec::new(), refused: None });
+        tables.push(Table {
+            fronts,
+            hosts,
+            falls_through: false,
+            wildcards_want_no_port: true,
+            except: Vec::new(),
+            refused: None,
+        });
     }
     tables
 }
