@@ -8,7 +8,7 @@ mod other;
 mod route;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -60,6 +60,8 @@ pub struct World {
     pub gateways: Index<GatewaySpec>,
     pub listener_sets: Index<ListenerSetSpec>,
     pub routes: Vec<(RouteKind, Item<RouteSpec>)>,
+    /// Places in `routes` by the names of their parents, whatever their kinds.
+    pub by_parent: BTreeMap<NamespacedName, Vec<usize>>,
     pub grants: Vec<Item<Grant>>,
     pub ingresses: Index<IngressSpec>,
     pub ingress_classes: Index<IngressClassSpec>,
@@ -138,6 +140,16 @@ impl World {
     fn finish(&mut self) {
         self.workloads.sort_by(|a, b| a.key.cmp(&b.key));
         self.routes.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
+        for (at, (_, route)) in self.routes.iter().enumerate() {
+            for parent in &route.value.parent_refs {
+                let namespace = parent.namespace.clone().unwrap_or_else(|| route.key.namespace.clone());
+                let name = NamespacedName { namespace, name: parent.name.clone() };
+                let places = self.by_parent.entry(name).or_default();
+                if places.last() != Some(&at) {
+                    places.push(at);
+                }
+            }
+        }
         self.grants.sort_by(|a, b| a.key.cmp(&b.key));
         self.foreign.sort_by(|a, b| a.key.cmp(&b.key));
         self.unread.sort();
@@ -145,6 +157,12 @@ impl World {
         for slices in self.slices.values_mut() {
             slices.sort_by(|a, b| a.key.cmp(&b.key));
         }
+    }
+
+    /// Routes that name one of these as a parent, in the order of `routes`.
+    pub fn routes_under<'k>(&self, parents: impl IntoIterator<Item = &'k ObjectKey>) -> BTreeSet<usize> {
+        let names: BTreeSet<_> = parents.into_iter().map(ObjectKey::name).collect();
+        names.iter().filter_map(|name| self.by_parent.get(name)).flatten().copied().collect()
     }
 
     pub fn labels_of_namespace(&self, name: &str) -> Labels {

@@ -31,9 +31,12 @@ pub fn tables(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
     let accepted =
         |kind: RouteKind, route: &Item<RouteSpec>| listeners.iter().any(|at| attaches(world, *at, kind, route));
     // A route's rules are the same on every listener.
+    let candidates = world.routes_under(listeners.iter().map(|at| at.owner));
     let drafts: Vec<(usize, RouteKind, &Item<RouteSpec>, Vec<Draft>)> = kinds
         .into_iter()
-        .flat_map(|kind| world.routes.iter().enumerate().filter(move |(_, (own, _))| *own == kind))
+        .flat_map(|kind| {
+            candidates.iter().map(|at| (*at, &world.routes[*at])).filter(move |(_, (own, _))| *own == kind)
+        })
         .filter(|(_, (kind, route))| accepted(*kind, route))
         .map(|(at, (kind, route))| (at, *kind, route, drafts(world, at, *kind, route)))
         .collect();

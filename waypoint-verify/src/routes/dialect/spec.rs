@@ -53,7 +53,8 @@ fn table(world: &World, listeners: &[ListenerAt<'_>], except: Vec<String>) -> Ta
     let mut table =
         Table { fronts, hosts: Vec::new(), falls_through: true, wildcards_want_no_port: false, except, refused: None };
     for at in listeners {
-        for (number, (kind, route)) in world.routes.iter().enumerate() {
+        for number in world.routes_under([at.owner]) {
+            let (kind, route) = &world.routes[number];
             if attaches(world, *at, *kind, route) {
                 for domain in names(at.listener.host(), &route.value.hostnames) {
                     add(&mut table, domain, entries(world, number, *kind, route));

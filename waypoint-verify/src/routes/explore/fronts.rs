@@ -1,6 +1,6 @@
 //! Where traffic comes in: Gateways, Ingresses, Services, addresses of pods and nodes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Explorer, Leg, Role};
 use crate::inventory::{Service, ServicePort};
@@ -16,6 +16,7 @@ impl Explorer<'_> {
     pub(super) fn gateway_paths(&self) -> Vec<Path> {
         self.say_unserved();
         let mut paths: Vec<Path> = Vec::new();
+        let mut places = HashMap::new();
         for at in 0..self.gateways.len() {
             let view = &self.gateways[at];
             let name = view.gateway.name();
@@ -23,22 +24,26 @@ impl Explorer<'_> {
             for way in self.view_ways(at, None, true, &mut Vec::new()) {
                 let doors = doors::of_gateway(self.world, &name, service, way.fronts);
                 let hop = Hop::new(&view.gateway.key, &view.gateway.source, listeners(way.fronts));
-                self.add(&mut paths, way.leg.after(hop), doors, way.request);
+                self.add(&mut paths, &mut places, way.leg.after(hop), doors, way.request);
             }
         }
         paths
     }
 
     /// One path for what several dialects, tables or entries make of the same objects.
-    fn add(&self, paths: &mut Vec<Path>, leg: Leg, doors: Vec<Door>, request: Option<Request>) {
-        let dialects = leg.dialects.clone();
+    fn add(
+        &self,
+        paths: &mut Vec<Path>,
+        places: &mut HashMap<String, usize>,
+        leg: Leg,
+        doors: Vec<Door>,
+        request: Option<Request>,
+    ) {
         let path = self.path(leg, doors, request);
-        match paths
-            .iter_mut()
-            .find(|known| known.hops == path.hops && known.reaches == path.reaches && known.mirror == path.mirror)
-        {
+        let place = *places.entry(path.identity()).or_insert(paths.len());
+        match paths.get_mut(place) {
             Some(known) => {
-                let all: BTreeSet<_> = known.dialects.iter().copied().chain(dialects).collect();
+                let all: BTreeSet<_> = known.dialects.iter().chain(&path.dialects).copied().collect();
                 known.dialects = all.into_iter().collect();
                 known.witness = known.witness.take().or(path.witness);
             }
