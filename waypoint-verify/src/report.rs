@@ -1,5 +1,6 @@
 //! Verdicts and summaries for people and machines.
 
+mod clean;
 mod format;
 pub mod github;
 pub mod json;

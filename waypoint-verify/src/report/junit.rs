@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
+use super::clean::clean;
 use super::outcome::{Finding, Outcome, PolicyOutcome};
 use crate::judge::PolicyVerdict;
 
@@ -132,12 +133,6 @@ fn text(findings: &[Finding]) -> String {
 /// s, with as many digits as the schema allows.
 fn time(outcome: &Outcome) -> String {
     format!("{:.3}", outcome.seconds())
-}
-
-/// Characters that XML 1.0 cannot hold, not even escaped, are replaced by U+FFFD; CR, which every reader would drop, too.
-fn clean(text: &str) -> String {
-    let is_held = |c: char| matches!(c, '\t' | '\n' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    text.chars().map(|c| if is_held(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 #[cfg(test)]

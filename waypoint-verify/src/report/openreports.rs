@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use siphasher::sip::SipHasher13;
 
+use super::clean::clean_all;
 use super::outcome::{Finding, Level, Outcome, PolicyOutcome, Subject};
 use crate::judge::PolicyVerdict;
 
@@ -52,7 +53,8 @@ pub fn object(policy: &PolicyOutcome, of_all: &[Finding], at: Timestamp) -> Valu
         let Subject { api_version, kind, name, .. } = policy.subject();
         metadata["ownerReferences"] = json!([{"apiVersion": api_version, "kind": kind, "name": name, "uid": uid}]);
     }
-    json!({
+    // An API server refuses to read the rest.
+    clean_all(json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": KIND,
         "metadata": metadata,
@@ -60,7 +62,7 @@ pub fn object(policy: &PolicyOutcome, of_all: &[Finding], at: Timestamp) -> Valu
         "scope": reference(&policy.subject()),
         "summary": summary(&results),
         "results": results,
-    })
+    }))
 }
 
 /// What a Report of a policy of this name is called.
