@@ -4,7 +4,6 @@ mod agent;
 mod bus;
 mod canary;
 mod common;
-pub use common::Format;
 mod doctor;
 mod gate;
 mod routes;

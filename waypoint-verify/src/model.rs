@@ -17,7 +17,7 @@ pub use owner::{ContainerRef, Owner, PodRef, Process};
 pub use verdict::{Bypass, Bypasses, Class, Reason, Verdict};
 pub use watch::{
     Appends, CompiledPolicy, ExemptFrom, Exemption, ForwardedFor, GatewayRef, Guards, HeaderGuard, Listener,
-    NamespacedName, ProxyKind, ProxySpec, Touch, WatchList, revision_of,
+    NamespacedName, ProxyKind, ProxySpec, Touch, WatchList, as_text, revision_of,
 };
 
 /// Nanoseconds of `CLOCK_BOOTTIME` on the node that observed something. Never compared across nodes.

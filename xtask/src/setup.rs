@@ -6,24 +6,28 @@ mod go;
 mod kubernetes;
 mod linker;
 mod modules;
+mod readers;
 mod toolchain;
 mod wheel;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-pub use modules::{CILIUM, Definitions, GATEWAY_API};
+pub use modules::{CILIUM, Definitions, GATEWAY_API, OPEN_REPORTS};
 
 type Step = fn() -> Result<bool>;
 const LAB: [Step; 4] = [apt::install, linker::install, wheel::install, go::install];
 /// Ten minutes the first time.
 const CLUSTER: [Step; 3] = [modules::install, kubernetes::install, gateway_controller::install];
+/// What only tests need.
+const TESTS: [Step; 1] = [readers::install];
 
 /// Installs what is missing, and says so; silent about the rest, and quick when nothing is.
 pub fn main() -> Result<()> {
-    install(&[&LAB[..], &CLUSTER].concat())
+    install(&[&LAB[..], &CLUSTER, &TESTS].concat())
 }
 
 /// Only what the program and its lab need: nothing of Kubernetes is built.
@@ -69,6 +73,11 @@ pub fn gateway_controller() -> Result<PathBuf> {
     there(gateway_controller::binary())
 }
 
+/// A Python that has the readers of reports that `setup` installed.
+pub fn report_readers() -> Result<Command> {
+    readers::python()
+}
+
 fn there(path: PathBuf) -> Result<PathBuf> {
     ensure!(path.is_file(), "{} is missing: run `cargo xtask setup`", path.display());
     Ok(path)
@@ -85,7 +94,7 @@ fn tools() -> PathBuf {
 }
 
 /// Runs a command with its output shown.
-fn run(command: &mut std::process::Command) -> Result<()> {
+fn run(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}");
     let status = command.status().with_context(|| format!("{shown} cannot be run"))?;
     ensure!(status.success(), "{shown}: {status}");

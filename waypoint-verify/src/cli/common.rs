@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bus::nats::Address;
@@ -13,7 +13,7 @@ use crate::bus::subject::Names;
 use crate::engine::{Engine, Options, load};
 use crate::judge::{Explain, Judged};
 use crate::model::WatchList;
-use crate::report::{Printer, Summary};
+use crate::report::{Printer, Stream, Summary};
 
 /// Where policies and inventory come from, and how this machine is observed.
 #[derive(Args, Clone, Debug)]
@@ -40,22 +40,12 @@ pub struct Observation {
     /// Messages that the judge remembers at most, of each kind.
     #[arg(long, value_name = "N", default_value_t = 32_768)]
     pub max_messages: usize,
-    /// How verdicts are printed.
-    #[arg(long, short = 'o', value_enum, default_value_t = Format::Text)]
-    pub output: Format,
     /// Print no single verdicts, only the summary (explanations are not made either).
     #[arg(long)]
     pub quiet: bool,
     /// After the end of observation, how long to wait for verdicts that are still provisional, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub settle: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Observation {
@@ -86,10 +76,12 @@ pub enum Ended {
     Deadline,
 }
 
-/// Observes until `enough`, a signal or the deadline; then waits for provisional verdicts, bounded.
+/// Observes until `enough`, a signal or the deadline; then waits for provisional verdicts, bounded. `stream`: in what form verdicts are
+/// printed as they come.
 pub fn observe(
     watch: WatchList,
     observation: &Observation,
+    stream: Option<Stream>,
     deadline: Option<Duration>,
     mut enough: impl FnMut(&Engine) -> bool,
 ) -> anyhow::Result<(Summary, Ended)> {
@@ -100,7 +92,7 @@ pub fn observe(
         let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
         let mut engine = Engine::start(watch, observation.options())?;
         let stdout = std::io::stdout();
-        let mut printer = Printer::new(std::io::BufWriter::new(stdout.lock()), observation.output, observation.quiet);
+        let mut printer = Printer::new(std::io::BufWriter::new(stdout.lock()), stream, observation.quiet);
         let mut judged: Vec<Judged> = Vec::new();
         // Connections are known from here on (`judge`).
         engine.step(&mut judged)?;
@@ -136,14 +128,9 @@ pub fn observe(
     })
 }
 
-/// Writes the summary; the last thing that a command prints.
-pub fn finish(summary: &Summary, output: Format) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match output {
-        Format::Text => writeln!(out, "{summary}"),
-        Format::Json => writeln!(out, "{}", serde_json::to_string(summary).context("writing the summary")?),
-    }
-    .context("writing to standard output")
+/// The last thing that a command prints.
+pub fn finish(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("writing to standard output")
 }
 
 /// Where the bus is, for agent and verifier.

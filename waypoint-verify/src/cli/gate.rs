@@ -1,16 +1,20 @@
 //! `waypoint-verify gate`: an exit code for CI, for this machine or for a policy of a cluster.
 
 mod cluster;
+mod files;
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use k8s_openapi::jiff::Timestamp;
 
-use super::common::{Format, Observation, Sources, finish, observe, prepare};
+use super::common::{Observation, Sources, finish, observe, prepare};
 use super::exit;
 use crate::engine::Engine;
 use crate::judge::PolicyVerdict;
+use crate::report::{Format, Outcome, Told};
+use files::Files;
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
@@ -29,16 +33,33 @@ pub struct Args {
     /// Observe until the timeout or a signal even if the outcome is clear, for complete counts.
     #[arg(long)]
     keep_going: bool,
+    /// How the outcome is told on standard output. Single verdicts are only in text and json.
+    #[arg(long, short = 'o', value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// Write the outcome into a file, too (repeatable): junit=gate.xml. A file that is there is removed at the start.
+    #[arg(long = "report", value_name = "FORMAT=FILE")]
+    reports: Vec<files::Wanted>,
 }
 
 /// 0 every policy is verified, 1 something bypassed, 3 not verifiable.
 pub fn run(args: &Args) -> anyhow::Result<u8> {
+    let files = Files::prepare(&args.reports)?;
     // A policy that is no file, without an inventory, is one of the cluster.
-    if let ([policy], []) = (&args.sources.policies[..], &args.sources.inventory[..])
-        && !policy.exists()
-    {
-        return of_cluster(args, &policy.to_string_lossy());
+    let told = match (&args.sources.policies[..], &args.sources.inventory[..]) {
+        ([policy], []) if !policy.exists() => of_cluster(args, &policy.to_string_lossy())?,
+        _ => of_machine(args)?,
+    };
+    finish(&told.as_format(args.output)?)?;
+    match files.write(|format| told.as_format(format)) {
+        // The outcome is not told by all that was asked for.
+        Err(error) if told.exit_code == exit::VERIFIED => return Err(error),
+        Err(error) => eprintln!("waypoint-verify: {error:#}"),
+        Ok(()) => {}
     }
+    Ok(told.exit_code)
+}
+
+fn of_machine(args: &Args) -> anyhow::Result<Told> {
     let watch = prepare(&args.sources)?;
     let clear = |engine: &Engine| {
         let mut verdicts = engine.judge().tallies().map(|(_, tally)| tally.verdict(args.min_verified));
@@ -47,30 +68,36 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             || (!engine.unsettled() && all.iter().all(|verdict| *verdict == PolicyVerdict::True))
     };
     let timeout = Duration::from_secs(args.timeout);
-    let (mut summary, _) =
-        observe(watch, &args.observation, Some(timeout), |engine| !args.keep_going && clear(engine))?;
+    let began = Timestamp::now();
+    let (mut summary, _) = observe(watch, &args.observation, args.output.stream(), Some(timeout), |engine| {
+        !args.keep_going && clear(engine)
+    })?;
     summary.decide(args.min_verified);
-    let code = code(summary.verdict());
-    finish(&summary, args.observation.output)?;
-    Ok(code)
+    Ok(Told {
+        text: summary.to_string(),
+        json: serde_json::to_string(&summary).context("writing the summary")?,
+        outcome: Outcome::of_machine(&summary, args.min_verified, began, Timestamp::now()),
+        exit_code: code(summary.verdict()),
+    })
 }
 
-fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<u8> {
+fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<Told> {
     let name = args.access.name(policy);
-    let output = args.observation.output;
     let wanted = cluster::Wanted {
         min_verified: args.min_verified,
         timeout: Duration::from_secs(args.timeout),
         keep_going: args.keep_going,
-        output,
+        stream: args.output.stream(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let began = Timestamp::now();
     let found = runtime.block_on(cluster::watch(&args.access, &name, wanted))?;
-    match output {
-        Format::Text => println!("{found}"),
-        Format::Json => println!("{}", serde_json::to_string(&found).context("writing the outcome")?),
-    }
-    Ok(code(found.verdict))
+    Ok(Told {
+        text: found.to_string(),
+        json: serde_json::to_string(&found).context("writing the outcome")?,
+        outcome: found.outcome(args.min_verified, began, Timestamp::now()),
+        exit_code: code(found.verdict),
+    })
 }
 
 fn code(verdict: PolicyVerdict) -> u8 {

@@ -68,6 +68,20 @@ pub struct Counts {
     pub exempt: BTreeMap<String, u64>,
 }
 
+/// Labels of a map of counts; those beyond it together.
+const LABELS: usize = 31;
+
+impl Counts {
+    /// As many labels as the schema allows.
+    pub fn labelled(all: impl Iterator<Item = (String, u64)>) -> BTreeMap<String, u64> {
+        let mut labelled = BTreeMap::new();
+        for (at, (label, count)) in all.enumerate() {
+            *labelled.entry(if at < LABELS { label } else { "others".to_owned() }).or_default() += count;
+        }
+        labelled
+    }
+}
+
 /// The latest request that went past the waypoint.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]

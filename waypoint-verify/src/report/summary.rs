@@ -7,12 +7,14 @@ use serde::Serialize;
 use crate::engine::{Engine, Latency};
 use crate::judge::tally::Group;
 use crate::judge::{PolicyVerdict, Tally};
+use crate::model::{NamespacedName, as_text};
 use crate::trace::Counters;
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicySummary {
-    pub policy: String,
+    #[serde(serialize_with = "as_text")]
+    pub policy: NamespacedName,
     pub verdict: PolicyVerdict,
     #[serde(flatten)]
     pub tally: Tally,
@@ -58,7 +60,7 @@ impl Summary {
                 .judge()
                 .tallies()
                 .map(|(name, tally)| PolicySummary {
-                    policy: name.to_string(),
+                    policy: name.clone(),
                     verdict: tally.verdict(1),
                     tally: tally.clone(),
                 })

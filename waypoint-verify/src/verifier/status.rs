@@ -17,8 +17,6 @@ pub const VERIFIED: &str = "Verified";
 
 /// Octets of a condition's message; the schema allows more, but people read it.
 const MESSAGE: usize = 1024;
-/// Labels of a map of counts; those beyond it together.
-const LABELS: usize = 31;
 /// Octets of a line of the last bypass.
 const LINE: usize = 512;
 
@@ -157,7 +155,8 @@ fn unknown(facts: &Facts<'_>) -> (&'static str, String) {
     }
 }
 
-fn counts(said: &Said, provisional: u64) -> Counts {
+/// Everything that was said, by verdict.
+pub fn counts(said: &Said, provisional: u64) -> Counts {
     Counts {
         requests: said.requests,
         verified: said.verified,
@@ -167,18 +166,10 @@ fn counts(said: &Said, provisional: u64) -> Counts {
         withdrawn: said.withdrawn,
         lost: said.lost,
         canaries: said.canaries,
-        bypassed: labelled(said.bypassed.iter().map(|(kind, count)| (kind.clone(), *count))),
-        unverified: labelled(said.unverified.iter().map(|(reason, count)| (reason.to_string(), *count))),
-        exempt: labelled(said.exempt.iter().map(|(reason, count)| (reason.clone(), *count))),
+        bypassed: Counts::labelled(said.bypassed.iter().map(|(kind, count)| (kind.clone(), *count))),
+        unverified: Counts::labelled(said.unverified.iter().map(|(reason, count)| (reason.to_string(), *count))),
+        exempt: Counts::labelled(said.exempt.iter().map(|(reason, count)| (reason.clone(), *count))),
     }
-}
-
-fn labelled(all: impl Iterator<Item = (String, u64)>) -> std::collections::BTreeMap<String, u64> {
-    let mut labelled = std::collections::BTreeMap::new();
-    for (at, (label, count)) in all.enumerate() {
-        *labelled.entry(if at < LABELS { label } else { "others".to_owned() }).or_default() += count;
-    }
-    labelled
 }
 
 fn lines(problems: &[Problem]) -> String {

@@ -1,4 +1,4 @@
-//! Custom resource definitions of Gateway API and Cilium, out of their own Go modules. They stay in Go's cache; we only know where.
+//! Custom resource definitions of Gateway API, Cilium and OpenReports, out of their own Go modules. They stay in Go's cache; we only know where.
 
 use std::path::PathBuf;
 
@@ -27,6 +27,13 @@ pub const CILIUM: Definitions = Definitions {
     module: "github.com/cilium/cilium",
     version: "v1.20.2",
     folders: &["pkg/k8s/apis/cilium.io/client/crds/v2", "pkg/k8s/apis/cilium.io/client/crds/v2alpha1"],
+};
+
+pub const OPEN_REPORTS: Definitions = Definitions {
+    name: "openreports",
+    module: "github.com/openreports/reports-api",
+    version: "v0.2.1",
+    folders: &["config/crd"],
 };
 
 impl Definitions {
@@ -74,7 +81,8 @@ impl Definitions {
 
 pub(super) fn install() -> Result<bool> {
     let mut changed = false;
-    for definitions in [&GATEWAY_API, &CILIUM].into_iter().filter(|definitions| !definitions.is_there()) {
+    let all = [&GATEWAY_API, &CILIUM, &OPEN_REPORTS];
+    for definitions in all.into_iter().filter(|definitions| !definitions.is_there()) {
         println!("setup: downloading {} {} (custom resource definitions)", definitions.name, definitions.version);
         let dir = toolchain::module(definitions.module, definitions.version)?;
         toolchain::link(&dir, &definitions.link())?;

@@ -44,7 +44,7 @@ pub(super) fn install() -> Result<bool> {
 }
 
 /// The first Python that has pip: Debian's own, where another one comes before it without.
-fn python() -> PathBuf {
+pub(super) fn python() -> PathBuf {
     let has_pip = |python: &&str| {
         Command::new(python).args(["-m", "pip", "--version"]).output().is_ok_and(|o| o.status.success())
     };

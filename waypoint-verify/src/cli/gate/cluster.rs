@@ -4,6 +4,7 @@ mod asked;
 mod canaries;
 mod count;
 mod forward;
+mod outcome;
 
 use std::future::poll_fn;
 use std::io::Write as _;
@@ -16,10 +17,11 @@ use clap::Args as ClapArgs;
 use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
-use crate::cli::common::{Format, stopped};
+use crate::cli::common::stopped;
 use crate::judge::PolicyVerdict;
 use crate::model::NamespacedName;
 use crate::policy::{WaypointPolicy, parse_duration};
+use crate::report::Stream;
 use asked::Asked;
 use canaries::Run;
 pub use count::Found;
@@ -76,7 +78,8 @@ pub struct Wanted {
     pub timeout: Duration,
     /// Until the timeout, even if the outcome is clear.
     pub keep_going: bool,
-    pub output: Format,
+    /// In what form progress is told on standard output.
+    pub stream: Option<Stream>,
 }
 
 impl Access {
@@ -112,7 +115,7 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
     }
     let generation = policy.metadata.generation.unwrap_or_default();
     let mut asked = Asked::new(access, &config, &client, name).await?;
-    let mut gate = Gate::new(name.to_string(), generation, access.canary);
+    let mut gate = Gate::new(name.clone(), generation, access.canary);
     let (start, mut told) = (Instant::now(), Instant::now());
     let mut run = None;
     let mut stop = std::pin::pin!(stopped());
@@ -128,7 +131,7 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
             Err(error) => gate.no_answer(format!("{error:#}")),
         }
         if !counted && gate.counts() {
-            begun(name, generation, wanted.output)?;
+            begun(name, generation, wanted.stream)?;
             if access.canary {
                 run = Some(Run::start(&client, &access.canary_namespace, name, access.self_attack).await?);
             }
@@ -147,7 +150,7 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
         if is_clear || is_stopped || start.elapsed() >= wanted.timeout {
             break found;
         }
-        if told.elapsed() >= PROGRESS && wanted.output == Format::Text {
+        if told.elapsed() >= PROGRESS && wanted.stream != Some(Stream::Json) {
             told = Instant::now();
             eprintln!("{found}");
         }
@@ -165,10 +168,10 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
 }
 
 /// Says from when on requests count.
-fn begun(name: &NamespacedName, generation: i64, output: Format) -> anyhow::Result<()> {
-    match output {
-        Format::Text => eprintln!("{name}: generation {generation}, counting from here"),
-        Format::Json => {
+fn begun(name: &NamespacedName, generation: i64, stream: Option<Stream>) -> anyhow::Result<()> {
+    match stream {
+        None | Some(Stream::Text) => eprintln!("{name}: generation {generation}, counting from here"),
+        Some(Stream::Json) => {
             let ready = serde_json::json!({"type": "ready", "policy": name.to_string(), "generation": generation});
             println!("{ready}");
         }

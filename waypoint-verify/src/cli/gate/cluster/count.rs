@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::judge::PolicyVerdict;
+use crate::model::{NamespacedName, as_text};
 use crate::verifier::canary::{Outcome, Told};
 use crate::verifier::report::PolicyReport;
 use crate::verifier::window::Said;
@@ -12,24 +13,28 @@ use crate::verifier::window::Said;
 #[serde(rename_all = "camelCase")]
 pub struct Found {
     r#type: &'static str,
-    policy: String,
+    #[serde(serialize_with = "as_text")]
+    pub(super) policy: NamespacedName,
+    /// UID of the policy, once the verifier has told it.
+    #[serde(skip)]
+    pub(super) uid: Option<String>,
     generation: i64,
     pub verdict: PolicyVerdict,
-    since: Said,
-    provisional: u64,
-    covered: bool,
+    pub(super) since: Said,
+    pub(super) provisional: u64,
+    pub(super) covered: bool,
     /// Canaries, if the gate sends any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    canaries: Option<Vec<Told>>,
+    pub(super) canaries: Option<Vec<Told>>,
     /// Why the verdict is not True, where the counts do not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
+    pub(super) why: Option<String>,
 }
 
 /// Counts from the gate's start, whatever the verifier counts from. Pure.
 #[derive(Debug)]
 pub struct Gate {
-    policy: String,
+    policy: NamespacedName,
     generation: i64,
     base: Option<PolicyReport>,
     now: Option<PolicyReport>,
@@ -42,7 +47,7 @@ pub struct Gate {
 
 impl Gate {
     /// `canaries`: whether some are sent, so that there is no True without them.
-    pub fn new(policy: String, generation: i64, canaries: bool) -> Self {
+    pub fn new(policy: NamespacedName, generation: i64, canaries: bool) -> Self {
         let canaries = canaries.then(Vec::new);
         Self { policy, generation, base: None, now: None, trouble: None, canaries, replaced: false }
     }
@@ -90,8 +95,7 @@ impl Gate {
         let covered = covered && why.is_none();
         // A canary that was verified is a request that was verified: it shows the path, if nobody else sends anything.
         let mut counted = since.clone();
-        counted.verified +=
-            self.canaries.iter().flatten().filter(|told| told.outcome == Outcome::Verified).count() as u64;
+        counted.verified += verified(self.canaries.as_deref());
         let mut verdict = counted.verdict(min_verified, provisional, covered);
         if let (PolicyVerdict::True, Some(open)) = (verdict, self.canaries.as_deref().and_then(unsatisfying)) {
             verdict = PolicyVerdict::Unknown;
@@ -100,6 +104,7 @@ impl Gate {
         Found {
             r#type: "gate",
             policy: self.policy.clone(),
+            uid: self.now.as_ref().map(|now| now.uid.clone()),
             generation: self.generation,
             verdict,
             since,
@@ -111,8 +116,18 @@ impl Gate {
     }
 }
 
+impl Found {
+    pub(super) fn verified_canaries(&self) -> u64 {
+        verified(self.canaries.as_deref())
+    }
+}
+
+fn verified(canaries: Option<&[Told]>) -> u64 {
+    canaries.into_iter().flatten().filter(|told| told.outcome == Outcome::Verified).count() as u64
+}
+
 /// Why these are not enough to believe that what is sent is seen.
-fn unsatisfying(canaries: &[Told]) -> Option<String> {
+pub(super) fn unsatisfying(canaries: &[Told]) -> Option<String> {
     if canaries.is_empty() {
         return Some("no canary was sent yet".to_owned());
     }

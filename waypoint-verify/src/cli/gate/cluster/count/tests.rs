@@ -19,8 +19,12 @@ fn report(verifier: u64, verified: u64, bypassed: u64) -> PolicyReport {
     }
 }
 
+fn policy() -> NamespacedName {
+    NamespacedName { namespace: "hello".into(), name: "p".into() }
+}
+
 fn gate() -> Gate {
-    Gate::new("hello/p".into(), 3, false)
+    Gate::new(policy(), 3, false)
 }
 
 #[test]
@@ -62,7 +66,7 @@ fn told(kind: Kind, outcome: Outcome) -> Told {
 
 #[test]
 fn with_canaries_there_is_no_true_without_them() {
-    let mut gate = Gate::new("hello/p".into(), 3, true);
+    let mut gate = Gate::new(policy(), 3, true);
     gate.take(report(1, 0, 0));
     gate.take(report(1, 5, 0));
     assert_eq!(gate.found(1).verdict, PolicyVerdict::Unknown);
@@ -88,7 +92,7 @@ fn with_canaries_there_is_no_true_without_them() {
 
 #[test]
 fn a_verified_canary_is_enough_where_nobody_else_sends() {
-    let mut gate = Gate::new("hello/p".into(), 3, true);
+    let mut gate = Gate::new(policy(), 3, true);
     gate.take(report(1, 0, 0));
     gate.take_canaries(vec![told(Kind::Compliant, Outcome::Verified)]);
     assert_eq!(gate.found(1).verdict, PolicyVerdict::True);
