@@ -10,10 +10,13 @@ use clap::Args as ClapArgs;
 use k8s_openapi::jiff::Timestamp;
 
 use super::common::{Observation, Sources, finish, observe, prepare};
+use super::declared;
 use super::exit;
+use super::routes::source::Source;
 use crate::engine::Engine;
 use crate::judge::PolicyVerdict;
 use crate::report::{Format, Outcome, Told};
+use crate::routes::Analysis;
 use files::Files;
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -30,6 +33,10 @@ pub struct Args {
     /// Seconds after which the gate decides with what it has.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
+    /// Objects that declare paths, as `routes -f` takes them (repeatable): what they open past the waypoint is told beside what was
+    /// seen. The policy has to be among them.
+    #[arg(long, value_name = "SOURCE")]
+    declared: Vec<Source>,
     /// Observe until the timeout or a signal even if the outcome is clear, for complete counts.
     #[arg(long)]
     keep_going: bool,
@@ -44,11 +51,17 @@ pub struct Args {
 /// 0 every policy is verified, 1 something bypassed, 3 not verifiable.
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     let files = Files::prepare(&args.reports)?;
+    let declared = declared(args)?;
     // A policy that is no file, without an inventory, is one of the cluster.
-    let told = match (&args.sources.policies[..], &args.sources.inventory[..]) {
+    let mut told = match (&args.sources.policies[..], &args.sources.inventory[..]) {
         ([policy], []) if !policy.exists() => of_cluster(args, &policy.to_string_lossy())?,
         _ => of_machine(args)?,
     };
+    if !declared.is_empty() {
+        let words = declared::tell(&declared, &mut told.outcome);
+        told.text.push_str(&words);
+        told.json = declared::lines(&declared)? + &told.json;
+    }
     finish(&told.as_format(args.output)?)?;
     match files.write(|format| told.as_format(format)) {
         // The outcome is not told by all that was asked for.
@@ -57,6 +70,24 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         Ok(()) => {}
     }
     Ok(told.exit_code)
+}
+
+/// Read before anything is observed: what cannot be read ends the gate at once.
+fn declared(args: &Args) -> anyhow::Result<Vec<Analysis>> {
+    if args.declared.is_empty() {
+        return Ok(Vec::new());
+    }
+    let policies = args.sources.policies.iter().filter(|path| path.exists()).cloned().map(Source::Path);
+    let sources: Vec<_> = policies.chain(args.declared.iter().cloned()).collect();
+    let found = declared::analyses(&sources, &args.access.kube, &args.access.namespace)?;
+    for policy in args.sources.policies.iter().filter(|path| !path.exists()) {
+        let name = args.access.name(&policy.to_string_lossy()).to_string();
+        anyhow::ensure!(
+            found.iter().any(|analysis| analysis.policy == name),
+            "WaypointPolicy {name} is not among the declared objects: add the file that holds it with --declared"
+        );
+    }
+    Ok(found)
 }
 
 fn of_machine(args: &Args) -> anyhow::Result<Told> {

@@ -1,17 +1,22 @@
 //! `waypoint-verify routes`: the declared paths, which of them skip the waypoint, and what a change opens.
 
-mod cluster;
-mod source;
+pub mod cluster;
+pub mod source;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args as ClapArgs, ValueEnum};
+use k8s_openapi::jiff::Timestamp;
 
+use super::declared::Lines;
 use super::exit;
+use super::kube::Kube;
 use crate::manifest::{Problem, Problems, read_paths};
 use crate::policy::{Loaded, take_policies};
+use crate::report::outcome::of_routes;
+use crate::report::{Outcome, github, junit, sarif};
 use crate::routes::{Analysis, Change, Class, Demand, Dialect, Path, World, analyze, changes, check, dot, tree};
 use source::{Source, State};
 
@@ -38,8 +43,9 @@ pub struct Args {
     /// Namespace of objects that name none.
     #[arg(long, short = 'n', default_value = "default")]
     namespace: String,
+    /// For the source `cluster`.
     #[command(flatten)]
-    access: cluster::Access,
+    kube: Kube,
     /// How rules win over each other, whatever controller serves a Gateway.
     #[arg(long, value_enum)]
     dialect: Option<DialectArg>,
@@ -72,35 +78,37 @@ enum Output {
     Json,
     /// For Graphviz.
     Dot,
+    /// JUnit's XML: a test case for each policy.
+    Junit,
+    /// SARIF 2.1.0, with the lines of files.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
 }
 
 /// 0 no path past the waypoint, 1 some, 3 none, but something unread or not understood could be one. Of a change: those it opens.
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     if args.base.is_empty() {
-        let mut state = source::read(args, &args.files)?;
+        let mut state = read(args, &args.files)?;
         let policies = policies(args, &mut state)?;
-        let analyses = analyses(args, state, &policies)?;
-        for analysis in &analyses {
-            print(args.output, analysis, tree, Some(dot))?;
-        }
+        let analyses = wanted(args, state, &policies)?;
+        tell(args.output, &analyses)?;
         return Ok(code(
             analyses.iter().any(|analysis| analysis.past().next().is_some()),
             analyses.iter().any(Analysis::is_partial),
         ));
     }
-    let mut base = source::read(args, &args.base)?;
+    let mut base = read(args, &args.base)?;
     let mut head = match args.head.is_empty() {
-        true => base.changed(source::read(args, &args.apply)?, source::read(args, &args.delete)?),
-        false => source::read(args, &args.head)?,
+        true => base.changed(read(args, &args.apply)?, read(args, &args.delete)?),
+        false => read(args, &args.head)?,
     };
     // The policies that hold after the change; one that it removes asks for nothing any more.
     policies_of(&mut base)?;
     let policies = policies(args, &mut head)?;
-    let (base, head) = (analyses(args, base, &policies)?, analyses(args, head, &policies)?);
+    let (base, head) = (wanted(args, base, &policies)?, wanted(args, head, &policies)?);
     let found: Vec<_> = base.iter().zip(&head).map(|(base, head)| Change::between(base, head)).collect();
-    for change in &found {
-        print(args.output, change, changes, None)?;
-    }
+    tell_changes(args.output, &found)?;
     Ok(code(found.iter().any(Change::opens_past), found.iter().any(Change::is_partial)))
 }
 
@@ -138,7 +146,27 @@ fn policies_of(state: &mut State) -> anyhow::Result<Vec<Loaded>> {
     if errors.is_empty() { Ok(policies) } else { Err(Problems(errors).into()) }
 }
 
-fn analyses(args: &Args, state: State, policies: &[Loaded]) -> anyhow::Result<Vec<Analysis>> {
+fn read(args: &Args, sources: &[Source]) -> anyhow::Result<State> {
+    State::read(sources, &args.kube, &args.namespace)
+}
+
+/// Of each policy, without the paths that are not asked for.
+fn wanted(args: &Args, state: State, policies: &[Loaded]) -> anyhow::Result<Vec<Analysis>> {
+    let dialects = match args.dialect {
+        None => Vec::new(),
+        Some(DialectArg::Cilium120) => vec![Dialect::Cilium120],
+        Some(DialectArg::Spec) => vec![Dialect::Spec],
+        Some(DialectArg::Union) => Dialect::ALL.to_vec(),
+    };
+    let counts =
+        |path: &Path| args.from == FromArg::Any || !matches!(path.class, Class::Past { .. }) || path.from_outside();
+    let mut analyses = analyses(state, policies, &dialects)?;
+    analyses.iter_mut().for_each(|analysis| analysis.paths.retain(counts));
+    Ok(analyses)
+}
+
+/// Declared paths of each policy. No dialects: those that the controllers speak.
+pub fn analyses(state: State, policies: &[Loaded], dialects: &[Dialect]) -> anyhow::Result<Vec<Analysis>> {
     let mut world = World::from_objects(state.objects);
     world.unread.extend(state.unread);
     let demands: Vec<_> = policies.iter().map(Demand::of).collect();
@@ -149,36 +177,63 @@ fn analyses(args: &Args, state: State, policies: &[Loaded]) -> anyhow::Result<Ve
     for demand in &demands {
         world.assume_pods_of(demand.targets.iter().chain([&demand.waypoint]));
     }
-    let dialects = match args.dialect {
-        None => Vec::new(),
-        Some(DialectArg::Cilium120) => vec![Dialect::Cilium120],
-        Some(DialectArg::Spec) => vec![Dialect::Spec],
-        Some(DialectArg::Union) => Dialect::ALL.to_vec(),
-    };
-    let counts =
-        |path: &Path| args.from == FromArg::Any || !matches!(path.class, Class::Past { .. }) || path.from_outside();
-    Ok(demands
-        .iter()
-        .map(|demand| {
-            let mut analysis = analyze(&world, demand, &dialects);
-            analysis.paths.retain(counts);
-            analysis
-        })
-        .collect())
+    Ok(demands.iter().map(|demand| analyze(&world, demand, dialects)).collect())
 }
 
-fn print<T: serde::Serialize>(
-    output: Output,
-    what: &T,
-    text: fn(&T) -> String,
-    graph: Option<fn(&T) -> String>,
-) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match (output, graph) {
-        (Output::Text, _) => write!(out, "{}", text(what)),
-        (Output::Json, _) => writeln!(out, "{}", serde_json::to_string(what).context("writing the answer")?),
-        (Output::Dot, Some(graph)) => write!(out, "{}", graph(what)),
-        (Output::Dot, None) => anyhow::bail!("a change has no graph: use -o text or -o json"),
+fn tell(output: Output, analyses: &[Analysis]) -> anyhow::Result<()> {
+    let all = |one: fn(&Analysis) -> String| analyses.iter().map(one).collect::<String>();
+    let text = match output {
+        Output::Text => all(tree),
+        Output::Dot => all(dot),
+        Output::Json => lines(analyses)?,
+        Output::Junit | Output::Sarif | Output::Github => {
+            let files = Lines::default();
+            let outcome = of_routes(analyses, &|hop| files.locate(hop), Timestamp::now());
+            report(output, &outcome)
+        }
+    };
+    write(&text)
+}
+
+fn tell_changes(output: Output, found: &[Change]) -> anyhow::Result<()> {
+    let text = match output {
+        Output::Text => found.iter().map(changes).collect(),
+        Output::Json => lines(found)?,
+        Output::Dot => anyhow::bail!("a change has no graph: use another format"),
+        Output::Junit | Output::Sarif | Output::Github => {
+            // What is opened, as if it were all there is.
+            let opened = found.iter().map(|change| Analysis {
+                policy: change.policy.clone(),
+                paths: change.opened.clone(),
+                unread: change.unread.clone(),
+                findings: Vec::new(),
+            });
+            let files = Lines::default();
+            let outcome = of_routes(&opened.collect::<Vec<_>>(), &|hop| files.locate(hop), Timestamp::now());
+            report(output, &outcome)
+        }
+    };
+    write(&text)
+}
+
+fn report(output: Output, outcome: &Outcome) -> String {
+    match output {
+        Output::Junit => junit::junit(outcome),
+        Output::Github => github::github(outcome),
+        _ => sarif::sarif(outcome, exit::VERIFIED),
     }
-    .context("writing to standard output")
+}
+
+/// One JSON object a line.
+fn lines<T: serde::Serialize>(all: &[T]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for one in all {
+        text.push_str(&serde_json::to_string(one).context("writing the answer")?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("writing to standard output")
 }

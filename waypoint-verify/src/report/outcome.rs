@@ -1,6 +1,7 @@
 //! What a gate comes to, whoever judged: one value, of which every format of a report is made. Pure.
 
 mod counted;
+mod declared;
 mod machine;
 mod rules;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::model::NamespacedName;
 use crate::policy::{Counts, GROUP, KIND};
 
 pub use counted::counted;
+pub use declared::{of_routes, risks};
 pub use rules::{CANARY, NOT_COVERED, OBSERVER, UNANSWERED};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +120,17 @@ impl Outcome {
 
     pub fn policies(&self) -> &[PolicyOutcome] {
         &self.policies
+    }
+
+    /// What else is known of a policy.
+    pub fn add(&mut self, policy: &str, findings: impl IntoIterator<Item = Finding>) {
+        for own in self.policies.iter_mut().filter(|own| own.name.to_string() == policy) {
+            own.findings.extend(findings);
+            own.findings.sort_by_key(|finding| finding.level);
+            return;
+        }
+        self.findings.extend(findings);
+        self.findings.sort_by_key(|finding| finding.level);
     }
 
     pub fn findings(&self) -> &[Finding] {

@@ -67,6 +67,8 @@ pub struct Door {
 pub struct Hop {
     /// `Kind namespace/name`.
     pub object: String,
+    #[serde(skip)]
+    pub key: Option<ObjectKey>,
     /// What of it: listener, rule, port.
     pub what: String,
     /// File (and document) that it was read from.
@@ -79,7 +81,13 @@ pub struct Hop {
 
 impl Hop {
     pub fn new(key: &ObjectKey, source: &Arc<str>, what: impl Into<String>) -> Self {
-        Self { object: key.to_string(), what: what.into(), source: Some(source.clone()), field: None }
+        Self {
+            object: key.to_string(),
+            key: Some(key.clone()),
+            what: what.into(),
+            source: Some(source.clone()),
+            field: None,
+        }
     }
 }
 
@@ -130,6 +138,11 @@ impl Path {
         let reached = self.reaches.iter().map(|reached| format!("{} {:?}", reached.workload, reached.ports));
         let parts: Vec<_> = doors.into_iter().chain(hops).chain(reached).collect();
         format!("{:?} {} {}", self.class, self.mirror, parts.join(" > "))
+    }
+
+    /// What of it is to be changed: the rule that leads here, else where it begins.
+    pub fn offender(&self) -> Option<&Hop> {
+        self.hops.iter().find(|hop| hop.field.is_some()).or_else(|| self.hops.first())
     }
 
     pub fn from_outside(&self) -> bool {

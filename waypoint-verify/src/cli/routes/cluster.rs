@@ -1,44 +1,24 @@
 //! Every object of a cluster that could declare a path.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::Args as ClapArgs;
 use kube::api::{Api, DynamicObject, ListParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::ApiResource;
 use kube::discovery::{Discovery, verbs};
 
+use crate::cli::kube::Kube;
 use crate::manifest::{Object, ObjectKey, Problem};
 use crate::routes::matters;
 
 /// Objects asked for at once.
 const PAGE: u32 = 500;
 
-#[derive(Clone, Debug, ClapArgs)]
-pub struct Access {
-    /// For the source `cluster`.
-    #[arg(long, value_name = "FILE", env = "KUBECONFIG")]
-    kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one otherwise.
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
-}
-
 /// Kinds that may not be listed are unread, each by name.
-pub fn read(access: &Access) -> anyhow::Result<(Vec<Object>, Vec<Problem>)> {
+pub fn read(access: &Kube) -> anyhow::Result<(Vec<Object>, Vec<Problem>)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
-        let options = KubeConfigOptions { context: access.context.clone(), ..KubeConfigOptions::default() };
-        let config = match &access.kubeconfig {
-            Some(path) => {
-                let read = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
-                kube::Config::from_custom_kubeconfig(read, &options).await
-            }
-            None => kube::Config::from_kubeconfig(&options).await,
-        };
-        let client = kube::Client::try_from(config.context("the kubeconfig")?)?;
+        let client = kube::Client::try_from(access.config().await?)?;
         let discovery = Discovery::new(client.clone()).run().await.context("asking the API server what it serves")?;
         let (mut objects, mut unread) = (Vec::new(), Vec::new());
         for group in discovery.groups() {

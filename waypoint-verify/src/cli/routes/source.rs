@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Args, cluster};
+use super::cluster;
+use crate::cli::kube::Kube;
 use crate::manifest::{Object, ObjectKey, Problem, read_path};
 use crate::routes::place;
 
@@ -32,6 +33,20 @@ pub struct State {
 }
 
 impl State {
+    pub fn read(sources: &[Source], access: &Kube, namespace: &str) -> anyhow::Result<Self> {
+        let mut state = Self::default();
+        for source in sources {
+            let (objects, unread) = match source {
+                Source::Path(path) => read_path(path),
+                Source::Cluster => cluster::read(access)?,
+            };
+            state.objects.extend(objects);
+            state.unread.extend(unread);
+        }
+        state.place(namespace);
+        Ok(state)
+    }
+
     /// Objects that name no namespace are of this one.
     pub fn place(&mut self, namespace: &str) {
         self.objects.iter_mut().for_each(|object| place(object, namespace));
@@ -45,18 +60,4 @@ impl State {
         let unread = self.unread.iter().chain(&new.unread).chain(&gone.unread).cloned();
         Self { objects, unread: unread.collect() }
     }
-}
-
-pub fn read(args: &Args, sources: &[Source]) -> anyhow::Result<State> {
-    let mut state = State::default();
-    for source in sources {
-        let (objects, unread) = match source {
-            Source::Path(path) => read_path(path),
-            Source::Cluster => cluster::read(&args.access)?,
-        };
-        state.objects.extend(objects);
-        state.unread.extend(unread);
-    }
-    state.place(&args.namespace);
-    Ok(state)
 }

@@ -142,7 +142,7 @@ impl Explorer<'_> {
     fn rule_hop(&self, host: &VirtualHost, entry: &Entry) -> Hop {
         let what = format!("{} {}", host.domain, text::matcher(&entry.matcher));
         let Some(first) = entry.rules.first() else {
-            return Hop { object: String::new(), what, source: None, field: None };
+            return Hop { object: String::new(), key: None, what, source: None, field: None };
         };
         let (_, route) = &self.world.routes[first.route];
         let mut hop = Hop::new(&route.key, &route.source, format!("rule {}: {what}", first.rule));

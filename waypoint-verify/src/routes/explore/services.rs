@@ -127,6 +127,7 @@ impl Explorer<'_> {
             Some(service) => Hop::new(&service.key, &service.source, format!("port {}", backend.port)),
             None => Hop {
                 object: format!("Service {}", backend.service),
+                key: None,
                 what: format!("port {}", backend.port),
                 source: None,
                 field: None,
