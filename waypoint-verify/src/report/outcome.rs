@@ -124,13 +124,10 @@ impl Outcome {
 
     /// What else is known of a policy.
     pub fn add(&mut self, policy: &str, findings: impl IntoIterator<Item = Finding>) {
-        for own in self.policies.iter_mut().filter(|own| own.name.to_string() == policy) {
-            own.findings.extend(findings);
-            own.findings.sort_by_key(|finding| finding.level);
-            return;
-        }
-        self.findings.extend(findings);
-        self.findings.sort_by_key(|finding| finding.level);
+        let own = self.policies.iter_mut().find(|own| own.name.to_string() == policy);
+        let all = own.map_or(&mut self.findings, |own| &mut own.findings);
+        all.extend(findings);
+        all.sort_by_key(|finding| finding.level);
     }
 
     pub fn findings(&self) -> &[Finding] {

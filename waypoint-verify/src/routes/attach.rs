@@ -49,8 +49,12 @@ fn namespace_allowed(world: &World, allowed: &FromNamespaces, default: &str, own
         "Same" => own == other,
         "None" => false,
         "Selector" => {
-            !world.namespaces.contains_key(other)
-                || allowed.selector.as_ref().is_none_or(|selector| matches(selector, &world.labels_of_namespace(other)))
+            // Without a selector it selects nothing (`LabelSelectorAsSelector`).
+            allowed.selector.is_some() && !world.namespaces.contains_key(other)
+                || allowed
+                    .selector
+                    .as_ref()
+                    .is_some_and(|selector| matches(selector, &world.labels_of_namespace(other)))
         }
         // A way that is not known may let in everybody.
         _ => true,

@@ -3,6 +3,7 @@
 mod foreign;
 mod fronts;
 mod gateways;
+mod generated;
 mod services;
 
 use std::cell::RefCell;
@@ -122,6 +123,7 @@ impl<'a> Explorer<'a> {
         paths.extend(self.redirect_paths());
         paths.extend(self.pod_paths());
         paths.extend(self.foreign());
+        paths.extend(self.generated(&paths));
         (paths, self.problems.take().into_iter().collect())
     }
 

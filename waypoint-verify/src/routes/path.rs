@@ -80,6 +80,12 @@ pub struct Hop {
 }
 
 impl Hop {
+    /// Whether it is this port of a Service.
+    pub fn is_at(&self, port: u16) -> bool {
+        let own = self.what.strip_prefix("port ").and_then(|rest| rest.split(' ').next());
+        own.and_then(|own| own.parse().ok()) == Some(port)
+    }
+
     pub fn new(key: &ObjectKey, source: &Arc<str>, what: impl Into<String>) -> Self {
         Self {
             object: key.to_string(),

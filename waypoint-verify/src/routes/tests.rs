@@ -1,6 +1,7 @@
 mod bad_input;
 mod change;
 mod cilium;
+mod observed;
 mod properties;
 mod references;
 mod spec;

@@ -2,11 +2,16 @@
 
 use super::request::{Matcher, PathMatch, ValueMatch};
 use super::table::Speaks;
-use crate::inventory::Meta;
+use crate::inventory::{Meta, OwnerReference};
 
 /// A CiliumEnvoyConfig that Cilium made from a Gateway, Ingress or Service's routes: its owner is read instead.
 pub fn is_generated(meta: &Meta) -> bool {
-    meta.owner_references.iter().any(|owner| matches!(owner.kind.as_str(), "Gateway" | "Ingress" | "Service"))
+    owner(meta).is_some()
+}
+
+/// The object that a configuration was made from.
+pub fn owner(meta: &Meta) -> Option<&OwnerReference> {
+    meta.owner_references.iter().find(|owner| matches!(owner.kind.as_str(), "Gateway" | "Ingress" | "Service"))
 }
 
 pub fn matcher(matcher: &Matcher) -> String {

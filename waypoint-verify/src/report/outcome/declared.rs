@@ -117,3 +117,6 @@ fn placed(mut finding: Finding, hop: Option<&Hop>, locate: Locate<'_>) -> Findin
     }
     finding
 }
+
+#[cfg(test)]
+mod tests;

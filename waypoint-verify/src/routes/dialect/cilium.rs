@@ -2,11 +2,12 @@
 //!
 //! Where it depends on the order in which the API server's cache lists routes, every order counts: the cache is a Go map.
 
+mod listeners;
 mod secure;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::attach::{ListenerAt, attaches, lets_in, means, picks};
+use super::super::attach::{ListenerAt, lets_in, means, picks};
 use super::super::hosts::computed_by_cilium;
 use super::super::objects::{Filter, Item, Listener, Redirect, RouteKind, RouteSpec, Rule, World};
 use super::super::request::{Matcher, PathMatch, ValueMatch};
@@ -27,9 +28,8 @@ struct Draft {
 type Hosts<'a> = BTreeMap<String, Vec<&'a [Draft]>>;
 
 pub fn tables(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
+    let listeners = &*listeners::standing(listeners);
     let kinds = [RouteKind::Http, RouteKind::Grpc];
-    let accepted =
-        |kind: RouteKind, route: &Item<RouteSpec>| listeners.iter().any(|at| attaches(world, *at, kind, route));
     // A route's rules are the same on every listener.
     let candidates = world.routes_under(listeners.iter().map(|at| at.owner));
     let drafts: Vec<(usize, RouteKind, &Item<RouteSpec>, Vec<Draft>)> = kinds
@@ -37,7 +37,7 @@ pub fn tables(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
         .flat_map(|kind| {
             candidates.iter().map(|at| (*at, &world.routes[*at])).filter(move |(_, (own, _))| *own == kind)
         })
-        .filter(|(_, (kind, route))| accepted(*kind, route))
+        .filter(|(_, (kind, route))| listeners::accepted(world, listeners, *kind, route))
         .map(|(at, (kind, route))| (at, *kind, route, drafts(world, at, *kind, route)))
         .collect();
 
@@ -92,8 +92,11 @@ fn served_names(listeners: &[ListenerAt<'_>], listener: &Listener, hostnames: &[
 }
 
 fn drafts(world: &World, at: usize, kind: RouteKind, route: &Item<RouteSpec>) -> Vec<Draft> {
+    // Only an HTTPRoute's rules have a default.
     let one = [Rule::default()];
-    let rules = route.value.rules.as_deref().unwrap_or(&one);
+    let default = if kind == RouteKind::Http { &one[..] } else { &[] };
+    let rules = route.value.rules.as_deref().unwrap_or(default);
+    let is_doubtful = rules.iter().any(|rule| has_bad_pattern(kind, rule));
     let mut drafts: Vec<Draft> = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
         let resolved = |to| match resolve(world, kind, route, to) {
@@ -107,7 +110,7 @@ fn drafts(world: &World, at: usize, kind: RouteKind, route: &Item<RouteSpec>) ->
             .collect();
         let (mut redirect, mut rewrite, mut mirrors) = (None, None, Vec::new());
         for filter in &rule.filters {
-            let Filter { request_mirror, request_redirect, url_rewrite, kind } = filter;
+            let Filter { request_mirror, request_redirect, url_rewrite, kind, .. } = filter;
             match kind.as_str() {
                 "RequestRedirect" => redirect = request_redirect.clone().or(redirect),
                 "URLRewrite" => rewrite = url_rewrite.clone().or(rewrite),
@@ -126,6 +129,7 @@ fn drafts(world: &World, at: usize, kind: RouteKind, route: &Item<RouteSpec>) ->
             }
         }
         for mut matcher in matchers::of_rule(kind, rule) {
+            matcher.unknown |= is_doubtful;
             let key = key_of(&matcher, redirect.as_ref(), kind == RouteKind::Grpc && rule.matches.is_empty());
             if let Some(scheme) = redirect.as_ref().and_then(|redirect| redirect.scheme.clone()) {
                 matcher.headers.push(("x-forwarded-proto".into(), ValueMatch::NotForwardedProto(scheme)));
@@ -145,6 +149,21 @@ fn drafts(world: &World, at: usize, kind: RouteKind, route: &Item<RouteSpec>) ->
         keep_apart(&mut drafts);
     }
     drafts
+}
+
+/// A regular expression that Go does not take makes Cilium refuse the whole route; which those are is not known exactly.
+fn has_bad_pattern(kind: RouteKind, rule: &Rule) -> bool {
+    matchers::of_rule(kind, rule).iter().any(|matcher| {
+        let values = matcher.headers.iter().chain(&matcher.query).filter_map(|(_, value)| match value {
+            ValueMatch::Regex(pattern) => Some(pattern),
+            _ => None,
+        });
+        let path = match &matcher.path {
+            PathMatch::Regex(pattern) => Some(pattern),
+            _ => None,
+        };
+        values.chain(path).any(|pattern| pattern.matches("").is_none())
+    })
 }
 
 /// `GetMatchKey` (model.go), as far as routes can differ in it.
@@ -269,7 +288,7 @@ fn l4(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
                 .iter()
                 .enumerate()
                 .filter(|(_, (own, route))| {
-                    *own == kind && taken_in(world, *at, route) && attaches(world, *at, kind, route)
+                    *own == kind && taken_in(world, *at, route) && listeners::accepted(world, listeners, kind, route)
                 })
                 .map(|(number, (_, route))| (number, route))
                 .collect();

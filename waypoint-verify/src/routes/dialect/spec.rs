@@ -83,8 +83,10 @@ fn add(table: &mut Table, domain: &str, entries: Vec<Entry>) {
 }
 
 fn entries(world: &World, number: usize, kind: RouteKind, route: &Item<RouteSpec>) -> Vec<Entry> {
+    // Only an HTTPRoute's rules have a default.
     let one = [Rule::default()];
-    let rules = route.value.rules.as_deref().unwrap_or(&one);
+    let default = if kind == RouteKind::Http { &one[..] } else { &[] };
+    let rules = route.value.rules.as_deref().unwrap_or(default);
     rules
         .iter()
         .enumerate()

@@ -87,10 +87,17 @@ pub struct TypedValue {
 pub struct Filter {
     #[serde(rename = "type")]
     pub kind: String,
+    pub request_header_modifier: Option<HeaderModifier>,
     pub request_mirror: Option<Mirror>,
     pub request_redirect: Option<Redirect>,
     #[serde(rename = "urlRewrite")]
     pub url_rewrite: Option<UrlRewrite>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HeaderModifier {
+    pub set: Vec<TypedValue>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

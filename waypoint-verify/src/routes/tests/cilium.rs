@@ -170,3 +170,37 @@ fn the_port_of_a_parent_is_asked_of_any_parent() {
     let one = route("r", &format!("{parents}, rules: [{{{TO_A}}}]"));
     assert_eq!(gets(&[one], "h.example/", &[]), ["a"]);
 }
+
+#[test]
+fn a_route_that_sets_host_is_not_served_at_all() {
+    let filter = "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: Host, value: v}]}}]";
+    let refused = |filter: &str| route("r", &format!("parentRefs: [{{name: g}}], rules: [{{{filter}, {TO_A}}}]"));
+    assert_eq!(gets(&[refused(filter)], "h.example/", &[]), [""; 0]);
+    assert_eq!(gets(&[refused(&filter.replace("Host", "host"))], "h.example/", &[]), ["a"]);
+}
+
+#[test]
+fn of_listeners_in_conflict_both_lose_their_port() {
+    let gateway = |listeners: &str| {
+        format!(
+            "{{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {{name: g, namespace: hello}}, spec: {{gatewayClassName: cilium, listeners: [{listeners}]}}}}"
+        )
+    };
+    let services = SERVICES.split("---\n").take(2).collect::<Vec<_>>().join("---\n");
+    let served = |listeners: &str| {
+        let route = route("r", &format!("parentRefs: [{{name: g}}], rules: [{{{TO_A}}}]"));
+        answers(
+            &world(&[&services, &gateway(listeners), &route]),
+            Dialect::Cilium120,
+            "hello/g",
+            80,
+            &request("h.example/", &[]),
+        )
+    };
+    assert_eq!(served("{name: x, port: 80, protocol: HTTP}, {name: y, port: 80, protocol: HTTP}"), [""; 0]);
+    assert_eq!(
+        served("{name: x, port: 80, protocol: HTTP}, {name: y, port: 80, protocol: HTTP, hostname: b.example}"),
+        ["a"]
+    );
+    assert_eq!(served("{name: x, port: 80, protocol: HTTP}, {name: y, port: 80, protocol: TCP}"), [""; 0]);
+}

@@ -195,3 +195,23 @@ fn pods_that_nothing_makes_are_assumed() {
     assert!(found.findings.iter().any(|problem| problem.to_string().contains("pods hello/app=backend")));
     assert!(analysis(&[]).findings.is_empty());
 }
+
+#[test]
+fn what_cilium_generated_decides_and_what_the_model_lacks_is_told() {
+    let config = |cluster: &str| {
+        format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumEnvoyConfig, metadata: {{name: cilium-gateway-front, namespace: hello, ownerReferences: [{{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, name: front, uid: u}}]}}, spec: {{resources: [{{'@type': type.googleapis.com/envoy.config.cluster.v3.Cluster, name: '{cluster}'}}]}}}}"
+        )
+    };
+    assert_eq!(lines(&added(&[&config("hello:waypoint:8080")])), [""; 0]);
+    let found = analysis(&[&config("hello:backend:8083")]);
+    let way =
+        "RouteBypass: Gateway hello/front > CiliumEnvoyConfig hello/cilium-gateway-front > Service hello/backend :8084";
+    assert!(lines(&found.paths).contains(&way.to_owned()), "{:?}", lines(&found.paths));
+    assert!(found.findings.iter().any(|finding| finding.to_string().contains("which the objects do not explain")));
+    // A route that explains it is the path.
+    let route = "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r, namespace: hello}, spec: {parentRefs: [{name: front}], rules: [{matches: [{path: {value: /x}}], backendRefs: [{name: backend, port: 8083}]}]}}";
+    let found = analysis(&[&config("hello:backend:8083"), route]);
+    assert!(!lines(&found.paths).contains(&way.to_owned()));
+    assert!(found.findings.is_empty(), "{:?}", found.findings);
+}

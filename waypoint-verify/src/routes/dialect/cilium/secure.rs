@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::super::super::attach::{ListenerAt, attaches};
+use super::super::super::attach::ListenerAt;
 use super::super::super::hosts;
 use super::super::super::objects::{Item, RouteKind, RouteSpec, World};
 use super::super::super::table::{Front, Speaks, Table, VirtualHost};
+use super::listeners::accepted;
 use super::{drafts, entry, served_names, taken_in};
 
 /// Which route table a listener's routes go to.
@@ -34,7 +35,7 @@ pub fn needs_per_port(world: &World, listeners: &[ListenerAt<'_>]) -> bool {
         .iter()
         .filter(|at| at.listener.passes_tls_through())
         .flat_map(|at| {
-            let names = tls_routes(world, *at)
+            let names = tls_routes(world, listeners, *at)
                 .into_iter()
                 .flat_map(|(_, route)| served_names(listeners, at.listener, &route.value.hostnames));
             names.map(|name| (at.listener.port, name)).collect::<Vec<_>>()
@@ -79,11 +80,15 @@ fn fronts_of<'a>(listeners: impl Iterator<Item = &'a ListenerAt<'a>>, speaks: Sp
     fronts
 }
 
-fn tls_routes<'a>(world: &'a World, at: ListenerAt<'_>) -> Vec<(usize, &'a Item<RouteSpec>)> {
+fn tls_routes<'a>(
+    world: &'a World,
+    listeners: &[ListenerAt<'_>],
+    at: ListenerAt<'_>,
+) -> Vec<(usize, &'a Item<RouteSpec>)> {
     let routes = world.routes.iter().enumerate().filter(|(_, (kind, _))| *kind == RouteKind::Tls);
     routes
         .map(|(number, (_, route))| (number, route))
-        .filter(|(_, route)| taken_in(world, at, route) && attaches(world, at, RouteKind::Tls, route))
+        .filter(|(_, route)| taken_in(world, at, route) && accepted(world, listeners, RouteKind::Tls, route))
         .collect()
 }
 
@@ -92,7 +97,7 @@ pub fn passthrough(world: &World, listeners: &[ListenerAt<'_>], per_port: bool) 
     let mut tables = Vec::new();
     for at in listeners.iter().filter(|at| at.listener.passes_tls_through()) {
         let mut hosts = Vec::new();
-        for (number, route) in tls_routes(world, *at) {
+        for (number, route) in tls_routes(world, listeners, *at) {
             let drafts = drafts(world, number, RouteKind::Tls, route);
             for domain in served_names(listeners, at.listener, &route.value.hostnames) {
                 let with_backends = drafts.iter().filter(|draft| !draft.backends.is_empty());
