@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use crate::cli::Format;
 use crate::judge::Judged;
-pub use summary::{PolicySummary, Summary};
+pub use summary::{PolicySummary, Summary, Unread};
 
 /// Prints verdicts as they come.
 #[derive(Debug)]

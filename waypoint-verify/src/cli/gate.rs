@@ -7,10 +7,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 
+use super::attest::{self, Attesting};
 use super::common::{Format, Observation, Sources, finish, observe, prepare};
 use super::exit;
+use super::recording::{self, Recording};
 use crate::engine::Engine;
 use crate::judge::PolicyVerdict;
+use crate::recording::Command;
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
@@ -20,6 +23,10 @@ pub struct Args {
     observation: Observation,
     #[command(flatten)]
     access: cluster::Access,
+    #[command(flatten)]
+    recording: Recording,
+    #[command(flatten)]
+    attesting: Attesting,
     /// Requests that must have been verified, under every policy.
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_verified: u64,
@@ -37,9 +44,15 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     if let ([policy], []) = (&args.sources.policies[..], &args.sources.inventory[..])
         && !policy.exists()
     {
+        args.recording.refuse("--record is for one machine: a policy of a cluster is judged by its verifier")?;
+        args.attesting.refuse("--attest is for one machine: a policy of a cluster is judged by its verifier")?;
         return of_cluster(args, &policy.to_string_lossy());
     }
+    let planned = args.recording.plan(Command::Gate, args.min_verified, &args.sources)?;
+    let attesting = args.attesting.plan(&args.sources, args.min_verified)?;
     let watch = prepare(&args.sources)?;
+    recording::unchanged(planned.as_ref(), &args.sources)?;
+    attesting.as_ref().map_or(Ok(()), |attesting| attesting.unchanged(&args.sources))?;
     let clear = |engine: &Engine| {
         let mut verdicts = engine.judge().tallies().map(|(_, tally)| tally.verdict(args.min_verified));
         let all: Vec<PolicyVerdict> = verdicts.by_ref().collect();
@@ -47,12 +60,13 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             || (!engine.unsettled() && all.iter().all(|verdict| *verdict == PolicyVerdict::True))
     };
     let timeout = Duration::from_secs(args.timeout);
-    let (mut summary, _) =
-        observe(watch, &args.observation, Some(timeout), |engine| !args.keep_going && clear(engine))?;
+    let enough = |engine: &Engine| !args.keep_going && clear(engine);
+    let (mut summary, _, kept) = observe(watch, &args.observation, Some(timeout), planned, enough)?;
     summary.decide(args.min_verified);
     let code = code(summary.verdict());
     finish(&summary, args.observation.output)?;
-    Ok(code)
+    let code = recording::told(kept.as_ref(), code);
+    Ok(attest::told(attesting, &summary, kept.as_ref(), code))
 }
 
 fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<u8> {
@@ -73,7 +87,7 @@ fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<u8> {
     Ok(code(found.verdict))
 }
 
-fn code(verdict: PolicyVerdict) -> u8 {
+pub fn code(verdict: PolicyVerdict) -> u8 {
     match verdict {
         PolicyVerdict::True => exit::VERIFIED,
         PolicyVerdict::False => exit::BYPASSED,

@@ -4,6 +4,8 @@ use clap::Args as ClapArgs;
 
 use super::common::{Observation, Sources, finish, observe, prepare};
 use super::exit;
+use super::recording::{self, Recording};
+use crate::recording::Command;
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
@@ -11,12 +13,16 @@ pub struct Args {
     sources: Sources,
     #[command(flatten)]
     observation: Observation,
+    #[command(flatten)]
+    recording: Recording,
 }
 
-/// Exit code 0: `run` reports, it does not judge the run as a whole.
+/// Exit code 0: `run` reports, it does not judge the run as a whole. 3 where it was to be recorded, and is not whole.
 pub fn run(args: &Args) -> anyhow::Result<u8> {
+    let planned = args.recording.plan(Command::Run, 1, &args.sources)?;
     let watch = prepare(&args.sources)?;
-    let (summary, _) = observe(watch, &args.observation, None, |_| false)?;
+    recording::unchanged(planned.as_ref(), &args.sources)?;
+    let (summary, _, kept) = observe(watch, &args.observation, None, planned, |_| false)?;
     finish(&summary, args.observation.output)?;
-    Ok(exit::VERIFIED)
+    Ok(recording::told(kept.as_ref(), exit::VERIFIED))
 }
