@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::exit;
@@ -69,9 +69,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let pem = std::fs::read(&args.key).with_context(|| format!("--key {}", args.key.display()))?;
     let key = PublicKey::from_pem(&pem).with_context(|| format!("--key {}", args.key.display()))?;
     let octets = bounded(&args.file).with_context(|| args.file.display().to_string())?;
-    let mut given = sources(Role::Policy, &args.policies)?;
-    given.extend(sources(Role::Inventory, &args.inventory)?);
-    given.extend(sources(Role::Evidence, args.evidence.as_slice())?);
+    let given = given(args)?;
 
     let refuse = |why: &dyn std::fmt::Display| {
         eprintln!("waypoint-verify: {} is not to be believed: {why}", args.file.display());
@@ -112,6 +110,22 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         Outcome::Failed => exit::BYPASSED,
         Outcome::Warned => exit::NOT_VERIFIABLE,
     })
+}
+
+/// The files to compare. A path that names none is a mistake: it would look compared.
+fn given(args: &Verify) -> anyhow::Result<Vec<Source>> {
+    let mut given = Vec::new();
+    let paths = [(Role::Policy, &args.policies[..]), (Role::Inventory, &args.inventory)];
+    for (role, paths) in paths.into_iter().chain([(Role::Evidence, args.evidence.as_slice())]) {
+        for path in paths {
+            let found = sources(role, std::slice::from_ref(path))?;
+            if found.is_empty() {
+                bail!("{role} {}: there is no file to compare (standard input cannot be)", path.display());
+            }
+            given.extend(found);
+        }
+    }
+    Ok(given)
 }
 
 /// Where all policies and all of the inventory are at hand, and this is the version that recorded: they have to make the watch

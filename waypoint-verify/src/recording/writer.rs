@@ -45,6 +45,8 @@ impl<W: Write> Writer<W> {
         // Better now than by who reads it.
         Begin::decode(&octets).map_err(Unwritten::Form)?;
         writer.frame(b'B', "the watch list", &octets)?;
+        // A disk that is full already is known before anything is observed.
+        writer.out.flush()?;
         Ok(writer)
     }
 

@@ -260,6 +260,8 @@ fn usage_is_told_from_forgery() {
         &["attest", "verify", "--key", "nowhere.pem", "gate.att"],
         &["attest", "verify", "--key", "pub.pem", "nowhere.att"],
         &["attest", "verify", "--key", "pub.pem", "gate.att", "--policy", "nowhere.yaml"],
+        &["attest", "verify", "--key", "pub.pem", "gate.att", "--policy", "-"],
+        &["attest", "verify", "--key", "pub.pem", "gate.att", "--inventory", "."],
         &["attest", "verify", "--key", "pub.pem", "gate.att", "--replay"],
         &["attest", "verify", "gate.att"],
     ] {
