@@ -17,7 +17,7 @@ use crate::model::NamespacedName;
 
 pub use locate::line_of;
 pub use problem::{Nature, Problem, Problems, Severity};
-pub use read::{read_path, read_paths, read_str};
+pub use read::{files_of, read_path, read_paths, read_str};
 
 /// What tells one Kubernetes object from every other. The API version is left out: versions are views of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

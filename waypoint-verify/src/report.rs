@@ -18,7 +18,7 @@ use clap::ValueEnum;
 use crate::judge::Judged;
 pub use format::{Format, Told};
 pub use outcome::Outcome;
-pub use summary::{PolicySummary, Summary};
+pub use summary::{PolicySummary, Summary, Unread};
 
 /// In what form verdicts are told as they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

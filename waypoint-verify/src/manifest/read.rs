@@ -23,6 +23,17 @@ pub fn read_paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> (Vec<Ob
     (objects, problems)
 }
 
+/// The files that [`read_path`] reads, in this order. What cannot be listed is left out: reading it says so.
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    if path.is_dir() {
+        collect(path, &mut files, &mut Vec::new());
+    } else {
+        files.push(path.to_owned());
+    }
+    files
+}
+
 pub fn read_path(path: &Path) -> (Vec<Object>, Vec<Problem>) {
     let mut files = Vec::new();
     let mut problems = Vec::new();

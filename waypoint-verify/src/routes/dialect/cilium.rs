@@ -130,7 +130,11 @@ fn drafts(world: &World, at: usize, kind: RouteKind, route: &Item<RouteSpec>) ->
         }
         for mut matcher in matchers::of_rule(kind, rule) {
             matcher.unknown |= is_doubtful;
-            let key = key_of(&matcher, redirect.as_ref(), kind == RouteKind::Grpc && rule.matches.is_empty());
+            let key = key_of(
+                &matcher,
+                redirect.as_ref(),
+                kind == RouteKind::Grpc && matcher.path == PathMatch::Prefix(String::new()),
+            );
             if let Some(scheme) = redirect.as_ref().and_then(|redirect| redirect.scheme.clone()) {
                 matcher.headers.push(("x-forwarded-proto".into(), ValueMatch::NotForwardedProto(scheme)));
             }
