@@ -19,7 +19,7 @@ use crate::model::NamespacedName;
 use crate::policy::{Counts, GROUP, KIND};
 
 pub use counted::counted;
-pub use rules::{CANARY, NOT_COVERED, OBSERVER, UNANSWERED};
+pub use rules::{CANARY, NOT_ACCEPTED, NOT_COVERED, OBSERVER, UNANSWERED, unknown};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
