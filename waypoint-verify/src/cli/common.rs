@@ -122,8 +122,7 @@ pub fn observe(
             printer.verdicts(&mut judged)?;
         }
         printer.verdicts(&mut judged)?;
-        let summary = Summary::of(&engine, findings)?;
-        printer.flush()?;
+        let summary = Summary::of(&engine, findings, printer.end()?)?;
         Ok((summary, ended))
     })
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Examples;
 use crate::engine::{Engine, Latency};
 use crate::judge::tally::Group;
 use crate::judge::{PolicyVerdict, Tally};
@@ -35,6 +36,9 @@ pub struct Summary {
     pub uncovered_nodes: Vec<String>,
     pub time_to_verdict: Latency,
     pub findings: Vec<String>,
+    /// Single requests are told one by one before, if at all.
+    #[serde(skip)]
+    pub examples: Examples,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -50,7 +54,7 @@ pub struct Unread {
 }
 
 impl Summary {
-    pub fn of(engine: &Engine, mut findings: Vec<String>) -> anyhow::Result<Self> {
+    pub fn of(engine: &Engine, mut findings: Vec<String>, examples: Examples) -> anyhow::Result<Self> {
         let observer = engine.observed();
         findings.extend(observer.findings());
         let totals = observer.totals()?;
@@ -79,6 +83,7 @@ impl Summary {
             uncovered_nodes: observer.uncovered.clone(),
             time_to_verdict: engine.latency(),
             findings,
+            examples,
         })
     }
 

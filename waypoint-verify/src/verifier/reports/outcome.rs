@@ -3,7 +3,7 @@
 use crate::judge::PolicyVerdict;
 use crate::model::NamespacedName;
 use crate::policy::WaypointPolicyStatus;
-use crate::report::outcome::{Finding, Level, NOT_ACCEPTED, NOT_COVERED, PolicyOutcome, counted, unknown};
+use crate::report::outcome::{Level, NOT_ACCEPTED, NOT_COVERED, PolicyOutcome, counted, unknown};
 use crate::verifier::status::{ACCEPTED, COVERED, VERIFIED};
 
 /// What the conditions say, and the counts.
@@ -21,7 +21,7 @@ pub fn of_status(name: &NamespacedName, uid: &str, status: &WaypointPolicyStatus
         // Nothing is counted of it.
         vec![NOT_ACCEPTED.finding(Level::Unproven, message(ACCEPTED))]
     } else {
-        counted(&counts, 1)
+        counted(&counts, 1, |label| latest(label, status))
     };
     if !is(COVERED, "True") {
         findings.push(NOT_COVERED.finding(Level::Unproven, message(COVERED)));
@@ -30,16 +30,12 @@ pub fn of_status(name: &NamespacedName, uid: &str, status: &WaypointPolicyStatus
         let reason = condition(VERIFIED).map_or("", |condition| condition.reason.as_str());
         findings.push(unknown(reason).finding(Level::Unproven, message(VERIFIED)));
     }
-    with_latest(&mut findings, status);
     findings.sort_by_key(|finding| finding.level);
     PolicyOutcome { name: name.clone(), uid: Some(uid.to_owned()), verdict, counts, findings }
 }
 
-/// The latest bypass, with the finding of its kind.
-fn with_latest(findings: &mut [Finding], status: &WaypointPolicyStatus) {
-    let Some(last) = &status.last_bypass else { return };
-    let of_kind = |finding: &&mut Finding| finding.message.ends_with(&format!(": {}", last.kinds));
-    if let Some(finding) = findings.iter_mut().find(of_kind) {
-        finding.message.push_str(&format!("; the latest: {} from {} at {}", last.request, last.from, last.at));
-    }
+/// The latest bypass, if it is counted under this label.
+fn latest(label: &str, status: &WaypointPolicyStatus) -> Option<String> {
+    let last = status.last_bypass.as_ref().filter(|last| last.kinds == label)?;
+    Some(format!("{} from {} at {}", last.request, last.from, last.at))
 }
