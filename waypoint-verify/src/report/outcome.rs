@@ -124,6 +124,15 @@ impl Outcome {
         &self.findings
     }
 
+    /// One more, which changes no verdict: of a policy, or of none (also where nobody knows that policy).
+    pub fn add(&mut self, policy: Option<&NamespacedName>, finding: Finding) {
+        let of_policy = self.policies.iter_mut().find(|one| Some(&one.name) == policy);
+        let findings = of_policy.map_or(&mut self.findings, |policy| &mut policy.findings);
+        // Behind those that are as grave.
+        let at = findings.partition_point(|other| other.level <= finding.level);
+        findings.insert(at, finding);
+    }
+
     /// Every finding, with the policy that it is of: those of policies first.
     pub fn all_findings(&self) -> impl Iterator<Item = (Option<&PolicyOutcome>, &Finding)> {
         let of = |policy| move |finding| (Some(policy), finding);
