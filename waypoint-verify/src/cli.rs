@@ -1,11 +1,18 @@
 //! The command line. One file per command.
 
 mod agent;
+mod attest;
 mod bus;
 mod canary;
 mod common;
+mod declared;
 mod doctor;
+mod fresh;
 mod gate;
+mod kube;
+mod recording;
+mod replay;
+mod routes;
 mod run;
 mod verifier;
 
@@ -27,6 +34,12 @@ enum Command {
     Run(run::Args),
     /// Judge until enough was verified or anything was bypassed; for CI.
     Gate(gate::Args),
+    /// Tell the declared paths to a policy's targets, and which of them skip its waypoint.
+    Routes(routes::Args),
+    /// Judge again what `run` or `gate` recorded: no probes, no root, any machine.
+    Replay(replay::Args),
+    /// Check what `gate --attest` signed.
+    Attest(attest::Args),
     /// Testify for one node of a cluster: observe, and publish evidence to the bus.
     Agent(agent::Args),
     /// Judge a cluster: ask the agents, write the policies' status, answer.
@@ -57,6 +70,9 @@ impl Cli {
         let outcome = match self.command {
             Command::Run(args) => run::run(&args),
             Command::Gate(args) => gate::run(&args),
+            Command::Routes(args) => routes::run(&args),
+            Command::Attest(args) => attest::run(&args),
+            Command::Replay(args) => replay::run(&args),
             Command::Agent(args) => agent::run(&args),
             Command::Verifier(args) => verifier::run(&args),
             Command::Canary(args) => canary::run(&args),

@@ -17,6 +17,7 @@ use crate::judge::{self, Judge, Judged};
 use crate::manifest::{Problem, Problems};
 use crate::model::WatchList;
 use crate::policy::read_policies;
+use crate::recording::Recorder;
 use crate::{probe, trace};
 pub use observer::Observer;
 
@@ -59,10 +60,11 @@ pub struct Engine {
     observer: Observer,
     judge: Judge,
     latency: Histogram<u64>,
+    recorder: Option<Recorder>,
 }
 
 /// Percentiles of the time from the end of an arrival's head to its first verdict, in ms.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Latency {
     pub p50_ms: f64,
@@ -78,7 +80,22 @@ impl Engine {
         let mut judge = Judge::new(watch, options.judge);
         judge.set_coverage(observer.uncovered.is_empty());
         let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).context("making a histogram")?;
-        Ok(Self { observer, judge, latency })
+        Ok(Self { observer, judge, latency, recorder: None })
+    }
+
+    /// Records from here on what is judged. Before the first step: a recording holds everything.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// Whether what is judged should be recorded, and is not.
+    pub fn is_unrecorded(&self) -> bool {
+        self.recorder.as_ref().is_some_and(Recorder::has_failed)
+    }
+
+    /// Who records, for the end of the recording.
+    pub fn take_recorder(&mut self) -> Option<Recorder> {
+        self.recorder.take()
     }
 
     /// As [`Observer::readable`]; sooner while time alone can make a verdict final.
@@ -89,8 +106,13 @@ impl Engine {
     /// Reads everything that was observed so far and judges it.
     pub fn step(&mut self, out: &mut Vec<Judged>) -> anyhow::Result<()> {
         let first = out.len();
-        let judge = &mut self.judge;
-        self.observer.step(|evidence| judge.apply(evidence, out))?;
+        let (judge, recorder) = (&mut self.judge, &mut self.recorder);
+        self.observer.step(|evidence| {
+            if let Some(recorder) = recorder {
+                recorder.evidence(&evidence);
+            }
+            judge.apply(evidence, out);
+        })?;
         // Not the tick's: the judging itself took time, too.
         let now = probe::boot_ns()?;
         for judged in &out[first..] {

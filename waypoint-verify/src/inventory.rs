@@ -23,8 +23,8 @@ use crate::model::NamespacedName;
 pub use compile::{CanaryPaths, Compiled, canary_paths, compile, compile_all};
 pub use kinds::{
     CiliumNode, Container, ContainerStatus, Endpoint, EndpointSlice, EnvoyConfig, EnvoyService, Gateway, GatewayClass,
-    GatewayListener, Grant, Labels, Meta, Namespace, Node, OwnerReference, ParentReference, Pod, Route, Service,
-    ServicePort,
+    GatewayListener, Grant, Labels, Meta, Namespace, Node, OwnerReference, ParentReference, Pod, PodSpec, Route,
+    Service, ServicePort,
 };
 pub use selector::{matches, matches_labels};
 
@@ -214,7 +214,7 @@ fn parse<T: DeserializeOwned + kinds::Kind>(object: &Object) -> Result<Item<T>, 
 }
 
 /// In the Kubernetes API, null means absent.
-fn without_nulls(value: &Value) -> Value {
+pub(crate) fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect()

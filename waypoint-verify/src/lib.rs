@@ -1,5 +1,6 @@
 //! waypoint-verify: proves that requests to a service really pass its waypoint proxy.
 pub mod agent;
+pub mod attest;
 pub mod bus;
 pub mod cli;
 pub mod engine;
@@ -14,7 +15,9 @@ pub mod manifest;
 pub mod model;
 pub mod policy;
 pub mod probe;
+pub mod recording;
 pub mod report;
+pub mod routes;
 pub mod trace;
 pub mod verifier;
 mod web;

@@ -2,6 +2,7 @@
 //!
 //! One reader for files (`kubectl get -o yaml`) and for an API server: both hand out `Object`s.
 
+mod locate;
 mod problem;
 mod read;
 #[cfg(test)]
@@ -14,8 +15,9 @@ use serde_json::Value;
 
 use crate::model::NamespacedName;
 
+pub use locate::line_of;
 pub use problem::{Nature, Problem, Problems, Severity};
-pub use read::{read_path, read_paths, read_str};
+pub use read::{files_of, read_path, read_paths, read_str};
 
 /// What tells one Kubernetes object from every other. The API version is left out: versions are views of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +44,11 @@ impl fmt::Display for ObjectKey {
             write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
         }
     }
+}
+
+/// The file of a source (`FILE (document N)`).
+pub fn file_of(source: &str) -> &str {
+    source.rsplit_once(" (document ").map_or(source, |(file, _)| file)
 }
 
 /// One object, whatever its kind, and where it was read.

@@ -20,7 +20,7 @@ use crate::judge::Judged;
 pub use examples::Examples;
 pub use format::{Format, Told};
 pub use outcome::Outcome;
-pub use summary::{PolicySummary, Summary};
+pub use summary::{PolicySummary, Summary, Unread};
 
 /// In what form verdicts are told as they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -96,7 +96,7 @@ impl Default for Limits {
 }
 
 /// Counters of what was seen and lost on the way to evidence.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counters {
     pub records: u64,

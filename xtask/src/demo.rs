@@ -16,7 +16,7 @@ use crate::{cargo, setup};
 pub use counts::Count;
 pub use scenario::{Row, Scenario};
 pub use scenarios::ALL;
-pub use verifier::{Verifier, binary};
+pub use verifier::{Ended, Verifier, binary};
 
 #[derive(Debug, Clone, ClapArgs)]
 pub struct Args {

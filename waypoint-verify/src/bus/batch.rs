@@ -40,4 +40,4 @@ impl Message for Batch {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -32,6 +32,9 @@ pub trait Message: Serialize + DeserializeOwned {
     /// Of the type with all that it holds.
     const VERSION: u16;
 
+    /// Octets that one may be unpacked to.
+    const UNPACKED: usize = UNPACKED;
+
     fn encode(&self) -> Result<Vec<u8>, Unreadable> {
         let plain = postcard::to_stdvec(self).map_err(|error| Unreadable::Form(error.to_string()))?;
         let packed = zstd::bulk::compress(&plain, LEVEL).map_err(|error| Unreadable::Packing(error.to_string()))?;
@@ -50,7 +53,8 @@ pub trait Message: Serialize + DeserializeOwned {
         if got < known {
             return Err(Unreadable::Older { got, known });
         }
-        let plain = zstd::bulk::decompress(packed, UNPACKED).map_err(|error| Unreadable::Packing(error.to_string()))?;
+        let plain =
+            zstd::bulk::decompress(packed, Self::UNPACKED).map_err(|error| Unreadable::Packing(error.to_string()))?;
         let (value, rest) = postcard::take_from_bytes(&plain).map_err(|error| Unreadable::Form(error.to_string()))?;
         if rest.is_empty() { Ok(value) } else { Err(Unreadable::Form(format!("{} octets too many", rest.len()))) }
     }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::recording::{self, Kept, Planned};
 use crate::bus::nats::Address;
 use crate::bus::subject::Names;
 use crate::engine::{Engine, Options, load};
@@ -74,6 +75,8 @@ pub enum Ended {
     Enough,
     Signal,
     Deadline,
+    /// What is judged can be recorded no more.
+    Unrecorded,
 }
 
 /// Observes until `enough`, a signal or the deadline; then waits for provisional verdicts, bounded. `stream`: in what form verdicts are
@@ -83,14 +86,25 @@ pub fn observe(
     observation: &Observation,
     stream: Option<Stream>,
     deadline: Option<Duration>,
+    recording: Option<Planned>,
     mut enough: impl FnMut(&Engine) -> bool,
-) -> anyhow::Result<(Summary, Ended)> {
+) -> anyhow::Result<(Summary, Ended, Option<Kept>)> {
     let findings = watch.findings.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-        let mut engine = Engine::start(watch, observation.options())?;
+        let planned = recording.map(|planned| (planned, watch.clone()));
+        let mut options = observation.options();
+        options.trace.request_lines |= planned.is_some();
+        let limits = options.judge.clone();
+        let mut engine = Engine::start(watch, options)?;
+        let minimum = planned.as_ref().map_or(1, |(planned, _)| planned.min_verified());
+        let recorded = planned.map(|(planned, watch)| planned.begin(&watch, &limits, &engine)).transpose()?;
+        let path = recorded.map(|(recorder, path)| {
+            engine.record(recorder);
+            path
+        });
         let stdout = std::io::stdout();
         let mut printer = Printer::new(std::io::BufWriter::new(stdout.lock()), stream, observation.quiet);
         let mut judged: Vec<Judged> = Vec::new();
@@ -107,6 +121,9 @@ pub fn observe(
             engine.step(&mut judged)?;
             engine.observer().take_new_findings().iter().for_each(|finding| eprintln!("finding: {finding}"));
             printer.verdicts(&mut judged)?;
+            if engine.is_unrecorded() {
+                break Ended::Unrecorded;
+            }
             if enough(&engine) {
                 break Ended::Enough;
             }
@@ -122,8 +139,10 @@ pub fn observe(
             printer.verdicts(&mut judged)?;
         }
         printer.verdicts(&mut judged)?;
-        let summary = Summary::of(&engine, findings, printer.end()?)?;
-        Ok((summary, ended))
+        let mut summary = Summary::of(&engine, findings, printer.end()?)?;
+        summary.decide(minimum);
+        let kept = engine.take_recorder().zip(path).map(|(recorder, path)| recording::keep(recorder, path, &summary));
+        Ok((summary, ended, kept))
     })
 }
 

@@ -9,11 +9,17 @@ use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use k8s_openapi::jiff::Timestamp;
 
+use super::attest::{self, Attesting};
 use super::common::{Observation, Sources, finish, observe, prepare};
+use super::declared;
 use super::exit;
+use super::recording::{self, Recording};
+use super::routes::source::Source;
 use crate::engine::Engine;
 use crate::judge::PolicyVerdict;
+use crate::recording::Command;
 use crate::report::{Format, Outcome, Told};
+use crate::routes::Analysis;
 use files::Files;
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -24,12 +30,20 @@ pub struct Args {
     observation: Observation,
     #[command(flatten)]
     access: cluster::Access,
+    #[command(flatten)]
+    recording: Recording,
+    #[command(flatten)]
+    attesting: Attesting,
     /// Requests that must have been verified, under every policy.
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_verified: u64,
     /// Seconds after which the gate decides with what it has.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
+    /// Objects that declare paths, as `routes -f` takes them (repeatable): what they open past the waypoint is told beside what was
+    /// seen. The policy has to be among them.
+    #[arg(long, value_name = "SOURCE")]
+    declared: Vec<Source>,
     /// Observe until the timeout or a signal even if the outcome is clear, for complete counts.
     #[arg(long)]
     keep_going: bool,
@@ -44,11 +58,21 @@ pub struct Args {
 /// 0 every policy is verified, 1 something bypassed, 3 not verifiable.
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     let files = Files::prepare(&args.reports)?;
+    let declared = declared(args)?;
     // A policy that is no file, without an inventory, is one of the cluster.
-    let told = match (&args.sources.policies[..], &args.sources.inventory[..]) {
-        ([policy], []) if !policy.exists() => of_cluster(args, &policy.to_string_lossy())?,
+    let mut told = match (&args.sources.policies[..], &args.sources.inventory[..]) {
+        ([policy], []) if !policy.exists() => {
+            args.recording.refuse("--record is for one machine: a policy of a cluster is judged by its verifier")?;
+            args.attesting.refuse("--attest is for one machine: a policy of a cluster is judged by its verifier")?;
+            of_cluster(args, &policy.to_string_lossy())?
+        }
         _ => of_machine(args)?,
     };
+    if !declared.is_empty() {
+        let words = declared::tell(&declared, &mut told.outcome);
+        told.text.push_str(&words);
+        told.json = declared::lines(&declared)? + &told.json;
+    }
     finish(&told.as_format(args.output)?)?;
     match files.write(|format| told.as_format(format)) {
         // The outcome is not told by all that was asked for.
@@ -59,8 +83,30 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     Ok(told.exit_code)
 }
 
+/// Read before anything is observed: what cannot be read ends the gate at once.
+fn declared(args: &Args) -> anyhow::Result<Vec<Analysis>> {
+    if args.declared.is_empty() {
+        return Ok(Vec::new());
+    }
+    let policies = args.sources.policies.iter().filter(|path| path.exists()).cloned().map(Source::Path);
+    let sources: Vec<_> = policies.chain(args.declared.iter().cloned()).collect();
+    let found = declared::analyses(&sources, &args.access.kube, &args.access.namespace)?;
+    for policy in args.sources.policies.iter().filter(|path| !path.exists()) {
+        let name = args.access.name(&policy.to_string_lossy()).to_string();
+        anyhow::ensure!(
+            found.iter().any(|analysis| analysis.policy == name),
+            "WaypointPolicy {name} is not among the declared objects: add the file that holds it with --declared"
+        );
+    }
+    Ok(found)
+}
+
 fn of_machine(args: &Args) -> anyhow::Result<Told> {
+    let planned = args.recording.plan(Command::Gate, args.min_verified, &args.sources)?;
+    let attesting = args.attesting.plan(&args.sources, args.min_verified)?;
     let watch = prepare(&args.sources)?;
+    recording::unchanged(planned.as_ref(), &args.sources)?;
+    attesting.as_ref().map_or(Ok(()), |attesting| attesting.unchanged(&args.sources))?;
     let clear = |engine: &Engine| {
         let mut verdicts = engine.judge().tallies().map(|(_, tally)| tally.verdict(args.min_verified));
         let all: Vec<PolicyVerdict> = verdicts.by_ref().collect();
@@ -69,15 +115,17 @@ fn of_machine(args: &Args) -> anyhow::Result<Told> {
     };
     let timeout = Duration::from_secs(args.timeout);
     let began = Timestamp::now();
-    let (mut summary, _) = observe(watch, &args.observation, args.output.stream(), Some(timeout), |engine| {
-        !args.keep_going && clear(engine)
-    })?;
+    let enough = |engine: &Engine| !args.keep_going && clear(engine);
+    let (mut summary, _, kept) =
+        observe(watch, &args.observation, args.output.stream(), Some(timeout), planned, enough)?;
     summary.decide(args.min_verified);
+    let exit_code = recording::told(kept.as_ref(), code(summary.verdict()));
+    let exit_code = attest::told(attesting, &summary, kept.as_ref(), exit_code);
     Ok(Told {
         text: summary.to_string(),
         json: serde_json::to_string(&summary).context("writing the summary")?,
         outcome: Outcome::of_machine(&summary, args.min_verified, began, Timestamp::now()),
-        exit_code: code(summary.verdict()),
+        exit_code,
     })
 }
 
@@ -100,7 +148,7 @@ fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<Told> {
     })
 }
 
-fn code(verdict: PolicyVerdict) -> u8 {
+pub fn code(verdict: PolicyVerdict) -> u8 {
     match verdict {
         PolicyVerdict::True => exit::VERIFIED,
         PolicyVerdict::False => exit::BYPASSED,

@@ -162,6 +162,7 @@ pub struct Container {
 pub struct ContainerPort {
     pub name: String,
     pub container_port: u16,
+    pub host_port: Option<u16>,
     pub protocol: Option<String>,
 }
 

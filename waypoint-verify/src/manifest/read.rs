@@ -23,6 +23,17 @@ pub fn read_paths<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> (Vec<Ob
     (objects, problems)
 }
 
+/// The files that [`read_path`] reads, in this order. What cannot be listed is left out: reading it says so.
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    if path.is_dir() {
+        collect(path, &mut files, &mut Vec::new());
+    } else {
+        files.push(path.to_owned());
+    }
+    files
+}
+
 pub fn read_path(path: &Path) -> (Vec<Object>, Vec<Problem>) {
     let mut files = Vec::new();
     let mut problems = Vec::new();
@@ -84,6 +95,11 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>, problems: &mut Vec<Proble
 /// Reads a stream of YAML documents (JSON is YAML), taking lists apart. `source` names it in messages.
 pub fn read_str(source: &str, text: &str) -> (Vec<Object>, Vec<Problem>) {
     let (mut objects, mut problems) = (Vec::new(), Vec::new());
+    // What `kubectl get -o json` prints is read much faster as what it is; anything else is left to YAML, its messages too.
+    if let Some(value) = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten() {
+        take(value, &source.into(), &mut objects, &mut problems);
+        return (objects, problems);
+    }
     let mut documents = Vec::new();
     for document in serde_norway::Deserializer::from_str(text) {
         let document = Value::deserialize(document);
@@ -118,7 +134,7 @@ pub fn read_str(source: &str, text: &str) -> (Vec<Object>, Vec<Problem>) {
     (objects, problems)
 }
 
-fn take(value: Value, source: &Arc<str>, objects: &mut Vec<Object>, problems: &mut Vec<Problem>) {
+fn take(mut value: Value, source: &Arc<str>, objects: &mut Vec<Object>, problems: &mut Vec<Problem>) {
     let api_version = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
     if api_version.is_empty() || kind.is_empty() {
@@ -135,8 +151,19 @@ fn take(value: Value, source: &Arc<str>, objects: &mut Vec<Object>, problems: &m
         );
         return;
     }
+    if api_version.starts_with("kustomize.config.k8s.io/") {
+        problems.push(
+            Problem::finding(
+                "a kustomization is a recipe: what it changes in the files beside it is not seen",
+                "render it first (`kubectl kustomize DIR`) and read that",
+            )
+            .at(source)
+            .of(kind),
+        );
+        return;
+    }
     if let Some(item_kind) = kind.strip_suffix("List").filter(|_| value.get("items").is_some()) {
-        let Some(Value::Array(items)) = value.get("items") else {
+        let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
             problems.push(
                 Problem::error("must be a list", "see `kubectl get -o yaml`")
                     .at(source)
@@ -145,8 +172,7 @@ fn take(value: Value, source: &Arc<str>, objects: &mut Vec<Object>, problems: &m
             );
             return;
         };
-        for item in items {
-            let mut item = item.clone();
+        for mut item in items {
             // Items of a typed list (`PodList`) do not repeat their type.
             if let (Value::Object(fields), false) = (&mut item, item_kind.is_empty()) {
                 fields.entry("apiVersion").or_insert_with(|| api_version.clone().into());

@@ -112,6 +112,9 @@ pub enum Class {
 }
 
 impl Bypass {
+    pub const ALL: [Self; 5] =
+        [Self::DirectConnection, Self::RouteBypass, Self::UpstreamBypass, Self::WaypointOrigin, Self::UnknownSender];
+
     /// Of several kinds each is possible.
     pub fn names(kinds: &[Self]) -> Cow<'static, str> {
         match kinds {

@@ -40,7 +40,7 @@ pub fn revision_of(content: &impl fmt::Debug) -> u64 {
 pub type GatewayRef = NamespacedName;
 
 /// The whole of it. Replaced as a value; `revision` tells two apart.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WatchList {
     pub revision: u64,
     /// Every container of the inventory by runtime id (no scheme).
@@ -163,7 +163,7 @@ pub struct Guards {
 }
 
 /// One WaypointPolicy, resolved against the inventory. Policies never conflict: each is judged alone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CompiledPolicy {
     pub name: NamespacedName,
     /// UIDs of the protected pods.
@@ -178,7 +178,7 @@ pub struct CompiledPolicy {
     pub window: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exemption {
     pub from: ExemptFrom,
     /// Container ports of the target; empty: all.
@@ -186,7 +186,7 @@ pub struct Exemption {
     pub reason: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExemptFrom {
     /// The kubelet's own process on the target's node.
     Kubelet,

@@ -1,6 +1,7 @@
 //! What a gate comes to, whoever judged: one value, of which every format of a report is made. Pure.
 
 mod counted;
+mod declared;
 mod machine;
 mod rules;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::model::NamespacedName;
 use crate::policy::{Counts, GROUP, KIND};
 
 pub use counted::counted;
+pub use declared::{of_routes, risks};
 pub use rules::{CANARY, NOT_ACCEPTED, NOT_COVERED, OBSERVER, UNANSWERED, unknown};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -120,17 +122,16 @@ impl Outcome {
         &self.policies
     }
 
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
+    /// What else is known of a policy.
+    pub fn add(&mut self, policy: &str, findings: impl IntoIterator<Item = Finding>) {
+        let own = self.policies.iter_mut().find(|own| own.name.to_string() == policy);
+        let all = own.map_or(&mut self.findings, |own| &mut own.findings);
+        all.extend(findings);
+        all.sort_by_key(|finding| finding.level);
     }
 
-    /// One more, which changes no verdict: of a policy, or of none (also where nobody knows that policy).
-    pub fn add(&mut self, policy: Option<&NamespacedName>, finding: Finding) {
-        let of_policy = self.policies.iter_mut().find(|one| Some(&one.name) == policy);
-        let findings = of_policy.map_or(&mut self.findings, |policy| &mut policy.findings);
-        // Behind those that are as grave.
-        let at = findings.partition_point(|other| other.level <= finding.level);
-        findings.insert(at, finding);
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Every finding, with the policy that it is of: those of policies first.

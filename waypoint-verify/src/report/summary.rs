@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Examples;
 use crate::engine::{Engine, Latency};
 use crate::judge::tally::Group;
-use crate::judge::{PolicyVerdict, Tally};
+use crate::judge::{Judge, PolicyVerdict, Tally};
 use crate::model::{NamespacedName, as_text};
+use crate::recording::Observed;
 use crate::trace::Counters;
 
 #[derive(Clone, Debug, Serialize)]
@@ -41,7 +42,7 @@ pub struct Summary {
     pub examples: Examples,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unread {
     pub copy_failed: u64,
@@ -53,6 +54,17 @@ pub struct Unread {
     pub not_tcp: u64,
 }
 
+impl PolicySummary {
+    fn all(judge: &Judge) -> Vec<Self> {
+        let of = |(name, tally): (&NamespacedName, &Tally)| Self {
+            policy: name.clone(),
+            verdict: tally.verdict(1),
+            tally: tally.clone(),
+        };
+        judge.tallies().map(of).collect()
+    }
+}
+
 impl Summary {
     pub fn of(engine: &Engine, mut findings: Vec<String>, examples: Examples) -> anyhow::Result<Self> {
         let observer = engine.observed();
@@ -60,15 +72,7 @@ impl Summary {
         let totals = observer.totals()?;
         Ok(Self {
             r#type: "summary",
-            policies: engine
-                .judge()
-                .tallies()
-                .map(|(name, tally)| PolicySummary {
-                    policy: name.clone(),
-                    verdict: tally.verdict(1),
-                    tally: tally.clone(),
-                })
-                .collect(),
+            policies: PolicySummary::all(engine.judge()),
             counters: observer.counters().clone(),
             ring_octets: observer.ring_octets(),
             unread: Unread {
@@ -85,6 +89,22 @@ impl Summary {
             findings,
             examples,
         })
+    }
+
+    /// Of a judge that was given what was recorded.
+    pub fn replayed(judge: &Judge, observed: Observed) -> Self {
+        Self {
+            r#type: "summary",
+            policies: PolicySummary::all(judge),
+            counters: observed.counters,
+            ring_octets: observed.ring_octets,
+            unread: observed.unread,
+            evicted: judge.evicted(),
+            uncovered_nodes: observed.uncovered_nodes,
+            time_to_verdict: observed.time_to_verdict,
+            findings: observed.findings,
+            examples: Examples::default(),
+        }
     }
 
     /// Judges the policies by a gate's own minimum.

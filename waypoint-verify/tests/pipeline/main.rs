@@ -8,6 +8,8 @@ mod losses;
 mod made_up;
 mod many;
 mod properties;
+mod recorded;
+mod replayed;
 mod switches;
 mod traffic;
 mod verdicts;

@@ -10,7 +10,7 @@ use waypoint_verify::model::MessageKey;
 use crate::traffic::{Dice, KINDS, Kind, Truth, play};
 use crate::world::{World, words};
 
-fn played(kinds: &[usize], dice: &[u8]) -> (World, Truth) {
+pub fn played(kinds: &[usize], dice: &[u8]) -> (World, Truth) {
     let mut world = World::default();
     let kinds: Vec<Kind> = kinds.iter().map(|kind| KINDS[*kind]).collect();
     let truth = play(&mut world, &kinds, &mut Dice(dice.to_vec(), 0));
@@ -46,7 +46,7 @@ fn shuffled(evidence: &[Evidence], dice: &mut Dice) -> Vec<Evidence> {
     out
 }
 
-fn traffic() -> impl Strategy<Value = (Vec<usize>, Vec<u8>)> {
+pub fn traffic() -> impl Strategy<Value = (Vec<usize>, Vec<u8>)> {
     (prop::collection::vec(0..KINDS.len(), 1..14), prop::collection::vec(any::<u8>(), 64..400))
 }
 

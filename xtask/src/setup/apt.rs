@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::run;
 
 /// Each with what it is for.
-const PACKAGES: [(&str, &str); 22] = [
+const PACKAGES: [(&str, &str); 23] = [
     ("bpftool", "what is attached where, in tests"),
     ("curl", "a client of the lab"),
     ("caddy", "waypoint and backend of the lab"),
@@ -25,6 +25,7 @@ const PACKAGES: [(&str, &str); 22] = [
     ("procps", "processes, in tests"),
     ("tcpdump", "a yardstick of the benchmark"),
     ("wrk", "load of the benchmark"),
+    ("python3-cryptography", "verifies attestations, in tests"),
     ("python3-grpcio", "a client of the lab, and its gRPC server"),
     ("python3-pip", "how Envoy's wheel is fetched"),
     ("python3-websockets", "a client of the lab"),

@@ -3,6 +3,7 @@
 //! One control plane serves all of these tests, one after the other; each puts back what it changes.
 
 mod bypasses;
+mod declared;
 mod files;
 mod inventory;
 

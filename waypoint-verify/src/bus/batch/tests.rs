@@ -10,7 +10,7 @@ use crate::link::guard::Constraints;
 use crate::model::{ConnKey, ContainerRef, MessageKey, OlderGroup, Owner, PodRef, Process, Reason, Side};
 
 /// One of each kind of evidence, and of everything that they hold.
-fn one_of_each() -> Batch {
+pub fn one_of_each() -> Batch {
     let conn = ConnKey { client_isn: 0x0102_0304, server_isn: 0x0506_0708 };
     let key = MessageKey { conn, offset: 300, stream: 5 };
     let pod = PodRef { namespace: "hello".into(), name: "backend-0".into(), uid: "u-1".into() };

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
 use kube::api::Api;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::cli::common::stopped;
+use crate::cli::kube::Kube;
 use crate::judge::PolicyVerdict;
 use crate::model::NamespacedName;
 use crate::policy::{WaypointPolicy, parse_duration};
@@ -34,12 +34,9 @@ const PROGRESS: Duration = Duration::from_secs(5);
 pub struct Access {
     /// Namespace of policies that are named without one.
     #[arg(long, short = 'n', value_name = "NAMESPACE", default_value = "default")]
-    namespace: String,
-    #[arg(long, value_name = "FILE", env = "KUBECONFIG")]
-    kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig; its current one otherwise.
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    pub namespace: String,
+    #[command(flatten)]
+    pub kube: Kube,
     /// Namespace of the verifiers, which are reached by the API server's port-forward.
     #[arg(long, value_name = "NAMESPACE", default_value = "waypoint-verify")]
     verifier_namespace: String,
@@ -88,23 +85,11 @@ impl Access {
         let (namespace, name) = text.split_once('/').unwrap_or((&self.namespace, text));
         NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() }
     }
-
-    async fn config(&self) -> anyhow::Result<kube::Config> {
-        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
-        let config = match &self.kubeconfig {
-            Some(path) => {
-                let read = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
-                kube::Config::from_custom_kubeconfig(read, &options).await
-            }
-            None => kube::Config::from_kubeconfig(&options).await,
-        };
-        config.context("the kubeconfig")
-    }
 }
 
 /// Asks until the outcome is clear, the time is over, or a signal comes.
 pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> anyhow::Result<Found> {
-    let config = access.config().await?;
+    let config = access.kube.config().await?;
     let client = kube::Client::try_from(config.clone())?;
     let policies: Api<WaypointPolicy> = Api::namespaced(client.clone(), &name.namespace);
     let Some(policy) = policies.get_opt(&name.name).await.context("the API server")? else {

@@ -25,6 +25,9 @@ pub struct ServiceSpec {
     pub cluster_ips: Vec<String>,
     #[serde(rename = "externalIPs")]
     pub external_ips: Vec<IpAddr>,
+    pub external_name: String,
+    pub load_balancer_source_ranges: Vec<String>,
+    pub allocate_load_balancer_node_ports: Option<bool>,
     pub selector: Labels,
     pub ports: Vec<ServicePort>,
 }
@@ -36,6 +39,7 @@ pub struct ServicePort {
     pub port: u16,
     pub protocol: Option<String>,
     pub target_port: Option<IntOrString>,
+    pub app_protocol: Option<String>,
     pub node_port: u16,
 }
 
@@ -90,6 +94,7 @@ pub struct Endpoint {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct EndpointPort {
+    pub name: String,
     pub port: Option<u16>,
 }
 

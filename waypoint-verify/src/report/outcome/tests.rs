@@ -91,19 +91,6 @@ fn policies_come_by_name_and_findings_by_their_gravity() {
 }
 
 #[test]
-fn what_is_added_later_is_in_its_place_and_never_lost() {
-    let mut all = all_verdicts();
-    all.add(Some(&named("past")), samples::declared("a.yaml", Some(1)));
-    all.add(Some(&named("past")), rules::FORCED.finding(Level::Violation, "x"));
-    all.add(Some(&named("nobody")), samples::declared("b.yaml", None));
-    all.add(None, rules::LOST.finding(Level::Unproven, "x"));
-    let past = ["bypass/RouteBypass", "bypass/forced", "unverified/gap", "declared/past"];
-    assert_eq!(ids(&all.policies()[2].findings), past);
-    assert_eq!(ids(all.findings()), ["lost/records", "declared/past"]);
-    assert_eq!(all.policies()[2].verdict, PolicyVerdict::False);
-}
-
-#[test]
 fn a_clock_that_was_set_back_is_no_time() {
     assert_eq!(Outcome::new(Vec::new(), Vec::new(), at(12), at(0)).seconds(), 0.0);
     assert_eq!(outcome(Vec::new()).seconds(), 12.0);

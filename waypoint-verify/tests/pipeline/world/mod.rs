@@ -16,6 +16,10 @@ use waypoint_verify::model::WatchList;
 use waypoint_verify::probe::{
     Comm, Created, Direction, Drained, Kind, Losses, LostOf, Note, Passage, Record, Side, TcpFlags,
 };
+use waypoint_verify::recording::{
+    Begin, Command, Digest, End, Observed, Redactor, Role, Source, Writer, for_the_judge,
+};
+use waypoint_verify::report::Summary;
 use waypoint_verify::trace::{Counters, Directive, Limits, Tracer};
 
 pub use cluster::*;
@@ -295,6 +299,30 @@ impl World {
     /// A judge like this world's, which was told nothing yet.
     pub fn another_judge(&self) -> Judge {
         Judge::new(Arc::clone(&self.watch), judge::Limits::default())
+    }
+
+    /// What `gate --record` would have written of it.
+    pub fn recording(&self, redactor: &Redactor, min_verified: u64, uncovered_nodes: Vec<String>) -> Vec<u8> {
+        let limits = judge::Limits::default();
+        let sources = vec![Source { role: Role::Policy, name: "policy.yaml".into(), sha256: Digest([1; 32]) }];
+        let begin = Begin {
+            program: env!("CARGO_PKG_VERSION").into(),
+            command: Command::Gate,
+            began: 1_700_000_000,
+            min_verified,
+            limits: (limits.messages, limits.connections),
+            uncovered_nodes: uncovered_nodes.clone(),
+            redacted: false,
+            sources,
+            watch: for_the_judge(&self.watch),
+        };
+        let mut writer = Writer::begin(Vec::new(), &begin).unwrap();
+        self.testified.iter().for_each(|evidence| writer.evidence(&redactor.evidence(evidence)).unwrap());
+        let counters = self.counters().clone();
+        let observed = Observed { counters, uncovered_nodes, ..Observed::default() };
+        let mut summary = Summary::replayed(&self.judge, observed);
+        summary.decide(min_verified);
+        writer.end(&End::of(&summary, 1_700_000_060)).unwrap().0
     }
 
     /// The newest verdict of each arrival, with whether it is final, in words.

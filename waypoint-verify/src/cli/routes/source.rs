@@ -1,0 +1,63 @@
+//! Where objects come from: files, standard input, or a cluster.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::cluster;
+use crate::cli::kube::Kube;
+use crate::manifest::{Object, ObjectKey, Problem, read_path};
+use crate::routes::place;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    Path(PathBuf),
+    Cluster,
+}
+
+impl FromStr for Source {
+    type Err = Infallible;
+
+    /// `cluster` is the cluster; a file of this name is `./cluster`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(if text == "cluster" { Self::Cluster } else { Self::Path(text.into()) })
+    }
+}
+
+/// Objects, and what could not be read of them.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub objects: Vec<Object>,
+    pub unread: Vec<Problem>,
+}
+
+impl State {
+    pub fn read(sources: &[Source], access: &Kube, namespace: &str) -> anyhow::Result<Self> {
+        let mut state = Self::default();
+        for source in sources {
+            let (objects, unread) = match source {
+                Source::Path(path) => read_path(path),
+                Source::Cluster => cluster::read(access)?,
+            };
+            state.objects.extend(objects);
+            state.unread.extend(unread);
+        }
+        state.place(namespace);
+        Ok(state)
+    }
+
+    /// Objects that name no namespace are of this one.
+    pub fn place(&mut self, namespace: &str) {
+        self.objects.iter_mut().for_each(|object| place(object, namespace));
+    }
+
+    /// Without the objects of `gone`, and with those of `new` instead of their namesakes.
+    pub fn changed(&self, new: Self, gone: Self) -> Self {
+        let removed: BTreeSet<&ObjectKey> = gone.objects.iter().chain(&new.objects).map(|object| &object.key).collect();
+        let kept = self.objects.iter().filter(|object| !removed.contains(&object.key)).cloned();
+        let objects = kept.collect::<Vec<_>>().into_iter().chain(new.objects.iter().cloned()).collect();
+        let unread = self.unread.iter().chain(&new.unread).chain(&gone.unread).cloned();
+        Self { objects, unread: unread.collect() }
+    }
+}

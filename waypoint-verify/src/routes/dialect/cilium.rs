@@ -1,0 +1,321 @@
+//! What Cilium 1.20.2's operator makes of a Gateway's routes (operator/pkg/model/{ingestion,translation}).
+//!
+//! Where it depends on the order in which the API server's cache lists routes, every order counts: the cache is a Go map.
+
+mod listeners;
+mod secure;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::attach::{ListenerAt, lets_in, means, picks};
+use super::super::hosts::computed_by_cilium;
+use super::super::objects::{Filter, Item, Listener, Redirect, RouteKind, RouteSpec, Rule, World};
+use super::super::request::{Matcher, PathMatch, ValueMatch};
+use super::super::table::{Action, Backend, Entry, Forward, Front, RuleAt, Speaks, Table, VirtualHost, written};
+use super::{Resolved, matchers, resolve};
+
+/// A match of a rule, before it is merged with those of equal key.
+struct Draft {
+    matcher: Matcher,
+    key: String,
+    backends: Vec<(Backend, u32)>,
+    redirect: Option<Redirect>,
+    mirrors: Vec<(Backend, u32)>,
+    rewrite: Option<super::super::objects::UrlRewrite>,
+    at: RuleAt,
+}
+
+type Hosts<'a> = BTreeMap<String, Vec<&'a [Draft]>>;
+
+pub fn tables(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
+    let listeners = &*listeners::standing(listeners);
+    let kinds = [RouteKind::Http, RouteKind::Grpc];
+    // A route's rules are the same on every listener.
+    let candidates = world.routes_under(listeners.iter().map(|at| at.owner));
+    let drafts: Vec<(usize, RouteKind, &Item<RouteSpec>, Vec<Draft>)> = kinds
+        .into_iter()
+        .flat_map(|kind| {
+            candidates.iter().map(|at| (*at, &world.routes[*at])).filter(move |(_, (own, _))| *own == kind)
+        })
+        .filter(|(_, (kind, route))| listeners::accepted(world, listeners, *kind, route))
+        .map(|(at, (kind, route))| (at, *kind, route, drafts(world, at, *kind, route)))
+        .collect();
+
+    let per_port = secure::needs_per_port(world, listeners);
+    let mut by_table: BTreeMap<secure::Key, Hosts<'_>> = BTreeMap::new();
+    for at in listeners.iter().filter(|at| secure::is_http(at)) {
+        let table = by_table.entry(secure::key(*at, per_port)).or_default();
+        for (_, _, route, drafts) in drafts.iter().filter(|(_, _, route, _)| taken_in(world, *at, route)) {
+            for host in served_names(listeners, at.listener, &route.value.hostnames) {
+                table.entry(host).or_default().push(drafts);
+            }
+        }
+    }
+    let mut tables: Vec<_> = by_table
+        .into_iter()
+        .map(|(key, hosts)| {
+            let mut refused = None;
+            let hosts = hosts.into_iter().map(|(domain, drafts)| virtual_host(domain, &drafts, &mut refused)).collect();
+            Table {
+                fronts: secure::fronts(listeners, &key, per_port),
+                hosts,
+                falls_through: false,
+                wildcards_want_no_port: true,
+                except: Vec::new(),
+                refused,
+            }
+        })
+        .collect();
+    tables.extend(secure::passthrough(world, listeners, per_port));
+    tables.extend(l4(world, listeners));
+    tables
+}
+
+/// `routeAllowedByParent` and `parentRefsMatchListener` (ingestion/gateway.go): the port is asked of any parent of the route,
+/// even of another Gateway.
+fn taken_in(world: &World, at: ListenerAt<'_>, route: &Item<RouteSpec>) -> bool {
+    let (namespace, parents) = (&route.key.namespace, &route.value.parent_refs);
+    let named = |section: &Option<String>| section.as_ref().is_none_or(|section| *section == at.listener.name);
+    lets_in(world, at, namespace)
+        && parents.iter().any(|parent| means(parent, at.owner, namespace) && named(&parent.section_name))
+        && parents.iter().any(|parent| picks(parent, at.listener))
+}
+
+/// Names of the virtual hosts that a route becomes part of; isolation counts listeners of the protocol on every port.
+fn served_names(listeners: &[ListenerAt<'_>], listener: &Listener, hostnames: &[String]) -> Vec<String> {
+    let others: Vec<_> = listeners
+        .iter()
+        .filter(|other| other.listener.protocol == listener.protocol)
+        .filter_map(|other| other.listener.hostname.as_deref())
+        .collect();
+    computed_by_cilium(hostnames, listener.hostname.as_deref(), &others)
+}
+
+fn drafts(world: &World, at: usize, kind: RouteKind, route: &Item<RouteSpec>) -> Vec<Draft> {
+    // Only an HTTPRoute's rules have a default.
+    let one = [Rule::default()];
+    let default = if kind == RouteKind::Http { &one[..] } else { &[] };
+    let rules = route.value.rules.as_deref().unwrap_or(default);
+    let is_doubtful = rules.iter().any(|rule| has_bad_pattern(kind, rule));
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (number, rule) in rules.iter().enumerate() {
+        let resolved = |to| match resolve(world, kind, route, to) {
+            Resolved::To(backend) => Some(backend),
+            _ => None,
+        };
+        let backends: Vec<_> = rule
+            .backend_refs
+            .iter()
+            .filter_map(|reference| resolved(&reference.to).map(|backend| (backend, reference.weight)))
+            .collect();
+        let (mut redirect, mut rewrite, mut mirrors) = (None, None, Vec::new());
+        for filter in &rule.filters {
+            let Filter { request_mirror, request_redirect, url_rewrite, kind, .. } = filter;
+            match kind.as_str() {
+                "RequestRedirect" => redirect = request_redirect.clone().or(redirect),
+                "URLRewrite" => rewrite = url_rewrite.clone().or(rewrite),
+                "RequestMirror" => mirrors.extend(request_mirror.iter().filter_map(|mirror| {
+                    // Rounded down, as `requestMirrorMutation` does.
+                    let percent = match (&mirror.percent, &mirror.fraction) {
+                        (Some(percent), _) => *percent,
+                        (None, Some(part)) => {
+                            part.numerator.saturating_mul(100) / part.denominator.filter(|of| *of > 0).unwrap_or(100)
+                        }
+                        (None, None) => 100,
+                    };
+                    resolved(&mirror.backend_ref).map(|backend| (backend, percent))
+                })),
+                _ => {}
+            }
+        }
+        for mut matcher in matchers::of_rule(kind, rule) {
+            matcher.unknown |= is_doubtful;
+            let key = key_of(
+                &matcher,
+                redirect.as_ref(),
+                kind == RouteKind::Grpc && matcher.path == PathMatch::Prefix(String::new()),
+            );
+            if let Some(scheme) = redirect.as_ref().and_then(|redirect| redirect.scheme.clone()) {
+                matcher.headers.push(("x-forwarded-proto".into(), ValueMatch::NotForwardedProto(scheme)));
+            }
+            drafts.push(Draft {
+                matcher,
+                key,
+                backends: backends.clone(),
+                redirect: redirect.clone(),
+                mirrors: mirrors.clone(),
+                rewrite: rewrite.clone(),
+                at: RuleAt { route: at, rule: number },
+            });
+        }
+    }
+    if kind == RouteKind::Http {
+        keep_apart(&mut drafts);
+    }
+    drafts
+}
+
+/// A regular expression that Go does not take makes Cilium refuse the whole route; which those are is not known exactly.
+fn has_bad_pattern(kind: RouteKind, rule: &Rule) -> bool {
+    matchers::of_rule(kind, rule).iter().any(|matcher| {
+        let values = matcher.headers.iter().chain(&matcher.query).filter_map(|(_, value)| match value {
+            ValueMatch::Regex(pattern) => Some(pattern),
+            _ => None,
+        });
+        let path = match &matcher.path {
+            PathMatch::Regex(pattern) => Some(pattern),
+            _ => None,
+        };
+        values.chain(path).any(|pattern| pattern.matches("").is_none())
+    })
+}
+
+/// `GetMatchKey` (model.go), as far as routes can differ in it.
+fn key_of(matcher: &Matcher, redirect: Option<&Redirect>, without_path: bool) -> String {
+    let sorted = |values: &[(String, ValueMatch)]| {
+        let mut values: Vec<_> = values.iter().map(|value| format!("{value:?}")).collect();
+        values.sort();
+        values
+    };
+    let path = if without_path { String::new() } else { format!("{:?}", matcher.path) };
+    let by_scheme = redirect.is_some_and(|redirect| redirect.scheme.is_some());
+    format!("{:?} {path} {:?} {:?} {by_scheme}", matcher.method, sorted(&matcher.headers), sorted(&matcher.query))
+}
+
+/// `retainDuplicateRuleSources`: where two rules of one HTTPRoute have an equal match, none of theirs is merged with any other's.
+fn keep_apart(drafts: &mut [Draft]) {
+    let mut rules: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for draft in &*drafts {
+        rules.entry(&draft.key).or_default().insert(draft.at.rule);
+    }
+    let shared: BTreeSet<String> =
+        rules.into_iter().filter(|(_, rules)| rules.len() > 1).map(|(key, _)| key.to_owned()).collect();
+    for (number, draft) in drafts.iter_mut().enumerate() {
+        if shared.contains(&draft.key) {
+            draft.key = format!("{} of {:?} at {number}", draft.key, draft.at);
+        }
+    }
+}
+
+fn virtual_host(domain: String, routes: &[&[Draft]], refused: &mut Option<String>) -> VirtualHost {
+    let mut merged: Vec<Vec<&Draft>> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for draft in routes.iter().copied().flatten() {
+        let place = *places.entry(&draft.key).or_insert(merged.len());
+        match merged.get_mut(place) {
+            Some(same) => same.push(draft),
+            None => merged.push(vec![draft]),
+        }
+    }
+    let mut entries = Vec::with_capacity(merged.len());
+    for same in &merged {
+        let (entry, refusal) = entry(same);
+        *refused = refused.take().or(refusal);
+        entries.push((rank(&same[0].matcher), entry));
+    }
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut number = 0;
+    for at in 0..entries.len() {
+        if at > 0 && entries[at].0 != entries[at - 1].0 {
+            number += 1;
+        }
+        entries[at].1.rank = number;
+    }
+    VirtualHost { domain, entries: entries.into_iter().map(|(_, entry)| entry).collect(), any_order: false }
+}
+
+/// `SortableRoute.Less`: smaller is tried earlier.
+type Rank = (std::cmp::Reverse<[usize; 3]>, bool, Option<String>, std::cmp::Reverse<[usize; 2]>);
+
+fn rank(matcher: &Matcher) -> Rank {
+    let length = written(&matcher.path);
+    let lengths = match &matcher.path {
+        PathMatch::Exact(_) => [length, 0, 0],
+        PathMatch::Regex(_) => [0, length, 0],
+        PathMatch::Prefix(_) | PathMatch::StringPrefix(_) => [0, 0, length],
+    };
+    let headers =
+        matcher.headers.iter().filter(|(_, value)| !matches!(value, ValueMatch::NotForwardedProto(_))).count();
+    (
+        std::cmp::Reverse(lengths),
+        matcher.method.is_none(),
+        matcher.method.clone(),
+        std::cmp::Reverse([headers, matcher.query.len()]),
+    )
+}
+
+/// Of several with one key the backends add up; all else is the first one's, and any may be the first. With it, why Envoy
+/// would not take the table: weighted clusters whose weights come to 0 (`WeightedCluster`).
+fn entry(same: &[&Draft]) -> (Entry, Option<String>) {
+    let backends: Vec<_> = same.iter().flat_map(|draft| draft.backends.iter().cloned()).collect();
+    // With one backend its weight does not count.
+    let backends = match backends.as_slice() {
+        [(only, _)] => vec![(only.clone(), 1)],
+        _ => backends,
+    };
+    let none = backends.len() > 1 && backends.iter().all(|(_, weight)| *weight == 0);
+    let mut refusal = None;
+    let mut actions = Vec::new();
+    for first in same {
+        let action = if let Some(redirect) = &first.redirect {
+            Action::Redirect(redirect.clone())
+        } else if first.backends.is_empty() {
+            Action::Status(500)
+        } else {
+            if none {
+                refusal = Some("all backends of a rule have weight 0".to_owned());
+            }
+            Action::Forward(Forward {
+                backends: backends.clone(),
+                lost: 0,
+                mirrors: first.mirrors.clone(),
+                rewrite: first.rewrite.clone(),
+            })
+        };
+        if !actions.contains(&action) {
+            actions.push(action);
+        }
+    }
+    let mut rules: Vec<_> = same.iter().map(|draft| draft.at).collect();
+    rules.sort();
+    rules.dedup();
+    (Entry { matcher: same[0].matcher.clone(), actions, rank: 0, rules }, refusal)
+}
+
+/// TCPRoutes and UDPRoutes: a listener is the oldest route's; of unknown age each may be.
+fn l4(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
+    let mut tables = Vec::new();
+    for (protocol, kind, speaks) in [("TCP", RouteKind::Tcp, Speaks::Tcp), ("UDP", RouteKind::Udp, Speaks::Udp)] {
+        for at in listeners.iter().filter(|at| at.listener.protocol == protocol) {
+            let mut attached: Vec<_> = world
+                .routes
+                .iter()
+                .enumerate()
+                .filter(|(_, (own, route))| {
+                    *own == kind && taken_in(world, *at, route) && listeners::accepted(world, listeners, kind, route)
+                })
+                .map(|(number, (_, route))| (number, route))
+                .collect();
+            attached
+                .sort_by_key(|(_, route)| (route.created.clone(), route.key.namespace.clone(), route.key.name.clone()));
+            if attached.iter().all(|(_, route)| route.created.is_some()) {
+                attached.truncate(1);
+            }
+            let entries = attached.iter().flat_map(|(number, route)| {
+                let drafts = drafts(world, *number, kind, route);
+                drafts.into_iter().map(|draft| entry(&[&draft]).0).collect::<Vec<_>>()
+            });
+            let hosts = vec![VirtualHost { domain: "*".into(), entries: entries.collect(), any_order: false }];
+            let front = Front { port: at.listener.port, listener: at.listener.name.clone(), speaks };
+            tables.push(Table {
+                fronts: vec![front],
+                hosts,
+                falls_through: false,
+                wildcards_want_no_port: true,
+                except: Vec::new(),
+                refused: None,
+            });
+        }
+    }
+    tables
+}

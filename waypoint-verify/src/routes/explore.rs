@@ -1,0 +1,171 @@
+//! Follows traffic from a port of a Service, or from a listener, to the pods that matter.
+
+mod foreign;
+mod fronts;
+mod gateways;
+mod generated;
+mod services;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use super::attach;
+use super::dialect::Dialect;
+use super::objects::{GatewaySpec, Item, World};
+use super::path::{Hop, Path, Reached};
+use super::reach::{Endpoint, Reach, Roles, of_role};
+use super::table::Table;
+use crate::manifest::Problem;
+use crate::model::NamespacedName;
+
+/// What a policy asks of paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// `Kind namespace/name` of the policy.
+    pub policy: String,
+    pub targets: Vec<NamespacedName>,
+    pub waypoint: NamespacedName,
+    pub via: BTreeSet<NamespacedName>,
+    /// Gateways where requests may enter; `None`: anywhere.
+    pub entry: Option<BTreeSet<NamespacedName>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Target,
+    Waypoint,
+}
+
+/// The rest of a path, from a Service on.
+#[derive(Clone, Debug)]
+struct Leg {
+    hops: Vec<Hop>,
+    reaches: Vec<Reached>,
+    role: Role,
+    /// Gateways on the way, in order.
+    gateways: Vec<NamespacedName>,
+    /// Some other proxy is on the way (Ingress, CiliumEnvoyConfig, a Service's own routes).
+    proxied: bool,
+    mirror: bool,
+    share: Option<f64>,
+    dialects: BTreeSet<Dialect>,
+    notes: Vec<String>,
+}
+
+impl Leg {
+    fn after(mut self, hop: Hop) -> Self {
+        self.hops.insert(0, hop);
+        self
+    }
+}
+
+/// A Gateway with its listeners and the tables that they become, by dialect.
+struct GatewayView<'a> {
+    gateway: &'a Item<GatewaySpec>,
+    controller: Option<&'a str>,
+    /// Tables that two dialects make alike are one.
+    tables: Vec<(Vec<Dialect>, Table)>,
+    listeners: usize,
+}
+
+type Legs = Rc<Vec<Leg>>;
+
+pub struct Explorer<'a> {
+    world: &'a World,
+    reach: Reach<'a>,
+    roles: Roles,
+    demand: &'a Demand,
+    gateways: Vec<GatewayView<'a>>,
+    /// Which Gateway a Service is in front of.
+    gateway_of: HashMap<NamespacedName, usize>,
+    /// Routes whose parent is the Service (GAMMA), by place in `World::routes`.
+    own_routes: HashMap<NamespacedName, Vec<usize>>,
+    memo: RefCell<HashMap<(NamespacedName, u16), Legs>>,
+    problems: RefCell<BTreeSet<Problem>>,
+}
+
+impl<'a> Explorer<'a> {
+    /// `dialects` overrides what controllers speak.
+    pub fn new(world: &'a World, demand: &'a Demand, dialects: &[Dialect]) -> Self {
+        let reach = Reach::new(world);
+        let roles = Roles::new(&reach, &demand.targets, &demand.waypoint);
+        let gateways: Vec<_> = world.gateways.values().map(|gateway| view(world, gateway, dialects)).collect();
+        let gateway_of = gateways::services(world, &gateways);
+        let mut own_routes: HashMap<_, Vec<usize>> = HashMap::new();
+        for (at, (_, route)) in world.routes.iter().enumerate() {
+            for parent in route.value.parent_refs.iter().filter(|parent| parent.is("", "Service")) {
+                let namespace = parent.namespace.clone().unwrap_or_else(|| route.key.namespace.clone());
+                let routes = own_routes.entry(NamespacedName { namespace, name: parent.name.clone() }).or_default();
+                if routes.last() != Some(&at) {
+                    routes.push(at);
+                }
+            }
+        }
+        Self {
+            world,
+            reach,
+            roles,
+            demand,
+            gateways,
+            gateway_of,
+            own_routes,
+            memo: RefCell::default(),
+            problems: RefCell::default(),
+        }
+    }
+
+    /// Every path, and what was wrong on the way.
+    pub fn paths(&self) -> (Vec<Path>, Vec<Problem>) {
+        let mut paths = self.gateway_paths();
+        paths.extend(self.ingress_paths());
+        paths.extend(self.service_paths());
+        paths.extend(self.redirect_paths());
+        paths.extend(self.pod_paths());
+        paths.extend(self.foreign());
+        paths.extend(self.generated(&paths));
+        (paths, self.problems.take().into_iter().collect())
+    }
+
+    fn role(&self, role: Role) -> &BTreeSet<usize> {
+        match role {
+            Role::Target => &self.roles.target,
+            Role::Waypoint => &self.roles.waypoint,
+        }
+    }
+
+    /// Pods of each role among these endpoints.
+    fn reached(&self, endpoints: &BTreeSet<Endpoint>) -> Vec<(Role, Vec<Reached>)> {
+        let of = |role| {
+            let found = of_role(endpoints, self.role(role));
+            let reached: Vec<_> = found.into_iter().map(|(at, ports)| self.name(at, &ports)).collect();
+            (!reached.is_empty()).then_some((role, reached))
+        };
+        [Role::Target, Role::Waypoint].into_iter().filter_map(of).collect()
+    }
+
+    fn name(&self, at: usize, ports: &BTreeSet<u16>) -> Reached {
+        let ports = if ports.contains(&0) { Vec::new() } else { ports.iter().copied().collect() };
+        Reached { workload: self.world.workloads[at].key.to_string(), ports }
+    }
+}
+
+fn view<'a>(world: &'a World, gateway: &'a Item<GatewaySpec>, dialects: &[Dialect]) -> GatewayView<'a> {
+    let listeners = attach::listeners(world, gateway);
+    let controller = world.classes.get(&gateway.value.gateway_class_name).map(|class| class.value.as_str());
+    let spoken = if dialects.is_empty() { Dialect::of_controller(controller) } else { dialects.to_vec() };
+    let tables = spoken
+        .into_iter()
+        .flat_map(|dialect| dialect.tables(world, &listeners).into_iter().map(move |table| (vec![dialect], table)))
+        .collect();
+    GatewayView { gateway, controller, tables, listeners: listeners.len() }
+}
+
+/// How many of each class, for a first line.
+pub fn count<'p>(paths: impl IntoIterator<Item = &'p Path>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for path in paths {
+        *counts.entry(path.class.name()).or_default() += 1;
+    }
+    counts
+}

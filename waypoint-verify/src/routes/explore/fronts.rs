@@ -1,0 +1,296 @@
+//! Where traffic comes in: Gateways, Ingresses, Services, addresses of pods and nodes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Explorer, Leg, Role};
+use crate::inventory::{Service, ServicePort};
+use crate::model::{Bypass, NamespacedName};
+use crate::routes::objects::{IngressBackend, Item, LocalRedirectSpec};
+use crate::routes::path::{Class, Door, From, Hop, Path};
+use crate::routes::request::Request;
+use crate::routes::table::{Backend, Front};
+use crate::routes::witness::Witness;
+use crate::routes::{cure, doors, text};
+
+impl Explorer<'_> {
+    pub(super) fn gateway_paths(&self) -> Vec<Path> {
+        self.say_unserved();
+        let mut paths: Vec<Path> = Vec::new();
+        let mut places = HashMap::new();
+        for at in 0..self.gateways.len() {
+            let view = &self.gateways[at];
+            let name = view.gateway.name();
+            let service = self.gateway_of.iter().find(|(_, own)| **own == at).map(|(service, _)| service);
+            for way in self.view_ways(at, None, true, &mut Vec::new()) {
+                let doors = doors::of_gateway(self.world, &name, service, way.fronts);
+                let hop = Hop::new(&view.gateway.key, &view.gateway.source, listeners(way.fronts));
+                self.add(&mut paths, &mut places, way.leg.after(hop), doors, way.request);
+            }
+        }
+        paths
+    }
+
+    /// One path for what several dialects, tables or entries make of the same objects.
+    fn add(
+        &self,
+        paths: &mut Vec<Path>,
+        places: &mut HashMap<String, usize>,
+        leg: Leg,
+        doors: Vec<Door>,
+        request: Option<Request>,
+    ) {
+        let path = self.path(leg, doors, request);
+        let place = *places.entry(path.identity()).or_insert(paths.len());
+        match paths.get_mut(place) {
+            Some(known) => {
+                let all: BTreeSet<_> = known.dialects.iter().chain(&path.dialects).copied().collect();
+                known.dialects = all.into_iter().collect();
+                known.witness = known.witness.take().or(path.witness);
+            }
+            None => paths.push(path),
+        }
+    }
+
+    pub(super) fn path(&self, leg: Leg, doors: Vec<Door>, request: Option<Request>) -> Path {
+        let mut notes = leg.notes.clone();
+        let class = self.class(&leg, &doors, &mut notes);
+        let witness = request.filter(|_| class.is_past()).map(|request| of_request(&request, &doors, leg.share));
+        let cure = class.is_past().then(|| cure::of(self.demand, &leg.hops, &leg.gateways));
+        Path {
+            class,
+            doors,
+            hops: leg.hops,
+            reaches: leg.reaches,
+            mirror: leg.mirror,
+            share: leg.share,
+            dialects: leg.dialects.into_iter().collect(),
+            witness,
+            cure,
+            notes,
+        }
+    }
+
+    fn class(&self, leg: &Leg, doors: &[Door], notes: &mut Vec<String>) -> Class {
+        if leg.role == Role::Waypoint {
+            let enters =
+                |entry: &BTreeSet<NamespacedName>| leg.gateways.first().is_some_and(|first| entry.contains(first));
+            if self.demand.entry.as_ref().is_some_and(|entry| !enters(entry)) {
+                notes.push("enters otherwise than by spec.entry".into());
+            }
+            return Class::Through;
+        }
+        let closed: Vec<_> = doors.iter().filter_map(|door| door.closed.clone()).collect();
+        if !doors.is_empty() && closed.len() == doors.len() {
+            let by: BTreeSet<_> = closed.into_iter().collect();
+            return Class::Closed { by: by.into_iter().collect::<Vec<_>>().join("; ") };
+        }
+        let by_via = !leg.gateways.is_empty() && leg.gateways.iter().all(|gateway| self.demand.via.contains(gateway));
+        let kind = match (leg.gateways.is_empty(), leg.proxied) {
+            _ if by_via => Bypass::UpstreamBypass,
+            (true, false) => Bypass::DirectConnection,
+            _ => Bypass::RouteBypass,
+        };
+        if by_via {
+            notes.push("the waypoint takes this path, too; it is open to others".into());
+        }
+        Class::Past { kind }
+    }
+
+    pub(super) fn service_paths(&self) -> Vec<Path> {
+        let mut paths = Vec::new();
+        // A Gateway's Service is part of the Gateway's own paths.
+        for (name, service) in self.world.services.iter().filter(|(name, _)| !self.gateway_of.contains_key(*name)) {
+            for port in ports(service) {
+                let from = Backend { service: name.clone(), port: port.port };
+                for leg in self.legs(&from, &mut Vec::new()).iter().cloned() {
+                    let doors = doors::of_service(service, &port);
+                    paths.push(self.path_with_direct_witness(leg, doors));
+                }
+            }
+        }
+        paths
+    }
+
+    fn path_with_direct_witness(&self, leg: Leg, doors: Vec<Door>) -> Path {
+        let request = Request { method: "GET".into(), scheme: "http".into(), path: "/".into(), ..Request::default() };
+        // Behind another proxy it depends on that proxy's rules.
+        let direct = leg.gateways.is_empty() && !leg.proxied;
+        self.path(leg, doors, direct.then_some(request))
+    }
+
+    pub(super) fn ingress_paths(&self) -> Vec<Path> {
+        let mut paths = Vec::new();
+        for ingress in self.world.ingresses.values() {
+            let spec = &ingress.value;
+            let default = spec.default_backend.iter().map(|backend| {
+                (
+                    "*".to_owned(),
+                    "/".to_owned(),
+                    "default backend".to_owned(),
+                    backend,
+                    "spec.defaultBackend".to_owned(),
+                )
+            });
+            let rules = spec.rules.iter().enumerate().flat_map(|(at, rule)| {
+                let host = if rule.host.is_empty() { "*".to_owned() } else { rule.host.clone() };
+                rule.http.paths.iter().enumerate().map(move |(number, path)| {
+                    let what = format!("rule {at}: {host} {} {}", path.path_type, path.path);
+                    (
+                        host.clone(),
+                        path.path.clone(),
+                        what,
+                        &path.backend,
+                        format!("spec.rules[{at}].http.paths[{number}]"),
+                    )
+                })
+            });
+            for (host, path, what, backend, field) in default.chain(rules) {
+                let Some(next) = self.ingress_backend(ingress.key.namespace.as_str(), backend) else { continue };
+                let mut hop = Hop::new(&ingress.key, &ingress.source, what);
+                hop.field = Some(field);
+                for leg in self.legs(&next, &mut Vec::new()).iter().cloned() {
+                    let mut leg = leg.after(hop.clone());
+                    leg.proxied = true;
+                    let doors = doors::of_ingress(&ingress.value);
+                    let request = Request {
+                        method: "GET".into(),
+                        scheme: "http".into(),
+                        host: host.replace('*', "a").trim_start_matches("a.").to_owned(),
+                        path: if path.starts_with('/') { path.clone() } else { "/".into() },
+                        ..Request::default()
+                    };
+                    paths.push(self.path(leg, doors, Some(request)));
+                }
+            }
+        }
+        paths
+    }
+
+    fn ingress_backend(&self, namespace: &str, backend: &IngressBackend) -> Option<Backend> {
+        let to = backend.service.as_ref()?;
+        let name = NamespacedName { namespace: namespace.to_owned(), name: to.name.clone() };
+        let named = || {
+            let service = self.world.services.get(&name)?;
+            service.value.spec.ports.iter().find(|port| Some(&port.name) == to.port.name.as_ref()).map(|port| port.port)
+        };
+        let port = to.port.number.or_else(named)?;
+        Some(Backend { service: name, port })
+    }
+
+    /// CiliumLocalRedirectPolicies of an address; those of a Service are part of its paths.
+    pub(super) fn redirect_paths(&self) -> Vec<Path> {
+        let by_address = self.world.redirects.values().filter_map(|redirect| {
+            redirect.value.redirect_frontend.address_matcher.as_ref().map(|matcher| (redirect, matcher))
+        });
+        by_address
+            .flat_map(|(redirect, matcher)| {
+                let doors: Vec<_> = matcher
+                    .to_ports
+                    .iter()
+                    .map(|port| Door {
+                        from: From::Cluster,
+                        address: format!("{}:{}", matcher.ip, port.port),
+                        closed: None,
+                    })
+                    .collect();
+                self.redirected_to(redirect)
+                    .into_iter()
+                    .map(move |leg| self.path_with_direct_witness(leg, doors.clone()))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    pub(super) fn redirected_to(&self, redirect: &Item<LocalRedirectSpec>) -> Vec<Leg> {
+        let backend = &redirect.value.redirect_backend;
+        let ports: BTreeSet<u16> = backend.to_ports.iter().filter_map(|port| port.port.parse().ok()).collect();
+        let mut endpoints = BTreeSet::new();
+        for (at, workload) in self.world.workloads.iter().enumerate() {
+            if workload.key.namespace == redirect.key.namespace
+                && crate::inventory::matches(&backend.local_endpoint_selector, &workload.value.labels)
+            {
+                endpoints.extend(ports.iter().map(|port| crate::routes::reach::Endpoint { workload: at, port: *port }));
+            }
+        }
+        let hop = Hop::new(&redirect.key, &redirect.source, "redirects to pods of the node");
+        self.reached(&endpoints)
+            .into_iter()
+            .map(|(role, reaches)| Leg { hops: vec![hop.clone()], ..Leg::to(role, reaches) })
+            .collect()
+    }
+
+    /// Pods' own addresses, and ports of nodes that lead to pods.
+    pub(super) fn pod_paths(&self) -> Vec<Path> {
+        let mut paths = Vec::new();
+        for at in &self.roles.target {
+            let workload = &self.world.workloads[*at];
+            let reached = |ports: BTreeSet<u16>| vec![self.name(*at, &ports)];
+            let hop = |what: String| Hop::new(&workload.key, &workload.source, what);
+            if !workload.value.spec.host_network {
+                let address = workload.value.ips.first().map_or("<pod address>".to_owned(), |ip| doors::host(*ip));
+                let door = Door { from: From::Cluster, address: format!("{address}:<any port>"), closed: None };
+                let leg = Leg {
+                    hops: vec![hop("by its own address".into())],
+                    ..Leg::to(Role::Target, reached(BTreeSet::new()))
+                };
+                paths.push(self.path(leg, vec![door], None));
+            }
+            for (host, container) in workload.value.host_ports() {
+                let what = if workload.value.spec.host_network { "hostNetwork" } else { "hostPort" };
+                let door = Door { from: From::Outside, address: format!("<its node>:{host}"), closed: None };
+                let leg = Leg {
+                    hops: vec![hop(format!("{what} {host}"))],
+                    ..Leg::to(Role::Target, reached(BTreeSet::from([container])))
+                };
+                paths.push(self.path_with_direct_witness(leg, vec![door]));
+            }
+        }
+        paths
+    }
+}
+
+impl Leg {
+    pub(super) fn to(role: Role, reaches: Vec<crate::routes::path::Reached>) -> Self {
+        Self {
+            hops: Vec::new(),
+            reaches,
+            role,
+            gateways: Vec::new(),
+            proxied: false,
+            mirror: false,
+            share: None,
+            dialects: BTreeSet::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Ports that a Service answers at; an ExternalName and a headless Service without any answer at whatever its name leads to.
+fn ports(service: &Item<Service>) -> Vec<ServicePort> {
+    let spec = &service.value.spec;
+    let declared: Vec<_> = spec.ports.iter().filter(|port| port.is_tcp()).cloned().collect();
+    if declared.is_empty() && spec.kind.as_deref() == Some("ExternalName") {
+        return vec![ServicePort { port: 80, ..ServicePort::default() }];
+    }
+    declared
+}
+
+fn listeners(fronts: &[Front]) -> String {
+    let one = |front: &Front| format!(":{} {} ({})", front.port, text::speaks(front.speaks), front.listener);
+    fronts.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// From outside if that is open, else from a pod.
+fn of_request(request: &Request, doors: &[Door], share: Option<f64>) -> Witness {
+    let open = || doors.iter().filter(|door| door.closed.is_none());
+    let door = open().find(|door| door.from == From::Outside).or_else(|| open().next());
+    let address = door.map_or("<address>", |door| door.address.as_str());
+    Witness {
+        method: request.method.clone(),
+        url: format!("{}://{address}{}", request.scheme, request.target()),
+        host: request.host.clone(),
+        headers: request.headers.clone(),
+        from: door.map_or_else(String::new, |door| door.from.to_string()),
+        share,
+    }
+}

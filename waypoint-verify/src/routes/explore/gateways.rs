@@ -1,0 +1,181 @@
+//! From a Gateway's listeners on.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Explorer, GatewayView, Leg};
+use crate::manifest::Problem;
+use crate::model::NamespacedName;
+use crate::routes::dialect::CILIUM_CONTROLLER;
+use crate::routes::objects::World;
+use crate::routes::path::Hop;
+use crate::routes::request::Request;
+use crate::routes::table::{Action, Backend, Entry, Front, Table, VirtualHost};
+use crate::routes::{text, witness};
+
+/// Labels by which controllers mark the Service of a Gateway.
+const OWNER_LABELS: [&str; 2] = ["gateway.networking.k8s.io/gateway-name", "io.cilium.gateway/owning-gateway"];
+
+/// The Service that Cilium makes for a Gateway (`translation/gateway-api/translator.go`).
+pub fn service_of(gateway: &NamespacedName) -> NamespacedName {
+    NamespacedName { namespace: gateway.namespace.clone(), name: format!("cilium-gateway-{}", gateway.name) }
+}
+
+/// Services that stand in front of Gateways: those that say so, and those that Cilium will make.
+pub fn services(world: &World, gateways: &[GatewayView<'_>]) -> HashMap<NamespacedName, usize> {
+    let places: HashMap<NamespacedName, usize> =
+        gateways.iter().enumerate().map(|(at, view)| (view.gateway.name(), at)).collect();
+    let mut found = HashMap::new();
+    for (at, view) in gateways.iter().enumerate() {
+        if view.controller.is_none_or(|controller| controller == CILIUM_CONTROLLER) {
+            found.insert(service_of(&view.gateway.name()), at);
+        }
+    }
+    for (name, service) in &world.services {
+        let owner = OWNER_LABELS.iter().find_map(|label| service.meta.labels.get(*label));
+        let gateway = owner.map(|owner| NamespacedName { namespace: name.namespace.clone(), name: owner.clone() });
+        if let Some(at) = gateway.and_then(|gateway| places.get(&gateway)) {
+            found.insert(name.clone(), *at);
+        }
+    }
+    found
+}
+
+/// A way on from a table, and a request that takes it.
+pub struct Way<'t> {
+    pub leg: Leg,
+    pub fronts: &'t [Front],
+    pub request: Option<Request>,
+}
+
+impl Explorer<'_> {
+    pub(super) fn by_gateway(&self, from: &Backend, stack: &mut Vec<Backend>) -> Vec<Leg> {
+        let Some(at) = self.gateway_of.get(&from.service) else { return Vec::new() };
+        let hop = self.hop_of(from);
+        self.view_ways(*at, Some(from.port), false, stack)
+            .into_iter()
+            .map(|found| found.leg.after(hop.clone()))
+            .collect()
+    }
+
+    /// Every way on from a Gateway; at one port, or at all.
+    pub(super) fn view_ways(
+        &self,
+        at: usize,
+        port: Option<u16>,
+        witnesses: bool,
+        stack: &mut Vec<Backend>,
+    ) -> Vec<Way<'_>> {
+        let view = &self.gateways[at];
+        let mut found = Vec::new();
+        for (dialects, table) in &view.tables {
+            if port.is_some_and(|port| table.fronts.iter().all(|front| front.port != port)) {
+                continue;
+            }
+            if let Some(why) = &table.refused {
+                self.problems.borrow_mut().insert(view.gateway.problem(
+                    "spec.listeners",
+                    format!("Envoy refuses the routes of this Gateway ({why}) and goes on with those it had before"),
+                    "mend the rule; what the Gateway serves until then is not known",
+                ));
+            }
+            for host in &table.hosts {
+                for entry in &host.entries {
+                    for mut way in self.entry_ways(table, host, entry, witnesses, stack) {
+                        way.leg.gateways.insert(0, view.gateway.name());
+                        way.leg.dialects.extend(dialects);
+                        found.push(way);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn entry_ways<'t>(
+        &self,
+        table: &'t Table,
+        host: &VirtualHost,
+        entry: &Entry,
+        witnesses: bool,
+        stack: &mut Vec<Backend>,
+    ) -> Vec<Way<'t>> {
+        let mut ways = Vec::new();
+        let mut done: BTreeSet<(&Backend, bool)> = BTreeSet::new();
+        for action in &entry.actions {
+            let Action::Forward(forward) = action else { continue };
+            let whole: u64 =
+                forward.backends.iter().map(|(_, share)| u64::from(*share)).sum::<u64>() + u64::from(forward.lost);
+            let backends = forward.backends.iter().map(|(backend, share)| (backend, *share, whole, false));
+            let mirrors = forward.mirrors.iter().map(|(backend, percent)| (backend, *percent, 100, true));
+            for (backend, share, whole, mirror) in backends.chain(mirrors).filter(|(_, share, _, _)| *share > 0) {
+                if !done.insert((backend, mirror)) {
+                    continue;
+                }
+                let legs = self.legs(backend, stack);
+                if legs.is_empty() {
+                    continue;
+                }
+                let scheme = table.fronts.first().and_then(|front| text::scheme(front.speaks));
+                let request = scheme
+                    .filter(|_| witnesses)
+                    .and_then(|scheme| witness::find(table, host, entry, backend, mirror, scheme));
+                let share = (u64::from(share) < whole).then(|| 100.0 * f64::from(share) / whole as f64);
+                for leg in legs.iter().cloned() {
+                    let mut leg = leg.after(self.rule_hop(host, entry));
+                    leg.mirror |= mirror;
+                    leg.share = share.or(leg.share);
+                    if entry.actions.len() > 1 {
+                        leg.notes.push(
+                            "rules with this match are merged, and which of them decides what else is done is not defined".into(),
+                        );
+                    }
+                    if entry.matcher.unknown {
+                        leg.notes.push("the rule asks for something that is not understood".into());
+                    }
+                    ways.push(Way { leg, fronts: &table.fronts, request: request.clone() });
+                }
+            }
+        }
+        ways
+    }
+
+    fn rule_hop(&self, host: &VirtualHost, entry: &Entry) -> Hop {
+        let what = format!("{} {}", host.domain, text::matcher(&entry.matcher));
+        let Some(first) = entry.rules.first() else {
+            return Hop { object: String::new(), key: None, what, source: None, field: None };
+        };
+        let (_, route) = &self.world.routes[first.route];
+        let mut hop = Hop::new(&route.key, &route.source, format!("rule {}: {what}", first.rule));
+        hop.field = Some(format!("spec.rules[{}]", first.rule));
+        if entry.rules.len() > 1 {
+            let others = entry.rules[1..].iter().map(|at| {
+                let (_, route) = &self.world.routes[at.route];
+                format!("{} rule {}", route.key, at.rule)
+            });
+            hop.what = format!("{} (merged with {})", hop.what, others.collect::<Vec<_>>().join(", "));
+        }
+        hop
+    }
+
+    /// References that only a ReferenceGrant keeps from leading to pods that matter.
+    pub(super) fn say_unserved(&self) {
+        for view in &self.gateways {
+            if view.controller.is_none() {
+                self.problems.borrow_mut().insert(Problem {
+                    ..view.gateway.problem(
+                        "spec.gatewayClassName",
+                        format!("GatewayClass {} is not among the objects", view.gateway.value.gateway_class_name),
+                        "every dialect is tried, and each path marked with who would serve it so; add the class, or use --dialect",
+                    )
+                });
+            }
+            if view.listeners == 0 {
+                self.problems.borrow_mut().insert(view.gateway.problem(
+                    "spec.listeners",
+                    "no listeners",
+                    "nothing enters here",
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! From a port of a Service on.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::{Explorer, Leg, Legs};
+use crate::manifest::Problem;
+use crate::model::NamespacedName;
+use crate::routes::dialect::{Resolved, resolve};
+use crate::routes::objects::{EnvoyService, RouteKind};
+use crate::routes::path::Hop;
+use crate::routes::table::Backend;
+use crate::routes::text;
+
+impl Explorer<'_> {
+    /// Every way on from this port, to pods that matter; `stack` is where this walk has been.
+    pub(super) fn legs(&self, from: &Backend, stack: &mut Vec<Backend>) -> Legs {
+        let key = (from.service.clone(), from.port);
+        if let Some(known) = self.memo.borrow().get(&key) {
+            return known.clone();
+        }
+        if stack.contains(from) {
+            self.say_cycle(from, stack);
+            return Rc::default();
+        }
+        let cycles = self.problems.borrow().len();
+        stack.push(from.clone());
+        let mut legs = self.to_pods(from, stack);
+        legs.extend(self.by_gateway(from, stack));
+        legs.extend(self.by_own_routes(from, stack));
+        legs.extend(self.by_envoy_configs(from, stack));
+        legs.extend(self.by_redirects(from));
+        stack.pop();
+        let legs = Rc::new(legs);
+        // What was cut short inside of a cycle is not the whole answer for another walk.
+        if stack.is_empty() || cycles == self.problems.borrow().len() {
+            self.memo.borrow_mut().insert(key, legs.clone());
+        }
+        legs
+    }
+
+    fn say_cycle(&self, from: &Backend, stack: &[Backend]) {
+        let start = stack.iter().position(|one| one == from).unwrap_or_default();
+        let way: Vec<_> =
+            stack[start..].iter().chain([from]).map(|one| format!("{}:{}", one.service, one.port)).collect();
+        let source = self.world.services.get(&from.service).map(|service| service.source.to_string());
+        self.problems.borrow_mut().insert(Problem {
+            file: source,
+            ..Problem::finding(
+                format!("traffic goes in a circle: {}", way.join(" -> ")),
+                "whoever sends a request there waits for an error; remove one of these references",
+            )
+            .of(format!("Service {}", from.service))
+        });
+    }
+
+    fn to_pods(&self, from: &Backend, stack: &mut Vec<Backend>) -> Vec<Leg> {
+        let Some(service) = self.world.services.get(&from.service) else { return Vec::new() };
+        let lead = self.reach.lead(service, from.port);
+        let by = lead.by.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let hop = Hop::new(&service.key, &service.source, format!("port {} by {by}", from.port));
+        let mut legs: Vec<_> = self
+            .reached(&lead.endpoints)
+            .into_iter()
+            .map(|(role, reaches)| Leg {
+                hops: vec![hop.clone()],
+                reaches,
+                role,
+                gateways: Vec::new(),
+                proxied: false,
+                mirror: false,
+                share: None,
+                dialects: BTreeSet::new(),
+                notes: Vec::new(),
+            })
+            .collect();
+        for other in lead.services {
+            let next = Backend { service: other, port: from.port };
+            legs.extend(self.legs(&next, stack).iter().cloned().map(|leg| leg.after(hop.clone())));
+        }
+        legs
+    }
+
+    /// Routes whose parent is the Service itself.
+    fn by_own_routes(&self, from: &Backend, stack: &mut Vec<Backend>) -> Vec<Leg> {
+        let mut legs = Vec::new();
+        for at in self.own_routes.get(&from.service).into_iter().flatten() {
+            let (kind, route) = &self.world.routes[*at];
+            let meant = route.value.parent_refs.iter().any(|parent| {
+                parent.is("", "Service")
+                    && parent.name == from.service.name
+                    && parent.port.is_none_or(|port| port == from.port)
+            });
+            if !meant || *kind == RouteKind::Udp {
+                continue;
+            }
+            for (number, rule) in route.value.rules.iter().flatten().enumerate() {
+                let mirrors = rule.filters.iter().filter_map(|filter| filter.request_mirror.as_ref());
+                let references = rule
+                    .backend_refs
+                    .iter()
+                    .map(|reference| (&reference.to, false))
+                    .chain(mirrors.map(|mirror| (&mirror.backend_ref, true)));
+                for (reference, mirror) in references {
+                    let Resolved::To(next) = resolve(self.world, *kind, route, reference) else { continue };
+                    // To its own pods it is what the Service does without a route.
+                    if next == *from {
+                        continue;
+                    }
+                    let mut hop =
+                        Hop::new(&route.key, &route.source, format!("rule {number} of the Service's own routes"));
+                    hop.field = Some(format!("spec.rules[{number}]"));
+                    for leg in self.legs(&next, stack).iter().cloned() {
+                        let mut leg = leg.after(hop.clone()).after(self.hop_of(from));
+                        leg.proxied = true;
+                        leg.mirror |= mirror;
+                        legs.push(leg);
+                    }
+                }
+            }
+        }
+        legs
+    }
+
+    pub(super) fn hop_of(&self, backend: &Backend) -> Hop {
+        match self.world.services.get(&backend.service) {
+            Some(service) => Hop::new(&service.key, &service.source, format!("port {}", backend.port)),
+            None => Hop {
+                object: format!("Service {}", backend.service),
+                key: None,
+                what: format!("port {}", backend.port),
+                source: None,
+                field: None,
+            },
+        }
+    }
+
+    /// Hand-written CiliumEnvoyConfigs that take the Service's traffic: to every backend that they name, however it is routed.
+    fn by_envoy_configs(&self, from: &Backend, stack: &mut Vec<Backend>) -> Vec<Leg> {
+        let mut legs = Vec::new();
+        for config in self.world.envoy_configs.values().filter(|config| !text::is_generated(&config.meta)) {
+            let namespace = &config.key.namespace;
+            let means = |service: &EnvoyService| {
+                service.name == from.service.name
+                    && (if service.namespace.is_empty() { namespace } else { &service.namespace })
+                        == &from.service.namespace
+                    && (service.ports.is_empty()
+                        || service.ports.iter().any(|port| port.as_u64() == Some(u64::from(from.port))))
+            };
+            if !config.value.services.iter().any(means) {
+                continue;
+            }
+            let hop = Hop::new(&config.key, &config.source, "takes the Service's traffic");
+            for next in self.named_in(&config.value, namespace) {
+                if next == *from {
+                    continue;
+                }
+                for leg in self.legs(&next, stack).iter().cloned() {
+                    let mut leg = leg.after(hop.clone()).after(self.hop_of(from));
+                    leg.proxied = true;
+                    legs.push(leg);
+                }
+            }
+        }
+        legs
+    }
+
+    fn by_redirects(&self, from: &Backend) -> Vec<Leg> {
+        let redirected = self.world.redirects.values().filter(|redirect| {
+            redirect.value.redirect_frontend.service_matcher.as_ref().is_some_and(|matcher| {
+                let namespace = if matcher.namespace.is_empty() { &redirect.key.namespace } else { &matcher.namespace };
+                matcher.service_name == from.service.name && *namespace == from.service.namespace
+            })
+        });
+        redirected
+            .flat_map(|redirect| {
+                self.redirected_to(redirect).into_iter().map(|leg| leg.after(self.hop_of(from))).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// The name of a Service with no object of its own among the objects: a Gateway's, which its controller makes.
+    pub(super) fn is_known(&self, service: &NamespacedName) -> bool {
+        self.world.services.contains_key(service) || self.gateway_of.contains_key(service)
+    }
+}

@@ -1,0 +1,166 @@
+//! A declared way to the waypoint's or the target's pods.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::dialect::Dialect;
+use super::witness::Witness;
+use crate::manifest::ObjectKey;
+use crate::model::Bypass;
+
+/// Where a path leads, as far as its policy is concerned.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "class", rename_all = "camelCase")]
+pub enum Class {
+    /// Reaches the target without the waypoint.
+    Past { kind: Bypass },
+    /// What it leads to is not understood.
+    Unknown { why: String },
+    /// Would reach the target without the waypoint, but for this.
+    Closed { by: String },
+    /// Reaches the waypoint.
+    Through,
+}
+
+impl Class {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Past { .. } => "past",
+            Self::Unknown { .. } => "unknown",
+            Self::Closed { .. } => "closed",
+            Self::Through => "through",
+        }
+    }
+
+    pub fn is_past(&self) -> bool {
+        matches!(self, Self::Past { .. })
+    }
+}
+
+/// Who can take a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum From {
+    /// Whoever reaches the cluster's nodes or load balancers.
+    Outside,
+    /// Every pod and node.
+    Cluster,
+}
+
+/// Where a path begins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Door {
+    pub from: From,
+    /// `HOST:PORT`; in angle brackets what only a cluster can say.
+    pub address: String,
+    /// Why nobody comes in here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
+}
+
+/// One object on the way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hop {
+    /// `Kind namespace/name`.
+    pub object: String,
+    #[serde(skip)]
+    pub key: Option<ObjectKey>,
+    /// What of it: listener, rule, port.
+    pub what: String,
+    /// File (and document) that it was read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Arc<str>>,
+    /// Path of the field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+impl Hop {
+    /// Whether it is this port of a Service.
+    pub fn is_at(&self, port: u16) -> bool {
+        let own = self.what.strip_prefix("port ").and_then(|rest| rest.split(' ').next());
+        own.and_then(|own| own.parse().ok()) == Some(port)
+    }
+
+    pub fn new(key: &ObjectKey, source: &Arc<str>, what: impl Into<String>) -> Self {
+        Self {
+            object: key.to_string(),
+            key: Some(key.clone()),
+            what: what.into(),
+            source: Some(source.clone()),
+            field: None,
+        }
+    }
+}
+
+/// Pods of one workload, and the container ports that are reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reached {
+    /// `Kind namespace/name`.
+    pub workload: String,
+    /// Empty: any port.
+    pub ports: Vec<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Path {
+    #[serde(flatten)]
+    pub class: Class,
+    pub doors: Vec<Door>,
+    pub hops: Vec<Hop>,
+    pub reaches: Vec<Reached>,
+    /// A copy of a request takes it, not the request.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mirror: bool,
+    /// Of requests that match, in percent, where weights say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// Who would serve it so; empty where that does not matter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dialects: Vec<Dialect>,
+    /// A request that takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub witness: Option<Witness>,
+    /// The smallest change that closes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+    pub notes: Vec<String>,
+}
+
+impl Path {
+    /// The same for one path in two states of the objects: what it is made of, not how it is shared or witnessed.
+    pub fn identity(&self) -> String {
+        let hops = self.hops.iter().map(|hop| format!("{} {}", hop.object, hop.what));
+        let doors = self.doors.iter().filter(|door| door.closed.is_none()).map(|door| format!("{:?}", door.from));
+        let mut doors: Vec<_> = doors.collect();
+        doors.sort();
+        doors.dedup();
+        let reached = self.reaches.iter().map(|reached| format!("{} {:?}", reached.workload, reached.ports));
+        let parts: Vec<_> = doors.into_iter().chain(hops).chain(reached).collect();
+        format!("{:?} {} {}", self.class, self.mirror, parts.join(" > "))
+    }
+
+    /// What of it is to be changed: the rule that leads here, else where it begins.
+    pub fn offender(&self) -> Option<&Hop> {
+        self.hops.iter().find(|hop| hop.field.is_some()).or_else(|| self.hops.first())
+    }
+
+    pub fn from_outside(&self) -> bool {
+        self.doors.iter().any(|door| door.from == From::Outside && door.closed.is_none())
+    }
+}
+
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Outside => "outside",
+            Self::Cluster => "any pod",
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! Every bad input has a message of its own, and none makes the answer silently smaller.
+
+use super::{analysis, demand, lines, world};
+use crate::routes::{analyze, check};
+
+fn said(more: &[&str]) -> (Vec<String>, Vec<String>) {
+    let found = analysis(more);
+    let text = |problems: &[crate::manifest::Problem]| problems.iter().map(ToString::to_string).collect();
+    (text(&found.unread), text(&found.findings))
+}
+
+#[test]
+fn what_cannot_be_read_is_told_with_file_and_field() {
+    let rows = [
+        ("broken YAML", "kind: [", "file1.yaml:2:1: not valid YAML"),
+        (
+            "an unknown version",
+            "{apiVersion: gateway.networking.k8s.io/v3, kind: HTTPRoute, metadata: {name: r}}",
+            "HTTPRoute hello/r: apiVersion: HTTPRoute of version v3 is not understood",
+        ),
+        (
+            "an old Ingress",
+            "{apiVersion: extensions/v1beta1, kind: Ingress, metadata: {name: r}}",
+            "Ingress hello/r: apiVersion: ",
+        ),
+        (
+            "a wrong type",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: {rules: [{backendRefs: [{name: a, port: x}]}]}}",
+            "file1.yaml: HTTPRoute hello/r: spec.rules[0]",
+        ),
+        (
+            "no listener name",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: g}, spec: {gatewayClassName: cilium, listeners: [{port: 80, protocol: HTTP}]}}",
+            "spec.listeners[0]: missing field `name`",
+        ),
+        (
+            "two of one name",
+            "{apiVersion: v1, kind: Service, metadata: {name: d}, spec: {ports: [{port: 1}]}}\n---\n{apiVersion: v1, kind: Service, metadata: {name: d}, spec: {ports: [{port: 2}]}}",
+            "Service hello/d: metadata.name: this object is given twice, with different content",
+        ),
+        (
+            "a kustomization",
+            "{apiVersion: kustomize.config.k8s.io/v1beta1, kind: Kustomization, resources: [a.yaml]}",
+            "a kustomization is a recipe",
+        ),
+    ];
+    for (what, objects, expected) in rows {
+        let (unread, _) = said(&[objects]);
+        assert_eq!(unread.len(), 1, "{what}: {unread:?}");
+        assert!(unread[0].contains(expected), "{what}: {unread:?}");
+        assert!(analysis(&[objects]).is_partial(), "{what}");
+    }
+}
+
+#[test]
+fn an_object_that_is_given_twice_alike_is_one() {
+    let service = "{apiVersion: v1, kind: Service, metadata: {name: d}, spec: {ports: [{port: 1}]}}";
+    assert_eq!(said(&[service, service]), (vec![], vec![]));
+}
+
+#[test]
+fn circles_end_and_are_told() {
+    let rows = [
+        (
+            "names of each other",
+            "{apiVersion: v1, kind: Service, metadata: {name: x}, spec: {type: ExternalName, externalName: y.hello.svc, ports: [{port: 80}]}}\n---\n{apiVersion: v1, kind: Service, metadata: {name: y}, spec: {type: ExternalName, externalName: x.hello.svc.cluster.local, ports: [{port: 80}]}}",
+            "Service hello/x: traffic goes in a circle: hello/x:80 -> hello/y:80 -> hello/x:80",
+        ),
+        (
+            "a Gateway whose route points at its own Service",
+            "{apiVersion: v1, kind: Service, metadata: {name: cilium-gateway-front, labels: {gateway.networking.k8s.io/gateway-name: front}}, spec: {ports: [{port: 80}]}}\n---\n{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: loop}, spec: {parentRefs: [{name: front}], rules: [{matches: [{path: {value: /l}}], backendRefs: [{name: cilium-gateway-front, port: 80}]}]}}",
+            "traffic goes in a circle: hello/cilium-gateway-front:80 -> hello/cilium-gateway-front:80",
+        ),
+    ];
+    for (what, objects, expected) in rows {
+        let (_, findings) = said(&[objects]);
+        assert!(findings.iter().any(|finding| finding.contains(expected)), "{what}: {findings:?}");
+    }
+}
+
+#[test]
+fn references_to_nothing_are_told() {
+    let mut demand = demand();
+    demand.targets.push(super::name("hello/nothing"));
+    demand.via.insert(super::name("hello/no-gateway"));
+    let problems: Vec<_> = check(&world(&[super::BASE]), &demand).iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("spec.targetRefs: Service hello/nothing is not among the objects"), "{problems:?}");
+    assert!(problems[1].contains("spec.via: Gateway hello/no-gateway is not among the objects"), "{problems:?}");
+}
+
+#[test]
+fn an_unknown_controller_gets_every_dialect_and_is_told() {
+    let route = "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: g}, spec: {gatewayClassName: CLASS, listeners: [{name: x, port: 80, protocol: HTTP}]}}\n---\n{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: {parentRefs: [{name: g}], rules: [{backendRefs: [{name: backend, port: 8083, weight: 0}]}]}}";
+    let found = |class: &str| analyze(&world(&[super::BASE, &route.replace("CLASS", class)]), &demand(), &[]);
+    // Of weight 0: only Cilium's way sends anything there.
+    for class in ["other", "unheard-of"] {
+        let analysis = found(class);
+        let path = analysis.paths.iter().find(|path| super::line(path).contains("Gateway hello/g")).unwrap();
+        assert_eq!(path.dialects, [crate::routes::Dialect::Cilium120], "{class}");
+        assert_eq!(analysis.findings.len(), usize::from(class == "unheard-of"), "{:?}", lines(&analysis.paths));
+    }
+}
