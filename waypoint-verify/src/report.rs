@@ -1,6 +1,7 @@
 //! Verdicts and summaries for people and machines.
 
 mod clean;
+mod examples;
 mod format;
 pub mod github;
 pub mod json;
@@ -16,6 +17,7 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 
 use crate::judge::Judged;
+pub use examples::Examples;
 pub use format::{Format, Told};
 pub use outcome::Outcome;
 pub use summary::{PolicySummary, Summary, Unread};
@@ -35,11 +37,12 @@ pub struct Printer<W> {
     /// `None`: standard output is kept for what comes at the end.
     stream: Option<Stream>,
     quiet: bool,
+    examples: Examples,
 }
 
 impl<W: Write> Printer<W> {
     pub fn new(out: W, stream: Option<Stream>, quiet: bool) -> Self {
-        Self { out, stream, quiet }
+        Self { out, stream, quiet, examples: Examples::default() }
     }
 
     /// The probes are attached: from here on everything is seen. On standard error for people, so that pipes stay clean.
@@ -61,6 +64,7 @@ impl<W: Write> Printer<W> {
 
     /// Empties `judged`. A provisional Verified is not shown to people: its final one is.
     pub fn verdicts(&mut self, judged: &mut Vec<Judged>) -> io::Result<()> {
+        self.examples.take(judged);
         let Some(stream) = self.stream.filter(|_| !self.quiet && !judged.is_empty()) else {
             judged.clear();
             return Ok(());
@@ -74,7 +78,9 @@ impl<W: Write> Printer<W> {
         self.out.flush()
     }
 
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+    /// Writes what is still to be written; some requests stay, for reports.
+    pub fn end(mut self) -> io::Result<Examples> {
+        self.out.flush()?;
+        Ok(self.examples)
     }
 }

@@ -36,6 +36,7 @@ mod questions;
 mod readers;
 mod recent;
 pub mod report;
+mod reports;
 mod roles;
 mod serve;
 mod shared;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use kube::api::{DeleteParams, DynamicObject};
+use kube::api::{DeleteParams, DynamicObject, ListParams};
 use serde_json::{Value, json};
 
 use xtask::cluster::experiment::render;
@@ -17,7 +17,7 @@ use xtask::cluster::installation::{self, Installation, NAMESPACE, Verifier, poli
 use xtask::cluster::{ApiServer, Bound, available};
 use xtask::demo;
 use xtask::lab::patience;
-use xtask::setup::{CILIUM, GATEWAY_API};
+use xtask::setup::{CILIUM, GATEWAY_API, OPEN_REPORTS};
 
 const LEASE: &str = "waypoint-verify-verifier-0";
 const POLICY: (&str, &str) = ("hello", "hello-through-waypoint");
@@ -87,6 +87,7 @@ impl Stage {
         // A kind that the server does not know is not watched, and its rights are not used.
         server.define(&GATEWAY_API)?;
         server.define(&CILIUM)?;
+        server.define(&OPEN_REPORTS)?;
         let installation = Installation::without_agents(&server)?;
         let client = server.client();
         client.namespace(POLICY.0)?;
@@ -163,6 +164,11 @@ impl Stage {
             let status = policy_status(&self.server, POLICY.0, POLICY.1)?;
             Ok(status["conditions"].is_array().then_some(()))
         })?;
+        let report = patience::wait("the policy's Report", || Ok(self.reports()?.pop()))?;
+        let owner = &report.metadata.owner_references.as_deref().unwrap_or_default()[0];
+        ensure!((owner.kind.as_str(), owner.name.as_str()) == ("WaypointPolicy", POLICY.1), "owned by {owner:?}");
+        // No agent has answered.
+        ensure!(report.data["summary"]["error"].as_u64() > Some(0), "{:#}", report.data);
         let admitted = self.admits(candidate)?;
         ensure!(admitted.0 == 200, "an agent is not admitted: {admitted:?}");
         patience::wait("it to judge", || Ok((self.answers(candidate)?.0 == 200).then_some(())))?;
@@ -181,9 +187,23 @@ impl Stage {
         found.with_context(|| format!("last seen: {last:?}"))
     }
 
-    /// The same policy again, as another object.
+    /// What was written of the policies.
+    fn reports(&self) -> Result<Vec<DynamicObject>> {
+        Ok(self.server.client().run(self.reports_api()?.list(&ListParams::default()))?.items)
+    }
+
+    fn reports_api(&self) -> Result<kube::Api<DynamicObject>> {
+        let kind =
+            json!({"apiVersion": "openreports.io/v1alpha1", "kind": "Report", "metadata": {"namespace": POLICY.0}});
+        self.server.client().api_of(&serde_json::from_value(kind)?)
+    }
+
+    /// The same policy again, as another object. Nobody collects here what it owned.
     fn begin_anew(&self) -> Result<()> {
         let client = self.server.client();
+        for report in self.reports()? {
+            client.delete(&report)?;
+        }
         client.run(installation::policies(&self.server, POLICY.0)?.delete(POLICY.1, &DeleteParams::default()))?;
         client.apply_file(&xtask::workspace().join("manifests/experiment/policy.yaml"))?;
         Ok(())
@@ -227,6 +247,13 @@ impl Stage {
             ("events", "create") => self.wait(
                 || candidate.verifier.readiness(),
                 |text| text.contains("writing Events in namespace") && text.contains("forbidden"),
+            ),
+            ("reports", "create" | "patch") => self.wait(
+                || candidate.verifier.readiness(),
+                |text| {
+                    text.contains("writing Report hello/waypoint-verify-hello-through-waypoint")
+                        && text.contains("forbidden")
+                },
             ),
             ("waypointpolicies", "get") => self.wait(
                 || candidate.verifier.readiness(),
@@ -276,20 +303,20 @@ fn the_verifiers_rights_are_enough_and_each_of_them_is_needed() {
         .unwrap_or_else(|error| panic!("with all rights: {error:#}: {}", whole.verifier.complaint()));
     whole.verifier.kill();
 
-    // Whoever writes a change tells of it, and nobody else: so this one is alone, with a policy of which nothing was told yet.
-    let (telling, rest): (Vec<Right>, Vec<Right>) =
-        stage.rights.clone().into_iter().partition(|right| right.resource == "events");
+    // Whoever writes a change tells of it, and nobody else: so each of these is alone, with a policy of which nothing was told yet.
+    let tells = |right: &Right| ["events", "reports"].contains(&right.resource.as_str());
+    let (telling, rest): (Vec<Right>, Vec<Right>) = stage.rights.clone().into_iter().partition(tells);
     let mut unneeded = Vec::new();
-    for right in &telling {
+    for (at, right) in telling.iter().enumerate() {
         stage.begin_anew().unwrap();
-        let mut candidate = stage.without("without-events", Some(right.clone())).unwrap();
+        let mut candidate = stage.without(&format!("telling-{at}"), Some(right.clone())).unwrap();
         stage.until = Instant::now() + PATIENCE;
         unneeded.extend(stage.unneeded(&candidate));
         candidate.verifier.kill();
     }
     let without = |(at, right): (usize, &Right)| stage.without(&format!("without-{at}"), Some(right.clone())).unwrap();
     let candidates: Vec<Candidate> = rest.iter().enumerate().map(without).collect();
-    assert!(candidates.len() > 30 && telling.len() == 1, "{:?}", stage.rights);
+    assert!(candidates.len() > 30 && telling.len() == 3, "{:?}", stage.rights);
     stage.until = Instant::now() + PATIENCE;
     unneeded.extend(candidates.iter().filter_map(|candidate| stage.unneeded(candidate)));
     assert!(unneeded.is_empty(), "without these rights nothing is seen to fail:\n{}", unneeded.join("\n"));

@@ -139,10 +139,9 @@ pub fn observe(
             printer.verdicts(&mut judged)?;
         }
         printer.verdicts(&mut judged)?;
-        let mut summary = Summary::of(&engine, findings)?;
+        let mut summary = Summary::of(&engine, findings, printer.end()?)?;
         summary.decide(minimum);
         let kept = engine.take_recorder().zip(path).map(|(recorder, path)| recording::keep(recorder, path, &summary));
-        printer.flush()?;
         Ok((summary, ended, kept))
     })
 }

@@ -21,7 +21,7 @@ use crate::policy::{Counts, GROUP, KIND};
 
 pub use counted::counted;
 pub use declared::{of_routes, risks};
-pub use rules::{CANARY, NOT_COVERED, OBSERVER, UNANSWERED};
+pub use rules::{CANARY, NOT_ACCEPTED, NOT_COVERED, OBSERVER, UNANSWERED, unknown};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {

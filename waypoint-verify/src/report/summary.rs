@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Examples;
 use crate::engine::{Engine, Latency};
 use crate::judge::tally::Group;
 use crate::judge::{Judge, PolicyVerdict, Tally};
@@ -36,6 +37,9 @@ pub struct Summary {
     pub uncovered_nodes: Vec<String>,
     pub time_to_verdict: Latency,
     pub findings: Vec<String>,
+    /// Single requests are told one by one before, if at all.
+    #[serde(skip)]
+    pub examples: Examples,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,7 +66,7 @@ impl PolicySummary {
 }
 
 impl Summary {
-    pub fn of(engine: &Engine, mut findings: Vec<String>) -> anyhow::Result<Self> {
+    pub fn of(engine: &Engine, mut findings: Vec<String>, examples: Examples) -> anyhow::Result<Self> {
         let observer = engine.observed();
         findings.extend(observer.findings());
         let totals = observer.totals()?;
@@ -83,6 +87,7 @@ impl Summary {
             uncovered_nodes: observer.uncovered.clone(),
             time_to_verdict: engine.latency(),
             findings,
+            examples,
         })
     }
 
@@ -98,6 +103,7 @@ impl Summary {
             uncovered_nodes: observed.uncovered_nodes,
             time_to_verdict: observed.time_to_verdict,
             findings: observed.findings,
+            examples: Examples::default(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Writes policies' status, and Events of what changed in it: at once when a condition changes, now and then when only counts do.
+//! Writes policies' status, Events of what changed in it, and Reports of it: at once when a condition changes, now and then when only counts do.
 //!
 //! Only the holder of the Lease writes, and only over what it has read: a verifier that was paused in between changes nothing.
 
@@ -10,6 +10,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 
 use super::events::{Events, Subject};
+use super::reports::Reports;
 use crate::model::NamespacedName;
 use crate::policy::{GROUP, KIND, WaypointPolicy, WaypointPolicyStatus};
 
@@ -34,12 +35,13 @@ struct Written {
 pub struct Writer {
     written: BTreeMap<NamespacedName, Written>,
     pub events: Events,
+    reports: Reports,
 }
 
 impl Writer {
     /// `identity`: which of the verifiers this is.
     pub fn new(identity: &str) -> Self {
-        Self { written: BTreeMap::new(), events: Events::new(identity) }
+        Self { written: BTreeMap::new(), events: Events::new(identity), reports: Reports::default() }
     }
 
     /// Makes the status of each policy from the one that is there, and writes what is due. Returns what could not be written.
@@ -94,6 +96,10 @@ impl Writer {
             }
         }
         failed.extend(self.events.publish(client).await);
+        // What the status says that is there.
+        let there = self.written.iter();
+        let there = there.filter_map(|(name, written)| Some((name, written.uid.as_str(), written.status.as_ref()?)));
+        failed.extend(self.reports.write(client, there, may_write).await);
         failed
     }
 }

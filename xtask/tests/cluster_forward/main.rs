@@ -140,6 +140,7 @@ fn a_gate_reaches_the_verifier_that_judges_by_port_forward() {
     let mut stage = Stage::up();
     rights::what_is_documented_is_enough_and_each_of_it_is_needed(&stage);
     ways::whichever_is_found_first_the_one_that_judges_is_asked(&stage);
+    ways::what_was_heard_is_told_in_reports(&stage);
     ways::a_forward_that_is_cut_is_made_again(&stage);
     ways::whoever_has_another_certificate_is_refused(&stage);
     ways::the_kubeconfigs_token_is_not_sent_to_a_url(&stage);

@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use xtask::cluster::controllers::Running;
+use xtask::cluster::installation;
 
 use crate::{NAMESPACE, OWNER, POLICY, STANDBY, Stage};
 
@@ -23,6 +24,22 @@ pub fn whichever_is_found_first_the_one_that_judges_is_asked(stage: &Stage) {
     stage.outcome(&stage.pipeline, &[]).is_an_answer();
     assert_eq!(stage.kubelet.forwarded(), [STANDBY, OWNER]);
     client.running(NAMESPACE, OWNER, &RUNNING).unwrap();
+}
+
+/// What the verifier says is in the reports, with the object that it is of.
+pub fn what_was_heard_is_told_in_reports(stage: &Stage) {
+    let path = |name: &str| stage.server.dir().join(name);
+    let wanted = |format: &str, name: &str| format!("{format}={}", path(name).display());
+    let (junit, reports) = (wanted("junit", "gate.xml"), wanted("openreports", "gate.yaml"));
+    stage.outcome(&stage.pipeline, &["--report", &junit, "--report", &reports]).is_an_answer();
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let junit = read("gate.xml");
+    assert!(junit.contains(r#"errors="1""#) && junit.contains("coverage/node: not every node was covered"), "{junit}");
+    let (namespace, name) = POLICY.split_once('/').unwrap();
+    let policy = installation::policies(&stage.server, namespace).unwrap();
+    let uid = stage.server.client().run(policy.get(name)).unwrap().metadata.uid.unwrap();
+    let reports = read("gate.yaml");
+    assert!(reports.contains(&format!("uid: {uid}")) && reports.contains("error: 2"), "{reports}");
 }
 
 /// A gate that runs, and tells every five seconds how it is.

@@ -26,20 +26,25 @@ fn available(test: &str) -> bool {
     xtask::lab::privileged::unless(test, lack)
 }
 
-/// What somebody else reads of a report, which is as its schema wants it.
-fn read(kind: &str, report: &Path, schema: &Path) -> Value {
+/// What is wrong with a report by its schema, and what somebody else reads of it.
+fn look(kind: &str, report: &Path, schema: &Path) -> (Vec<String>, Value) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reports/read.py");
     let output = setup::report_readers().unwrap().arg(script).arg(kind).args([report, schema]).output().unwrap();
     assert!(output.status.success(), "{}: {}", report.display(), String::from_utf8_lossy(&output.stderr));
-    let mut told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let problems = told["problems"].as_array().unwrap();
-    assert!(problems.is_empty(), "{}: {problems:#?}", report.display());
-    told["read"].take()
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    (serde_json::from_value(told["problems"].clone()).unwrap(), told["read"].clone())
 }
 
-/// The same of a text.
-fn read_text(kind: &str, text: &str, folder: &Path, name: &str, schema: &Path) -> Value {
-    let path = folder.join(format!("{name}.{kind}"));
+/// What somebody else reads of a report, which is as its schema wants it.
+fn read(kind: &str, report: &Path, schema: &Path) -> Value {
+    let (problems, read) = look(kind, report, schema);
+    assert!(problems.is_empty(), "{}: {problems:#?}", report.display());
+    read
+}
+
+/// The text in a file of this name.
+fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
-    read(kind, &path, schema)
+    path
 }

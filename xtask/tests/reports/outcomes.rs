@@ -16,7 +16,7 @@ pub fn at(second: i64) -> Timestamp {
 }
 
 fn policy(name: &str, verdict: PolicyVerdict, counts: Counts) -> PolicyOutcome {
-    let findings = counted(&counts, 1);
+    let findings = counted(&counts, 1, |_| None);
     let name = NamespacedName { namespace: "hello".into(), name: name.into() };
     PolicyOutcome { name, uid: None, verdict, counts, findings }
 }

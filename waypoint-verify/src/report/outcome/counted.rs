@@ -3,11 +3,13 @@
 use super::{Finding, Level, rules};
 use crate::policy::Counts;
 
-/// Every count that keeps a policy from being True. None: nothing that is counted does. `min_verified`: what was asked for.
-pub fn counted(counts: &Counts, min_verified: u64) -> Vec<Finding> {
+/// Every count that keeps a policy from being True. None: nothing that is counted does. `min_verified`: what was asked for. `example`: one
+/// request of those that are counted under a label, in words.
+pub fn counted(counts: &Counts, min_verified: u64, example: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
+    let example = |label: &str| example(label).map_or_else(String::new, |words| format!("; one of them: {words}"));
     let mut findings = Vec::new();
     for (label, count) in &counts.bypassed {
-        let message = format!("{} bypassed the waypoint: {label}", requests(*count));
+        let message = format!("{} bypassed the waypoint: {label}{}", requests(*count), example(label));
         findings.push(rules::bypass(label).finding(Level::Violation, message));
     }
     if counts.forced > 0 {
@@ -17,7 +19,7 @@ pub fn counted(counts: &Counts, min_verified: u64) -> Vec<Finding> {
     }
     let bypassed = !findings.is_empty();
     for (label, count) in &counts.unverified {
-        let message = format!("{} could not be verified: {label}", requests(*count));
+        let message = format!("{} could not be verified: {label}{}", requests(*count), example(label));
         findings.push(rules::unverified(label).finding(Level::Unproven, message));
     }
     if counts.lost > 0 {

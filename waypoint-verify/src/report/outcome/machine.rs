@@ -10,16 +10,24 @@ use crate::report::{PolicySummary, Summary};
 impl Outcome {
     /// `min_verified`: by which the summary was decided.
     pub fn of_machine(summary: &Summary, min_verified: u64, began: Timestamp, ended: Timestamp) -> Self {
-        let policies = summary.policies.iter().map(|policy| of_policy(policy, &summary.uncovered_nodes, min_verified));
+        let policies = summary.policies.iter().map(|policy| {
+            let example = |label: &str| summary.examples.of(&policy.policy, label).map(str::to_owned);
+            of_policy(policy, &summary.uncovered_nodes, min_verified, example)
+        });
         let findings =
             summary.findings.iter().map(|finding| rules::OBSERVER.finding(Level::Note, finding.as_str())).collect();
         Self::new(policies.collect(), findings, began, ended)
     }
 }
 
-fn of_policy(policy: &PolicySummary, uncovered: &[String], min_verified: u64) -> PolicyOutcome {
+fn of_policy(
+    policy: &PolicySummary,
+    uncovered: &[String],
+    min_verified: u64,
+    example: impl Fn(&str) -> Option<String>,
+) -> PolicyOutcome {
     let counts = counts(&policy.tally);
-    let mut findings = counted(&counts, min_verified);
+    let mut findings = counted(&counts, min_verified, example);
     findings.extend(uncovered.iter().map(|node| {
         let message = format!("no pod of node {node} runs on this machine: what it sends is not covered");
         rules::NOT_COVERED.finding(Level::Unproven, message)
@@ -63,13 +71,15 @@ mod tests {
         let mut tally = Tally::default();
         (tally.requests, tally.verified) = (1, 1);
         let good = || judged(tally.clone());
-        let seen = of_policy(&good(), &[], 1);
+        let seen = of_policy(&good(), &[], 1, |_| None);
         assert_eq!((seen.verdict, seen.findings.len()), (PolicyVerdict::True, 0));
-        let unseen = of_policy(&good(), &["node-2".to_owned()], 1);
+        let unseen = of_policy(&good(), &["node-2".to_owned()], 1, |_| None);
         assert_eq!((unseen.verdict, &*unseen.findings[0].rule.id), (PolicyVerdict::Unknown, "coverage/node"));
         assert!(unseen.findings[0].message.contains("node-2"));
         tally.bypassed.insert("RouteBypass".to_owned(), 1);
-        let past = of_policy(&judged(tally), &["node-2".to_owned()], 1);
+        let example = |label: &str| (label == "RouteBypass").then(|| "GET /x".to_owned());
+        let past = of_policy(&judged(tally), &["node-2".to_owned()], 1, example);
         assert_eq!(past.verdict, PolicyVerdict::False);
+        assert_eq!(past.findings[0].message, "1 request bypassed the waypoint: RouteBypass; one of them: GET /x");
     }
 }

@@ -21,6 +21,12 @@ pub const NOT_COVERED: Rule = Rule::new(
     "Run an agent on every node that can reach the target; the policy's condition Covered names the nodes.",
 );
 
+pub const NOT_ACCEPTED: Rule = Rule::new(
+    "condition/NotAccepted",
+    "The policy cannot be judged as it is",
+    "Mend what the policy's condition Accepted names.",
+);
+
 pub const CANARY: Rule = Rule::new(
     "canary/unsatisfying",
     "What was sent was not seen as what it is",
@@ -115,5 +121,14 @@ pub fn unverified(label: &str) -> Rule {
         id: format!("unverified/{label}").into(),
         title: format!("Requests could not be verified: {label}").into(),
         help: help.into(),
+    }
+}
+
+/// By the reason of a condition Verified that is Unknown.
+pub fn unknown(reason: &str) -> Rule {
+    Rule {
+        id: format!("condition/{reason}").into(),
+        title: format!("The policy's condition Verified is Unknown: {reason}").into(),
+        help: "See docs/troubleshooting.md, \"Conditions of a WaypointPolicy\".".into(),
     }
 }

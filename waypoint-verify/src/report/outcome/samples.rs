@@ -15,7 +15,7 @@ pub fn named(name: &str) -> NamespacedName {
 
 /// As a gate that wants one request makes it of these counts.
 pub fn policy(name: &str, verdict: PolicyVerdict, counts: Counts) -> PolicyOutcome {
-    let findings = counted(&counts, 1);
+    let findings = counted(&counts, 1, |_| None);
     PolicyOutcome { name: named(name), uid: None, verdict, counts, findings }
 }
 

@@ -25,9 +25,9 @@ fn each_count_that_keeps_a_policy_from_being_true_is_a_finding_of_its_own() {
         (Counts { verified: 2, ..good() }, vec!["traffic/tooLittle"]),
         (Counts { verified: 0, bypassed: label("DirectConnection"), ..good() }, vec!["bypass/DirectConnection"]),
     ] {
-        assert_eq!(ids(&counted(&counts, 3)), rules, "{counts:?}");
+        assert_eq!(ids(&counted(&counts, 3, |_| None)), rules, "{counts:?}");
     }
-    assert_eq!(ids(&counted(&Counts::default(), 0)), ["traffic/tooLittle"], "nothing is never enough");
+    assert_eq!(ids(&counted(&Counts::default(), 0, |_| None)), ["traffic/tooLittle"], "nothing is never enough");
 }
 
 proptest! {
@@ -43,7 +43,7 @@ proptest! {
             unverified: [Reason::Gap].into_iter().take(unverified).map(|reason| (reason, 1)).collect(),
             ..Said::default()
         };
-        let findings = counted(&crate::verifier::status::counts(&said, provisional), min);
+        let findings = counted(&crate::verifier::status::counts(&said, provisional), min, |_| None);
         let verdict = said.verdict(min, provisional, true);
         prop_assert_eq!(findings.is_empty(), verdict == PolicyVerdict::True);
         let proven = findings.iter().any(|finding| finding.level == Level::Violation);

@@ -14,7 +14,7 @@ impl Found {
         let counts = counts(&self.since, self.provisional);
         // A verified canary is one of those that are wanted.
         let enough = Counts { verified: counts.verified + self.verified_canaries(), ..counts.clone() };
-        let mut findings = counted(&enough, min_verified);
+        let mut findings = counted(&enough, min_verified, |_| None);
         let canary = self.canaries.as_deref().and_then(unsatisfying);
         if let Some(why) = &canary {
             findings.push(CANARY.finding(Level::Unproven, why.as_str()));
