@@ -95,7 +95,7 @@ fn every_witness_arrives_past_the_waypoint_and_the_gate_says_what_was_declared()
         let witness = &path["witness"];
         assert!(witness.is_object(), "no witness for {path}");
         let gateway_at = lab.gateway(gateway).unwrap();
-        let outcomes = client.run(&Script::new(gateway_at, [request(witness)])).unwrap();
+        let outcomes = client.run(&Script::keep_alive(gateway_at, [request(witness)])).unwrap();
         // One proxy, hello-upstream or hello-gateway, instead of two.
         assert_eq!(hops(&outcomes[0]), 1, "{witness}");
         sent += 1;
@@ -104,7 +104,7 @@ fn every_witness_arrives_past_the_waypoint_and_the_gate_says_what_was_declared()
     assert_eq!(sent, 10, "{analysis}");
     // And one that no rule sends past it.
     let honest = Request::new("PUT", "/p").host("shapes.example").header("x", "y");
-    let outcomes = client.run(&Script::new(lab.gateway("hello-gateway").unwrap(), [honest])).unwrap();
+    let outcomes = client.run(&Script::keep_alive(lab.gateway("hello-gateway").unwrap(), [honest])).unwrap();
     assert_eq!(hops(&outcomes[0]), 2);
 
     declared_beside_seen(&lab);
@@ -119,7 +119,7 @@ fn declared_beside_seen(lab: &Lab) {
     let gate = demo::Verifier::gate(lab, 1, &more).unwrap();
     let client = lab.client("client-1").unwrap();
     let bypass = Request::get("/exact").host("shapes.example");
-    client.run(&Script::new(lab.gateway("hello-gateway").unwrap(), [bypass])).unwrap();
+    client.run(&Script::keep_alive(lab.gateway("hello-gateway").unwrap(), [bypass])).unwrap();
     let ended = gate.end().unwrap();
     assert_eq!(ended.summary["policies"][0]["bypassed"]["RouteBypass"], 1, "{}", ended.summary);
     let sarif: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
