@@ -49,10 +49,10 @@ fn summary(policies: &[(&str, PolicyVerdict)], uncovered: bool) -> Summary {
     let uncovered_nodes = if uncovered { vec!["node-2".into()] } else { vec![] };
     let mut summary = Summary::replayed(&judge, Observed { uncovered_nodes, ..Observed::default() });
     let of = |(policy, verdict): &(&str, PolicyVerdict)| PolicySummary {
-        policy: policy
-            .split_once('/')
-            .map(|(namespace, name)| NamespacedName { namespace: namespace.into(), name: name.into() })
-            .unwrap(),
+        policy: {
+            let (namespace, name) = policy.split_once('/').unwrap_or(("n", policy));
+            NamespacedName { namespace: namespace.into(), name: name.into() }
+        },
         verdict: *verdict,
         tally: Default::default(),
     };
