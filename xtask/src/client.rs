@@ -3,7 +3,7 @@
 
 mod connection;
 mod held;
-pub(crate) mod response;
+pub mod response;
 mod script;
 pub mod sink;
 

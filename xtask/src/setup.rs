@@ -1,11 +1,11 @@
 //! `xtask setup`: what a fresh Debian 12 lacks to build, run and demonstrate this program.
 
 mod apt;
-mod gateway_controller;
 mod go;
 mod kubernetes;
 mod linker;
 mod modules;
+mod operator;
 mod readers;
 mod toolchain;
 mod wheel;
@@ -21,7 +21,7 @@ pub use modules::{CILIUM, Definitions, GATEWAY_API, OPEN_REPORTS};
 type Step = fn() -> Result<bool>;
 const LAB: [Step; 4] = [apt::install, linker::install, wheel::install, go::install];
 /// Ten minutes the first time.
-const CLUSTER: [Step; 3] = [modules::install, kubernetes::install, gateway_controller::install];
+const CLUSTER: [Step; 3] = [modules::install, kubernetes::install, operator::install];
 /// What only tests need.
 const TESTS: [Step; 1] = [readers::install];
 
@@ -77,7 +77,12 @@ pub fn kubectl() -> Result<PathBuf> {
 
 /// Cilium's Gateway API controller, which `setup` built.
 pub fn gateway_controller() -> Result<PathBuf> {
-    there(gateway_controller::binary())
+    there(operator::controller())
+}
+
+/// What says what Cilium's operator makes of sets of objects, which `setup` built.
+pub fn gateway_translator() -> Result<PathBuf> {
+    there(operator::translator())
 }
 
 /// A Python that has the readers of reports that `setup` installed.

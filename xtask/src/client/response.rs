@@ -10,7 +10,7 @@ use super::script::Outcome;
 const REPORTED: usize = 4096;
 
 /// Reads an answer to `method`, interim ones passed over.
-pub(crate) fn read(stream: &mut impl BufRead, method: &str) -> Result<Outcome> {
+pub fn read(stream: &mut impl BufRead, method: &str) -> Result<Outcome> {
     loop {
         let (line, headers) = head(stream)?.context("the connection was closed instead of an answer")?;
         let status = line
@@ -31,10 +31,10 @@ pub(crate) fn read(stream: &mut impl BufRead, method: &str) -> Result<Outcome> {
     }
 }
 
-type Head = (String, Vec<(String, String)>);
+pub type Head = (String, Vec<(String, String)>);
 
 /// The first line and the headers; `None` at the end of the stream.
-pub(crate) fn head(stream: &mut impl BufRead) -> Result<Option<Head>> {
+pub fn head(stream: &mut impl BufRead) -> Result<Option<Head>> {
     let first = line(stream)?;
     if first.is_empty() {
         return Ok(None);
@@ -58,7 +58,7 @@ fn line(stream: &mut impl BufRead) -> Result<String> {
 
 /// Consumes a body; returns its decoded length and its beginning, at most `keep` bytes. Without framing an answer goes on to the end
 /// of the stream, and a request has no body.
-pub(crate) fn body(
+pub fn body(
     stream: &mut impl BufRead,
     headers: &[(String, String)],
     is_answer: bool,

@@ -1,7 +1,7 @@
 //! The gateway proxy of a node: a real Envoy that is configured by files, and asked whether it has taken them.
 
 pub mod adapter;
-mod admin;
+pub mod admin;
 pub mod config;
 mod files;
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::client::response;
 
-pub(super) fn get(socket: &Path, path: &str) -> Result<String> {
+pub fn get(socket: &Path, path: &str) -> Result<String> {
     let mut stream = UnixStream::connect(socket).with_context(|| socket.display().to_string())?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(stream, "GET {path} HTTP/1.1\r\nhost: lab\r\nconnection: close\r\n\r\n")?;

@@ -1,0 +1,36 @@
+//! Where requests really go: Cilium's own operator translates sets of objects, a real Envoy serves what it makes of them.
+
+mod adapt;
+mod ask;
+mod compare;
+mod echo;
+mod envoy;
+mod facts;
+mod generate;
+mod model;
+mod oracle;
+mod predict;
+mod random;
+mod requests;
+mod shrink;
+mod sound;
+mod tls;
+mod translate;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use xtask::lab::privileged;
+use xtask::setup;
+
+/// Whether the oracle can be asked here; prints why not.
+fn available(test: &str) -> bool {
+    let lack = setup::envoy_binary().err().or_else(|| setup::gateway_translator().err());
+    privileged::unless(test, lack.map(|error| format!("{error:#}")))
+}
+
+fn dir(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("routes-oracle-{name}"));
+    let _ = fs::remove_dir_all(&dir);
+    dir
+}
