@@ -264,7 +264,7 @@ impl Judge {
                 policy.compiled.targets.contains(&container.pod.uid) || policy.hop_pods.contains(&container.pod.uid)
             });
             if anybodys || is_part {
-                policy.tally.lost += records;
+                policy.tally.lost = policy.tally.lost.saturating_add(records);
             }
         }
         self.last_losses.1.push(loss);

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
@@ -12,8 +12,9 @@ with open(sys.argv[1], encoding="utf-8") as file:
     envelope = json.load(file)
 with open(sys.argv[2], "rb") as file:
     public = load_pem_public_key(file.read())
+raw = public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
 # It takes only signatures that name the key, and leaves the choice of names to who uses it.
-key = SSlibKey.from_crypto(public, keyid=envelope["signatures"][0]["keyid"])
+key = SSlibKey(envelope["signatures"][0]["keyid"], "ed25519", "ed25519", {"public": raw})
 read = Envelope.from_dict(envelope)
 try:
     read.verify([key], 1)
