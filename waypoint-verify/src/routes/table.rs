@@ -40,7 +40,7 @@ pub enum Action {
     Status(u16),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     pub matcher: Matcher,
     /// One of them is taken; several where rules are merged and which is first is not decided.
@@ -51,7 +51,7 @@ pub struct Entry {
     pub rules: Vec<RuleAt>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct VirtualHost {
     /// `name`, `*.suffix` or `*`.
     pub domain: String,
@@ -80,7 +80,7 @@ pub struct Front {
     pub speaks: Speaks,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     pub fronts: Vec<Front>,
     pub hosts: Vec<VirtualHost>,

@@ -111,7 +111,7 @@ fn asked(request: &Request) -> routes::Request {
     routes::Request {
         method: request.method.clone(),
         scheme: if request.tls.is_some() { "https" } else { "http" }.to_owned(),
-        host: request.host.split(':').next().unwrap_or_default().to_owned(),
+        host: request.host.clone(),
         path: path.to_owned(),
         query: query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect(),
         headers: request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect(),

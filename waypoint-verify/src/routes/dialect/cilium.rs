@@ -28,47 +28,60 @@ struct Draft {
 type Hosts<'a> = BTreeMap<String, Vec<&'a [Draft]>>;
 
 pub fn tables(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
-    let listeners = &*listeners::standing(listeners);
+    let all = listeners;
+    let listeners = &*listeners::standing(all);
     let kinds = [RouteKind::Http, RouteKind::Grpc];
     // A route's rules are the same on every listener.
     let candidates = world.routes_under(listeners.iter().map(|at| at.owner));
-    let drafts: Vec<(usize, RouteKind, &Item<RouteSpec>, Vec<Draft>)> = kinds
+    let drafts: Vec<Drafted<'_>> = kinds
         .into_iter()
         .flat_map(|kind| {
             candidates.iter().map(|at| (*at, &world.routes[*at])).filter(move |(_, (own, _))| *own == kind)
         })
-        .filter(|(_, (kind, route))| listeners::accepted(world, listeners, *kind, route))
-        .map(|(at, (kind, route))| (at, *kind, route, drafts(world, at, *kind, route)))
+        .filter(|(_, (kind, route))| listeners::accepted(world, all, *kind, route))
+        .map(|(at, (kind, route))| (route, drafts(world, at, *kind, route)))
         .collect();
 
-    let per_port = secure::needs_per_port(world, listeners);
+    let mut tables = Vec::new();
+    for left in secure::variants(listeners) {
+        let per_port = secure::needs_per_port(world, all, &left);
+        let of_http = of_http(world, &left, &drafts, per_port);
+        for table in of_http.into_iter().chain(secure::passthrough(world, all, &left, per_port)) {
+            if !tables.contains(&table) {
+                tables.push(table);
+            }
+        }
+    }
+    tables.extend(l4(world, all, listeners));
+    tables
+}
+
+/// What a route's rules become, by its place in `World::routes`.
+type Drafted<'a> = (&'a Item<RouteSpec>, Vec<Draft>);
+
+fn of_http(world: &World, listeners: &[ListenerAt<'_>], routes: &[Drafted<'_>], per_port: bool) -> Vec<Table> {
     let mut by_table: BTreeMap<secure::Key, Hosts<'_>> = BTreeMap::new();
     for at in listeners.iter().filter(|at| secure::is_http(at)) {
         let table = by_table.entry(secure::key(*at, per_port)).or_default();
-        for (_, _, route, drafts) in drafts.iter().filter(|(_, _, route, _)| taken_in(world, *at, route)) {
+        for (route, drafts) in routes.iter().filter(|(route, _)| taken_in(world, *at, route)) {
             for host in served_names(listeners, at.listener, &route.value.hostnames) {
                 table.entry(host).or_default().push(drafts);
             }
         }
     }
-    let mut tables: Vec<_> = by_table
-        .into_iter()
-        .map(|(key, hosts)| {
-            let mut refused = None;
-            let hosts = hosts.into_iter().map(|(domain, drafts)| virtual_host(domain, &drafts, &mut refused)).collect();
-            Table {
-                fronts: secure::fronts(listeners, &key, per_port),
-                hosts,
-                falls_through: false,
-                wildcards_want_no_port: true,
-                except: Vec::new(),
-                refused,
-            }
-        })
-        .collect();
-    tables.extend(secure::passthrough(world, listeners, per_port));
-    tables.extend(l4(world, listeners));
-    tables
+    let table = |(key, hosts): (secure::Key, Hosts<'_>)| {
+        let mut refused = None;
+        let hosts = hosts.into_iter().map(|(domain, drafts)| virtual_host(domain, &drafts, &mut refused)).collect();
+        Table {
+            fronts: secure::fronts(listeners, &key, per_port),
+            hosts,
+            falls_through: false,
+            wildcards_want_no_port: true,
+            except: Vec::new(),
+            refused,
+        }
+    };
+    by_table.into_iter().map(table).collect()
 }
 
 /// `routeAllowedByParent` and `parentRefsMatchListener` (ingestion/gateway.go): the port is asked of any parent of the route,
@@ -256,7 +269,11 @@ fn entry(same: &[&Draft]) -> (Entry, Option<String>) {
     let none = backends.len() > 1 && backends.iter().all(|(_, weight)| *weight == 0);
     let mut refusal = None;
     let mut actions = Vec::new();
-    for first in same {
+    for (at, first) in same.iter().enumerate() {
+        // Of one route its first is first.
+        if same[..at].iter().any(|earlier| earlier.at.route == first.at.route) {
+            continue;
+        }
         let action = if let Some(redirect) = &first.redirect {
             Action::Redirect(redirect.clone())
         } else if first.backends.is_empty() {
@@ -283,7 +300,7 @@ fn entry(same: &[&Draft]) -> (Entry, Option<String>) {
 }
 
 /// TCPRoutes and UDPRoutes: a listener is the oldest route's; of unknown age each may be.
-fn l4(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
+fn l4(world: &World, all: &[ListenerAt<'_>], listeners: &[ListenerAt<'_>]) -> Vec<Table> {
     let mut tables = Vec::new();
     for (protocol, kind, speaks) in [("TCP", RouteKind::Tcp, Speaks::Tcp), ("UDP", RouteKind::Udp, Speaks::Udp)] {
         for at in listeners.iter().filter(|at| at.listener.protocol == protocol) {
@@ -292,7 +309,7 @@ fn l4(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
                 .iter()
                 .enumerate()
                 .filter(|(_, (own, route))| {
-                    *own == kind && taken_in(world, *at, route) && listeners::accepted(world, listeners, kind, route)
+                    *own == kind && taken_in(world, *at, route) && listeners::accepted(world, all, kind, route)
                 })
                 .map(|(number, (_, route))| (number, route))
                 .collect();

@@ -40,12 +40,20 @@ impl Explorer<'_> {
         request: Option<Request>,
     ) {
         let path = self.path(leg, doors, request);
-        let place = *places.entry(path.identity()).or_insert(paths.len());
+        // At which ports depends on what else the Gateway has; it is one path.
+        let mut same = path.clone();
+        same.doors.clear();
+        if let Some(front) = same.hops.first_mut() {
+            front.what = front.what.split(' ').nth(1).unwrap_or_default().to_owned();
+        }
+        let place = *places.entry(same.identity()).or_insert(paths.len());
         match paths.get_mut(place) {
             Some(known) => {
                 let all: BTreeSet<_> = known.dialects.iter().chain(&path.dialects).copied().collect();
                 known.dialects = all.into_iter().collect();
                 known.witness = known.witness.take().or(path.witness);
+                let new: Vec<_> = path.doors.into_iter().filter(|door| !known.doors.contains(door)).collect();
+                known.doors.extend(new);
             }
             None => paths.push(path),
         }

@@ -33,13 +33,16 @@ pub fn standing<'a>(listeners: &[ListenerAt<'a>]) -> Vec<ListenerAt<'a>> {
     standing
 }
 
-/// TLS that would be ended by a listener of protocol TLS is not supported.
+/// TLS that would be ended by a listener of protocol TLS is not supported, nor kinds none of which its protocol carries.
+/// (Certificates that are missing make a listener invalid, too; manifests seldom have them, so that both is possible.)
 fn is_valid(listener: &Listener) -> bool {
-    match listener.protocol.as_str() {
+    let is_supported = match listener.protocol.as_str() {
         "HTTP" | "HTTPS" | "TCP" | "UDP" => true,
         "TLS" => listener.passes_tls_through(),
         _ => false,
-    }
+    };
+    let carries = |kind: &RouteKind| serves(&listener.protocol, *kind) && kind_allowed(listener, *kind);
+    is_supported && RouteKind::ALL.iter().any(carries)
 }
 
 /// `listenerPairConflict`.
@@ -58,6 +61,8 @@ fn conflict(a: &Listener, b: &Listener) -> bool {
     a.protocol == b.protocol && a.host().eq_ignore_ascii_case(b.host())
 }
 
+/// `listeners` are all of the Gateway and its ListenerSets, those that do not stand included: acceptance asks them, too.
+///
 /// Whether some reference of the route to a source of these listeners is accepted: each check asks for itself, so that port, name
 /// and host need not be of one listener (`status_route.go`, `routechecks/gateway_checks.go`).
 pub fn accepted(world: &World, listeners: &[ListenerAt<'_>], kind: RouteKind, route: &Item<RouteSpec>) -> bool {

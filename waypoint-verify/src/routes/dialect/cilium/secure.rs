@@ -21,21 +21,44 @@ pub enum Key {
 }
 
 pub fn key(at: ListenerAt<'_>, per_port: bool) -> Key {
-    match (at.listener.ends_tls(), per_port) {
+    // Without any certificate it is plaintext to the translation.
+    let ends_tls =
+        at.listener.ends_tls() && at.listener.tls.as_ref().is_some_and(|tls| !tls.certificate_refs.is_empty());
+    match (ends_tls, per_port) {
         (false, _) => Key::Insecure,
         (true, false) => Key::Secure,
         (true, true) => Key::SecurePort(at.listener.port),
     }
 }
 
-pub fn needs_per_port(world: &World, listeners: &[ListenerAt<'_>]) -> bool {
+/// More listeners of TLS than these are not taken away one by one from each other.
+const TRIED: usize = 3;
+
+/// The listeners, and what may be left of them: one whose certificate is missing is left out, and manifests seldom have
+/// certificates. First with all; of many, each alone is taken away.
+pub fn variants<'a>(listeners: &[ListenerAt<'a>]) -> Vec<Vec<ListenerAt<'a>>> {
+    let https: Vec<_> = (0..listeners.len()).filter(|at| listeners[*at].listener.ends_tls()).collect();
+    let gone: Vec<Vec<usize>> = if https.len() <= TRIED {
+        (0..1_u32 << https.len())
+            .map(|set| https.iter().enumerate().filter(|(bit, _)| set >> bit & 1 == 1).map(|(_, at)| *at).collect())
+            .collect()
+    } else {
+        [Vec::new(), https.clone()].into_iter().chain(https.iter().map(|at| vec![*at])).collect()
+    };
+    let left = |gone: Vec<usize>| {
+        listeners.iter().enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, listener)| *listener).collect()
+    };
+    gone.into_iter().map(left).collect()
+}
+
+pub fn needs_per_port(world: &World, all: &[ListenerAt<'_>], listeners: &[ListenerAt<'_>]) -> bool {
     let https: BTreeSet<(u16, &str)> =
         listeners.iter().filter(|at| at.listener.ends_tls()).map(|at| (at.listener.port, at.listener.host())).collect();
     let tls: BTreeSet<(u16, String)> = listeners
         .iter()
         .filter(|at| at.listener.passes_tls_through())
         .flat_map(|at| {
-            let names = tls_routes(world, listeners, *at)
+            let names = tls_routes(world, all, *at)
                 .into_iter()
                 .flat_map(|(_, route)| served_names(listeners, at.listener, &route.value.hostnames));
             names.map(|name| (at.listener.port, name)).collect::<Vec<_>>()
@@ -80,24 +103,20 @@ fn fronts_of<'a>(listeners: impl Iterator<Item = &'a ListenerAt<'a>>, speaks: Sp
     fronts
 }
 
-fn tls_routes<'a>(
-    world: &'a World,
-    listeners: &[ListenerAt<'_>],
-    at: ListenerAt<'_>,
-) -> Vec<(usize, &'a Item<RouteSpec>)> {
+fn tls_routes<'a>(world: &'a World, all: &[ListenerAt<'_>], at: ListenerAt<'_>) -> Vec<(usize, &'a Item<RouteSpec>)> {
     let routes = world.routes.iter().enumerate().filter(|(_, (kind, _))| *kind == RouteKind::Tls);
     routes
         .map(|(number, (_, route))| (number, route))
-        .filter(|(_, route)| taken_in(world, at, route) && accepted(world, listeners, RouteKind::Tls, route))
+        .filter(|(_, route)| taken_in(world, at, route) && accepted(world, all, RouteKind::Tls, route))
         .collect()
 }
 
 /// TLS that is passed through goes by the server name that the client asks for; a rule without a backend is none.
-pub fn passthrough(world: &World, listeners: &[ListenerAt<'_>], per_port: bool) -> Vec<Table> {
+pub fn passthrough(world: &World, all: &[ListenerAt<'_>], listeners: &[ListenerAt<'_>], per_port: bool) -> Vec<Table> {
     let mut tables = Vec::new();
     for at in listeners.iter().filter(|at| at.listener.passes_tls_through()) {
         let mut hosts = Vec::new();
-        for (number, route) in tls_routes(world, listeners, *at) {
+        for (number, route) in tls_routes(world, all, *at) {
             let drafts = drafts(world, number, RouteKind::Tls, route);
             for domain in served_names(listeners, at.listener, &route.value.hostnames) {
                 let with_backends = drafts.iter().filter(|draft| !draft.backends.is_empty());
@@ -108,13 +127,19 @@ pub fn passthrough(world: &World, listeners: &[ListenerAt<'_>], per_port: bool) 
         let answering =
             listeners.iter().filter(|other| is_http(other) && (!per_port || other.listener.port == at.listener.port));
         let fronts = fronts_of(answering, Speaks::TlsPassthrough);
+        // With ports kept apart nothing else may be left for the listener that these routes were to be part of.
+        let is_empty = per_port
+            && !hosts.is_empty()
+            && hosts.iter().all(|host: &VirtualHost| host.entries.is_empty())
+            && listeners.iter().all(|other| other.listener.protocol != "HTTP");
+        let refused = is_empty.then(|| "its listener has no filter chain".to_owned());
         tables.push(Table {
             fronts,
             hosts,
             falls_through: false,
             wildcards_want_no_port: true,
             except: Vec::new(),
-            refused: None,
+            refused,
         });
     }
     tables
