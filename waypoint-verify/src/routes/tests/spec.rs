@@ -32,7 +32,8 @@ fn gets(routes: &[String], url: &str, headers: &[(&str, &str)]) -> Vec<String> {
 /// on the following criteria, continuing on ties."
 #[test]
 fn precedence_of_matches() {
-    let rows: &[(&str, &str, &str, &[(&str, &str)], &str)] = &[
+    type Row<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+    let rows: &[Row<'_>] = &[
         // "`Exact` path match."
         ("{path: {type: Exact, value: /x}}", "{path: {value: /x}, method: GET}", "h/x", &[], "a"),
         // "`Prefix` path match with largest number of characters."
