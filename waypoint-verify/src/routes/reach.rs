@@ -54,10 +54,9 @@ impl<'a> Reach<'a> {
             }
             if workload.value.is_pod {
                 reach.by_name.insert((namespace, &workload.key.name), at);
-                if !workload.value.spec.host_network {
-                    for ip in &workload.value.ips {
-                        reach.by_ip.entry(*ip).or_default().push(at);
-                    }
+                // In the node's own network several pods have one address: each may be meant.
+                for ip in &workload.value.ips {
+                    reach.by_ip.entry(*ip).or_default().push(at);
                 }
             }
         }
@@ -118,7 +117,6 @@ impl<'a> Reach<'a> {
                 lead.services.insert(other);
                 lead.by.insert(format!("ExternalName {}", spec.external_name));
             }
-            return lead;
         }
         let headless = spec.cluster_ip.as_deref() == Some("None");
         let declared = spec.ports.iter().find(|own| own.port == port && own.is_tcp());

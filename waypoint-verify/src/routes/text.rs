@@ -4,12 +4,7 @@ use super::request::{Matcher, PathMatch, ValueMatch};
 use super::table::Speaks;
 use crate::inventory::{Meta, OwnerReference};
 
-/// A CiliumEnvoyConfig that Cilium made from a Gateway, Ingress or Service's routes: its owner is read instead.
-pub fn is_generated(meta: &Meta) -> bool {
-    owner(meta).is_some()
-}
-
-/// The object that a configuration was made from.
+/// The object that a CiliumEnvoyConfig was made from, as it says.
 pub fn owner(meta: &Meta) -> Option<&OwnerReference> {
     meta.owner_references.iter().find(|owner| matches!(owner.kind.as_str(), "Gateway" | "Ingress" | "Service"))
 }

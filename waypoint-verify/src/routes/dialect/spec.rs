@@ -118,7 +118,8 @@ fn action(world: &World, kind: RouteKind, route: &Item<RouteSpec>, rule: &Rule) 
             None => forward.lost = forward.lost.saturating_add(reference.weight),
         }
     }
-    for Filter { request_mirror, url_rewrite, .. } in &rule.filters {
+    let of_backends = rule.backend_refs.iter().flat_map(|reference| &reference.filters);
+    for Filter { request_mirror, url_rewrite, .. } in rule.filters.iter().chain(of_backends) {
         forward.rewrite = url_rewrite.clone().or(forward.rewrite);
         forward.mirrors.extend(request_mirror.iter().filter_map(|mirror| {
             // Whatever is copied, however rarely.

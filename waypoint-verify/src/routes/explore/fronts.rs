@@ -106,11 +106,14 @@ impl Explorer<'_> {
 
     pub(super) fn service_paths(&self) -> Vec<Path> {
         let mut paths = Vec::new();
-        // A Gateway's Service is part of the Gateway's own paths.
-        for (name, service) in self.world.services.iter().filter(|(name, _)| !self.gateway_of.contains_key(*name)) {
+        for (name, service) in &self.world.services {
+            // What enters a Gateway by its Service is among the Gateway's own paths. But such a Service may lead elsewhere, too:
+            // by a selector, or because it only calls itself a Gateway's.
+            let is_gateways = self.gateway_of.contains_key(name);
             for port in ports(service) {
                 let from = Backend { service: name.clone(), port: port.port };
-                for leg in self.legs(&from, &mut Vec::new()).iter().cloned() {
+                let legs = self.legs(&from, &mut Vec::new());
+                for leg in legs.iter().filter(|leg| !is_gateways || leg.gateways.is_empty()).cloned() {
                     let doors = doors::of_service(service, &port);
                     paths.push(self.path_with_direct_witness(leg, doors));
                 }
@@ -234,7 +237,8 @@ impl Explorer<'_> {
             let workload = &self.world.workloads[*at];
             let reached = |ports: BTreeSet<u16>| vec![self.name(*at, &ports)];
             let hop = |what: String| Hop::new(&workload.key, &workload.source, what);
-            if !workload.value.spec.host_network {
+            let host_network = workload.value.spec.host_network;
+            if !host_network {
                 let address = workload.value.ips.first().map_or("<pod address>".to_owned(), |ip| doors::host(*ip));
                 let door = Door { from: From::Cluster, address: format!("{address}:<any port>"), closed: None };
                 let leg = Leg {
@@ -242,9 +246,17 @@ impl Explorer<'_> {
                     ..Leg::to(Role::Target, reached(BTreeSet::new()))
                 };
                 paths.push(self.path(leg, vec![door], None));
+            } else {
+                // Whatever it listens at is a port of its node.
+                let door = Door { from: From::Outside, address: "<its node>:<any port>".into(), closed: None };
+                let leg = Leg {
+                    hops: vec![hop("by its node's address".into())],
+                    ..Leg::to(Role::Target, reached(BTreeSet::new()))
+                };
+                paths.push(self.path(leg, vec![door], None));
             }
             for (host, container) in workload.value.host_ports() {
-                let what = if workload.value.spec.host_network { "hostNetwork" } else { "hostPort" };
+                let what = if host_network { "hostNetwork" } else { "hostPort" };
                 let door = Door { from: From::Outside, address: format!("<its node>:{host}"), closed: None };
                 let leg = Leg {
                     hops: vec![hop(format!("{what} {host}"))],

@@ -7,7 +7,7 @@ use super::{Explorer, Leg, Legs};
 use crate::manifest::Problem;
 use crate::model::NamespacedName;
 use crate::routes::dialect::{Resolved, resolve};
-use crate::routes::objects::{EnvoyService, RouteKind};
+use crate::routes::objects::{EnvoyConfigSpec, EnvoyService, Item, RouteKind};
 use crate::routes::path::Hop;
 use crate::routes::table::Backend;
 use crate::routes::text;
@@ -138,14 +138,15 @@ impl Explorer<'_> {
     /// Hand-written CiliumEnvoyConfigs that take the Service's traffic: to every backend that they name, however it is routed.
     fn by_envoy_configs(&self, from: &Backend, stack: &mut Vec<Backend>) -> Vec<Leg> {
         let mut legs = Vec::new();
-        for config in self.world.envoy_configs.values().filter(|config| !text::is_generated(&config.meta)) {
+        for config in self.world.envoy_configs.values().filter(|config| !self.is_own(config, from)) {
             let namespace = &config.key.namespace;
             let means = |service: &EnvoyService| {
                 service.name == from.service.name
                     && (if service.namespace.is_empty() { namespace } else { &service.namespace })
                         == &from.service.namespace
+                    // Ports have numbers or names.
                     && (service.ports.is_empty()
-                        || service.ports.iter().any(|port| port.as_u64() == Some(u64::from(from.port))))
+                        || service.ports.iter().any(|port| port.as_u64().is_none_or(|port| port == u64::from(from.port))))
             };
             if !config.value.services.iter().any(means) {
                 continue;
@@ -163,6 +164,22 @@ impl Explorer<'_> {
             }
         }
         legs
+    }
+
+    /// A configuration that Cilium made for the very object that this Service stands for: that object's routes are read instead.
+    /// Whoever else owns one, or says so, has written it.
+    fn is_own(&self, config: &Item<EnvoyConfigSpec>, from: &Backend) -> bool {
+        let Some(owner) = text::owner(&config.meta) else { return false };
+        let in_namespace = config.key.namespace == from.service.namespace;
+        in_namespace
+            && match owner.kind.as_str() {
+                "Gateway" => self
+                    .gateway_of
+                    .get(&from.service)
+                    .is_some_and(|at| self.gateways[*at].gateway.key.name == owner.name),
+                "Service" => owner.name == from.service.name,
+                _ => from.service.name.starts_with("cilium-ingress"),
+            }
     }
 
     fn by_redirects(&self, from: &Backend) -> Vec<Leg> {

@@ -120,7 +120,7 @@ fn every_kind_of_way_is_found() {
         (
             "the node's own network",
             "{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: d, namespace: hello}, spec: {template: {metadata: {labels: {app: backend}}, spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 8084}]}]}}}}",
-            &["DirectConnection: DaemonSet hello/d :8084"],
+            &["DirectConnection: DaemonSet hello/d :any", "DirectConnection: DaemonSet hello/d :8084"],
         ),
         (
             "an object of an unknown kind that names the Service",
@@ -214,4 +214,37 @@ fn what_cilium_generated_decides_and_what_the_model_lacks_is_told() {
     let found = analysis(&[&config("hello:backend:8083"), route]);
     assert!(!lines(&found.paths).contains(&way.to_owned()));
     assert!(found.findings.is_empty(), "{:?}", found.findings);
+}
+
+#[test]
+fn who_calls_itself_a_gateways_is_followed_all_the_same() {
+    let rows: &[(&str, &str, &str)] = &[
+        (
+            "a Service with a Gateway's label and a selector of its own",
+            "{apiVersion: v1, kind: Service, metadata: {name: mine, namespace: hello, labels: {gateway.networking.k8s.io/gateway-name: front}}, spec: {selector: {app: backend}, ports: [{port: 1, targetPort: 8085}]}}",
+            "DirectConnection: Service hello/mine :8085",
+        ),
+        (
+            "a Service with a Gateway's Service's name",
+            "{apiVersion: v1, kind: Service, metadata: {name: cilium-gateway-front, namespace: hello}, spec: {selector: {app: backend}, ports: [{port: 1, targetPort: 8085}]}}",
+            "DirectConnection: Service hello/cilium-gateway-front :8085",
+        ),
+        (
+            "a configuration that says that a Gateway owns it, for another Service",
+            "{apiVersion: v1, kind: Service, metadata: {name: taken, namespace: hello}, spec: {ports: [{name: web, port: 80}]}}\n---\n\
+             {apiVersion: cilium.io/v2, kind: CiliumEnvoyConfig, metadata: {name: c, namespace: hello, ownerReferences: [{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, name: upstream, uid: u}]}, spec: {services: [{name: taken, namespace: hello, ports: [web]}], backendServices: [{name: backend, namespace: hello}], resources: []}}",
+            "RouteBypass: Service hello/taken > CiliumEnvoyConfig hello/c > Service hello/backend :8084",
+        ),
+        (
+            "an EndpointSlice of a name that is an alias",
+            "{apiVersion: v1, kind: Pod, metadata: {name: backend-1, namespace: hello, uid: u1, labels: {app: backend}}, spec: {hostNetwork: true, containers: [{name: c}]}, status: {podIP: 10.0.0.5}}\n---\n\
+             {apiVersion: v1, kind: Service, metadata: {name: alias, namespace: hello}, spec: {type: ExternalName, externalName: elsewhere.example, ports: [{port: 90}]}}\n---\n\
+             {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: alias-x, namespace: hello, labels: {kubernetes.io/service-name: alias}}, addressType: IPv4, endpoints: [{addresses: [10.0.0.5]}], ports: [{name: '', port: 8085}]}",
+            "DirectConnection: Service hello/alias :8085",
+        ),
+    ];
+    for (what, objects, expected) in rows {
+        let found = lines(&added(&[objects]));
+        assert!(found.contains(&(*expected).to_owned()), "{what}: {found:?}");
+    }
 }
