@@ -112,11 +112,11 @@ impl<'a> Reach<'a> {
     pub fn lead(&self, service: &'a Item<Service>, port: u16) -> Lead {
         let mut lead = Lead { endpoints: BTreeSet::new(), services: BTreeSet::new(), by: BTreeSet::new() };
         let spec = &service.value.spec;
-        if spec.kind.as_deref() == Some("ExternalName") {
-            if let Some(other) = in_cluster(&spec.external_name) {
-                lead.services.insert(other);
-                lead.by.insert(format!("ExternalName {}", spec.external_name));
-            }
+        if spec.kind.as_deref() == Some("ExternalName")
+            && let Some(other) = in_cluster(&spec.external_name)
+        {
+            lead.services.insert(other);
+            lead.by.insert(format!("ExternalName {}", spec.external_name));
         }
         let headless = spec.cluster_ip.as_deref() == Some("None");
         let declared = spec.ports.iter().find(|own| own.port == port && own.is_tcp());
