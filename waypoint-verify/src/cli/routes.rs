@@ -92,11 +92,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         let mut state = read(args, &args.files)?;
         let policies = policies(args, &mut state)?;
         let analyses = wanted(args, state, &policies)?;
-        tell(args.output, &analyses)?;
-        return Ok(code(
-            analyses.iter().any(|analysis| analysis.past().next().is_some()),
-            analyses.iter().any(Analysis::is_partial),
-        ));
+        let past = analyses.iter().any(|analysis| analysis.past().next().is_some());
+        let code = code(past, analyses.iter().any(Analysis::is_partial));
+        tell(args.output, &analyses, code)?;
+        return Ok(code);
     }
     let mut base = read(args, &args.base)?;
     let mut head = match args.head.is_empty() {
@@ -106,10 +105,11 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     // The policies that hold after the change; one that it removes asks for nothing any more.
     policies_of(&mut base)?;
     let policies = policies(args, &mut head)?;
-    let (base, head) = (wanted(args, base, &policies)?, wanted(args, head, &policies)?);
+    let (base, head) = (before(args, base, &policies), wanted(args, head, &policies)?);
     let found: Vec<_> = base.iter().zip(&head).map(|(base, head)| Change::between(base, head)).collect();
-    tell_changes(args.output, &found)?;
-    Ok(code(found.iter().any(Change::opens_past), found.iter().any(Change::is_partial)))
+    let code = code(found.iter().any(Change::opens_past), found.iter().any(Change::is_partial));
+    tell_changes(args.output, &found, code)?;
+    Ok(code)
 }
 
 fn code(past: bool, partial: bool) -> u8 {
@@ -152,35 +152,58 @@ fn read(args: &Args, sources: &[Source]) -> anyhow::Result<State> {
 
 /// Of each policy, without the paths that are not asked for.
 fn wanted(args: &Args, state: State, policies: &[Loaded]) -> anyhow::Result<Vec<Analysis>> {
-    let dialects = match args.dialect {
+    let mut analyses = analyses(state, policies, &dialects(args))?;
+    analyses.iter_mut().for_each(|analysis| analysis.paths.retain(|path| counts(args, path)));
+    Ok(analyses)
+}
+
+/// The same of the state before a change. A policy whose Services or Gateways only the change brings had no paths.
+fn before(args: &Args, state: State, policies: &[Loaded]) -> Vec<Analysis> {
+    let demands: Vec<_> = policies.iter().map(Demand::of).collect();
+    let world = world(state, &demands);
+    let of = |demand: &Demand| {
+        let mut analysis = analyze(&world, demand, &dialects(args));
+        let is_there = check(&world, demand).is_empty();
+        analysis.paths.retain(|path| is_there && counts(args, path));
+        analysis
+    };
+    demands.iter().map(of).collect()
+}
+
+fn dialects(args: &Args) -> Vec<Dialect> {
+    match args.dialect {
         None => Vec::new(),
         Some(DialectArg::Cilium120) => vec![Dialect::Cilium120],
         Some(DialectArg::Spec) => vec![Dialect::Spec],
         Some(DialectArg::Union) => Dialect::ALL.to_vec(),
-    };
-    let counts =
-        |path: &Path| args.from == FromArg::Any || !matches!(path.class, Class::Past { .. }) || path.from_outside();
-    let mut analyses = analyses(state, policies, &dialects)?;
-    analyses.iter_mut().for_each(|analysis| analysis.paths.retain(counts));
-    Ok(analyses)
+    }
+}
+
+fn counts(args: &Args, path: &Path) -> bool {
+    args.from == FromArg::Any || !matches!(path.class, Class::Past { .. }) || path.from_outside()
 }
 
 /// Declared paths of each policy. No dialects: those that the controllers speak.
 pub fn analyses(state: State, policies: &[Loaded], dialects: &[Dialect]) -> anyhow::Result<Vec<Analysis>> {
-    let mut world = World::from_objects(state.objects);
-    world.unread.extend(state.unread);
     let demands: Vec<_> = policies.iter().map(Demand::of).collect();
+    let world = world(state, &demands);
     let missing: Vec<_> = demands.iter().flat_map(|demand| check(&world, demand)).collect();
     if !missing.is_empty() {
         return Err(Problems(missing).into());
     }
-    for demand in &demands {
-        world.assume_pods_of(demand.targets.iter().chain([&demand.waypoint]));
-    }
     Ok(demands.iter().map(|demand| analyze(&world, demand, dialects)).collect())
 }
 
-fn tell(output: Output, analyses: &[Analysis]) -> anyhow::Result<()> {
+fn world(state: State, demands: &[Demand]) -> World {
+    let mut world = World::from_objects(state.objects);
+    world.unread.extend(state.unread);
+    for demand in demands {
+        world.assume_pods_of(demand.targets.iter().chain([&demand.waypoint]));
+    }
+    world
+}
+
+fn tell(output: Output, analyses: &[Analysis], exit_code: u8) -> anyhow::Result<()> {
     let all = |one: fn(&Analysis) -> String| analyses.iter().map(one).collect::<String>();
     let text = match output {
         Output::Text => all(tree),
@@ -189,13 +212,13 @@ fn tell(output: Output, analyses: &[Analysis]) -> anyhow::Result<()> {
         Output::Junit | Output::Sarif | Output::Github => {
             let files = Lines::default();
             let outcome = of_routes(analyses, &|hop| files.locate(hop), Timestamp::now());
-            report(output, &outcome)
+            report(output, &outcome, exit_code)
         }
     };
     write(&text)
 }
 
-fn tell_changes(output: Output, found: &[Change]) -> anyhow::Result<()> {
+fn tell_changes(output: Output, found: &[Change], exit_code: u8) -> anyhow::Result<()> {
     let text = match output {
         Output::Text => found.iter().map(changes).collect(),
         Output::Json => lines(found)?,
@@ -210,17 +233,18 @@ fn tell_changes(output: Output, found: &[Change]) -> anyhow::Result<()> {
             });
             let files = Lines::default();
             let outcome = of_routes(&opened.collect::<Vec<_>>(), &|hop| files.locate(hop), Timestamp::now());
-            report(output, &outcome)
+            report(output, &outcome, exit_code)
         }
     };
     write(&text)
 }
 
-fn report(output: Output, outcome: &Outcome) -> String {
+/// `exit_code` is what the command ends with.
+fn report(output: Output, outcome: &Outcome, exit_code: u8) -> String {
     match output {
         Output::Junit => junit::junit(outcome),
         Output::Github => github::github(outcome),
-        _ => sarif::sarif(outcome, exit::VERIFIED),
+        _ => sarif::sarif(outcome, exit_code),
     }
 }
 

@@ -4,6 +4,7 @@ mod foreign;
 mod fronts;
 mod gateways;
 mod generated;
+mod others;
 mod services;
 
 use std::cell::RefCell;

@@ -120,3 +120,17 @@ fn a_kind_that_may_not_be_listed_is_unread() {
     };
     assert!(told("HTTPRoute") && told("Service") && told("CiliumEnvoyConfig"), "{unread:?}");
 }
+
+/// The first policy of a repository comes with what it is about.
+#[test]
+fn a_change_that_brings_the_target_itself_opens_all_of_its_ways() {
+    let Some(cluster) = cluster("a_change_that_brings_the_target_itself_opens_all_of_its_ways") else { return };
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared");
+    fs::create_dir_all(&dir).unwrap();
+    let base = rendered(&cluster, "", &dir);
+    let empty = dir.join("empty.yaml");
+    fs::write(&empty, "apiVersion: v1\nkind: Namespace\nmetadata: {name: hello}\n").unwrap();
+    let (code, change) = routes(&["--base", empty.to_str().unwrap(), "--apply", &base]);
+    assert_eq!((code, past(&change["opened"]).contains(&UPSTREAM.to_owned())), (1, true), "{change}");
+    assert_eq!(change["closed"], serde_json::json!([]));
+}

@@ -9,8 +9,9 @@ use super::super::super::attach::ListenerAt;
 use super::super::super::hosts;
 use super::super::super::objects::{Item, RouteKind, RouteSpec, World};
 use super::super::super::table::{Front, Speaks, Table, VirtualHost};
+use super::drafts::drafts;
 use super::listeners::accepted;
-use super::{drafts, entry, served_names, taken_in};
+use super::{entry, served_names, taken_in};
 
 /// Which route table a listener's routes go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,11 +128,15 @@ pub fn passthrough(world: &World, all: &[ListenerAt<'_>], listeners: &[ListenerA
         let answering =
             listeners.iter().filter(|other| is_http(other) && (!per_port || other.listener.port == at.listener.port));
         let fronts = fronts_of(answering, Speaks::TlsPassthrough);
+        // Plaintext at a port of passed-through TLS has no listener of its own then (`desiredEnvoyListenerPerPort`).
+        let is_passthrough = |port: u16| {
+            listeners.iter().any(|other| other.listener.passes_tls_through() && other.listener.port == port)
+        };
         // With ports kept apart nothing else may be left for the listener that these routes were to be part of.
         let is_empty = per_port
             && !hosts.is_empty()
             && hosts.iter().all(|host: &VirtualHost| host.entries.is_empty())
-            && listeners.iter().all(|other| other.listener.protocol != "HTTP");
+            && listeners.iter().all(|other| other.listener.protocol != "HTTP" || is_passthrough(other.listener.port));
         let refused = is_empty.then(|| "its listener has no filter chain".to_owned());
         tables.push(Table {
             fronts,

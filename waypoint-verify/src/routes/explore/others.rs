@@ -1,0 +1,154 @@
+//! Other ways in than Gateways and Services: Ingresses, local redirects, pods' own addresses, ports of nodes.
+
+use std::collections::BTreeSet;
+
+use super::{Explorer, Leg, Role};
+use crate::inventory::matches;
+use crate::model::NamespacedName;
+use crate::routes::doors;
+use crate::routes::objects::{IngressBackend, Item, LocalRedirectSpec};
+use crate::routes::path::{Door, From, Hop, Path};
+use crate::routes::reach::Endpoint;
+use crate::routes::request::Request;
+use crate::routes::table::Backend;
+
+impl Explorer<'_> {
+    pub(super) fn ingress_paths(&self) -> Vec<Path> {
+        let mut paths = Vec::new();
+        for ingress in self.world.ingresses.values() {
+            let spec = &ingress.value;
+            let default = spec.default_backend.iter().map(|backend| {
+                (
+                    "*".to_owned(),
+                    "/".to_owned(),
+                    "default backend".to_owned(),
+                    backend,
+                    "spec.defaultBackend".to_owned(),
+                )
+            });
+            let rules = spec.rules.iter().enumerate().flat_map(|(at, rule)| {
+                let host = if rule.host.is_empty() { "*".to_owned() } else { rule.host.clone() };
+                rule.http.paths.iter().enumerate().map(move |(number, path)| {
+                    let what = format!("rule {at}: {host} {} {}", path.path_type, path.path);
+                    (
+                        host.clone(),
+                        path.path.clone(),
+                        what,
+                        &path.backend,
+                        format!("spec.rules[{at}].http.paths[{number}]"),
+                    )
+                })
+            });
+            for (host, path, what, backend, field) in default.chain(rules) {
+                let Some(next) = self.ingress_backend(ingress.key.namespace.as_str(), backend) else { continue };
+                let mut hop = Hop::new(&ingress.key, &ingress.source, what);
+                hop.field = Some(field);
+                for leg in self.legs(&next, &mut Vec::new()).iter().cloned() {
+                    let mut leg = leg.after(hop.clone());
+                    leg.proxied = true;
+                    let doors = doors::of_ingress(&ingress.value);
+                    let request = Request {
+                        method: "GET".into(),
+                        scheme: "http".into(),
+                        host: host.replace('*', "a").trim_start_matches("a.").to_owned(),
+                        path: if path.starts_with('/') { path.clone() } else { "/".into() },
+                        ..Request::default()
+                    };
+                    paths.push(self.path(leg, doors, Some(request)));
+                }
+            }
+        }
+        paths
+    }
+
+    fn ingress_backend(&self, namespace: &str, backend: &IngressBackend) -> Option<Backend> {
+        let to = backend.service.as_ref()?;
+        let name = NamespacedName { namespace: namespace.to_owned(), name: to.name.clone() };
+        let named = || {
+            let service = self.world.services.get(&name)?;
+            service.value.spec.ports.iter().find(|port| Some(&port.name) == to.port.name.as_ref()).map(|port| port.port)
+        };
+        let port = to.port.number.or_else(named)?;
+        Some(Backend { service: name, port })
+    }
+
+    /// CiliumLocalRedirectPolicies of an address; those of a Service are part of its paths.
+    pub(super) fn redirect_paths(&self) -> Vec<Path> {
+        let by_address = self.world.redirects.values().filter_map(|redirect| {
+            redirect.value.redirect_frontend.address_matcher.as_ref().map(|matcher| (redirect, matcher))
+        });
+        by_address
+            .flat_map(|(redirect, matcher)| {
+                let doors: Vec<_> = matcher
+                    .to_ports
+                    .iter()
+                    .map(|port| Door {
+                        from: From::Cluster,
+                        address: format!("{}:{}", matcher.ip, port.port),
+                        closed: None,
+                    })
+                    .collect();
+                self.redirected_to(redirect)
+                    .into_iter()
+                    .map(move |leg| self.path_with_direct_witness(leg, doors.clone()))
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    pub(super) fn redirected_to(&self, redirect: &Item<LocalRedirectSpec>) -> Vec<Leg> {
+        let backend = &redirect.value.redirect_backend;
+        let ports: BTreeSet<u16> = backend.to_ports.iter().filter_map(|port| port.port.parse().ok()).collect();
+        let mut endpoints = BTreeSet::new();
+        for (at, workload) in self.world.workloads.iter().enumerate() {
+            if workload.key.namespace == redirect.key.namespace
+                && matches(&backend.local_endpoint_selector, &workload.value.labels)
+            {
+                endpoints.extend(ports.iter().map(|port| Endpoint { workload: at, port: *port }));
+            }
+        }
+        let hop = Hop::new(&redirect.key, &redirect.source, "redirects to pods of the node");
+        self.reached(&endpoints)
+            .into_iter()
+            .map(|(role, reaches)| Leg { hops: vec![hop.clone()], ..Leg::to(role, reaches) })
+            .collect()
+    }
+
+    /// Pods' own addresses, and ports of nodes that lead to pods.
+    pub(super) fn pod_paths(&self) -> Vec<Path> {
+        let mut paths = Vec::new();
+        for at in &self.roles.target {
+            let workload = &self.world.workloads[*at];
+            let reached = |ports: BTreeSet<u16>| vec![self.name(*at, &ports)];
+            let hop = |what: String| Hop::new(&workload.key, &workload.source, what);
+            let host_network = workload.value.spec.host_network;
+            if !host_network {
+                let address = workload.value.ips.first().map_or("<pod address>".to_owned(), |ip| doors::host(*ip));
+                let door = Door { from: From::Cluster, address: format!("{address}:<any port>"), closed: None };
+                let leg = Leg {
+                    hops: vec![hop("by its own address".into())],
+                    ..Leg::to(Role::Target, reached(BTreeSet::new()))
+                };
+                paths.push(self.path(leg, vec![door], None));
+            } else {
+                // Whatever it listens at is a port of its node.
+                let door = Door { from: From::Outside, address: "<its node>:<any port>".into(), closed: None };
+                let leg = Leg {
+                    hops: vec![hop("by its node's address".into())],
+                    ..Leg::to(Role::Target, reached(BTreeSet::new()))
+                };
+                paths.push(self.path(leg, vec![door], None));
+            }
+            for (host, container) in workload.value.host_ports() {
+                let what = if host_network { "hostNetwork" } else { "hostPort" };
+                let door = Door { from: From::Outside, address: format!("<its node>:{host}"), closed: None };
+                let leg = Leg {
+                    hops: vec![hop(format!("{what} {host}"))],
+                    ..Leg::to(Role::Target, reached(BTreeSet::from([container])))
+                };
+                paths.push(self.path_with_direct_witness(leg, vec![door]));
+            }
+        }
+        paths
+    }
+}
