@@ -89,20 +89,15 @@ impl Demand {
     }
 }
 
-impl Demand {
-    /// Services whose pods are only assumed.
-    fn doubts(&self, world: &World) -> Vec<Problem> {
-        let assumed = world.workloads.iter().filter(|workload| workload.value.is_assumed);
-        assumed
-            .map(|workload| {
-                Problem::finding(
-                    "nothing among the objects makes pods with these labels",
-                    "it is taken for pods of unknown ports; add the Deployment (or whatever makes them)",
-                )
-                .of(workload.key.to_string())
-            })
-            .collect()
-    }
+/// Pods that are only assumed.
+fn assumed(world: &World) -> impl Iterator<Item = Problem> {
+    world.workloads.iter().filter(|workload| workload.value.is_assumed).map(|workload| {
+        Problem::finding(
+            "nothing among the objects makes pods with these labels",
+            "it is taken for pods of unknown ports; add the Deployment (or whatever makes them)",
+        )
+        .of(workload.key.to_string())
+    })
 }
 
 /// What keeps a policy from being asked about: references to nothing.
@@ -130,14 +125,12 @@ pub fn check(world: &World, demand: &Demand) -> Vec<Problem> {
 /// Every declared path to the target's pods and to the waypoint's. `dialects` overrides what controllers are known to speak.
 pub fn analyze(world: &World, demand: &Demand, dialects: &[Dialect]) -> Analysis {
     let explorer = explore::Explorer::new(world, demand, dialects);
-    let (mut paths, problems) = explorer.paths();
+    let (mut paths, unread, findings) = explorer.paths();
     paths.sort_by(|a, b| (&a.class, &a.hops, a.mirror, &a.reaches).cmp(&(&b.class, &b.hops, b.mirror, &b.reaches)));
-    let (unread, findings): (Vec<_>, Vec<_>) =
-        problems.into_iter().partition(|problem| problem.what.contains("refuses the routes"));
     Analysis {
         policy: demand.policy.clone(),
         paths,
         unread: world.unread.iter().cloned().chain(unread).collect(),
-        findings: demand.doubts(world).into_iter().chain(world.problems.iter().cloned()).chain(findings).collect(),
+        findings: assumed(world).chain(world.problems.iter().cloned()).chain(findings).collect(),
     }
 }

@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use super::kube::Kube;
 use super::routes::source::{Source, State};
 use crate::manifest::{file_of, line_of};
-use crate::policy::take_policies;
 use crate::report::outcome::{Location, Outcome, risks};
 use crate::routes::{Analysis, Hop, compare};
 
@@ -33,9 +32,7 @@ impl Lines {
 /// Paths of every policy among these objects.
 pub fn analyses(sources: &[Source], access: &Kube, namespace: &str) -> anyhow::Result<Vec<Analysis>> {
     let mut state = State::read(sources, access, namespace)?;
-    let mut problems = Vec::new();
-    let (policies, objects) = take_policies(std::mem::take(&mut state.objects), &mut problems);
-    state.objects = objects;
+    let (policies, problems) = state.take_policies();
     state.unread.extend(problems);
     if policies.is_empty() {
         anyhow::bail!("no WaypointPolicy among the declared objects: add the file that holds it with --declared");

@@ -14,9 +14,9 @@ use super::declared::Lines;
 use super::exit;
 use super::kube::Kube;
 use crate::manifest::{Problem, Problems, read_paths};
-use crate::policy::{Loaded, take_policies};
+use crate::policy::Loaded;
 use crate::report::outcome::of_routes;
-use crate::report::{Outcome, github, junit, sarif};
+use crate::report::{github, junit, sarif};
 use crate::routes::{Analysis, Change, Class, Demand, Dialect, Path, World, analyze, changes, check, dot, tree};
 use source::{Source, State};
 
@@ -137,10 +137,9 @@ fn policies(args: &Args, state: &mut State) -> anyhow::Result<Vec<Loaded>> {
     Ok(found)
 }
 
+/// A policy that is wrong ends the command.
 fn policies_of(state: &mut State) -> anyhow::Result<Vec<Loaded>> {
-    let mut problems = Vec::new();
-    let (policies, others) = take_policies(std::mem::take(&mut state.objects), &mut problems);
-    state.objects = others;
+    let (policies, problems) = state.take_policies();
     let (errors, findings): (Vec<_>, Vec<_>) = problems.into_iter().partition(Problem::is_error);
     state.unread.extend(findings);
     if errors.is_empty() { Ok(policies) } else { Err(Problems(errors).into()) }
@@ -209,11 +208,7 @@ fn tell(output: Output, analyses: &[Analysis], exit_code: u8) -> anyhow::Result<
         Output::Text => all(tree),
         Output::Dot => all(dot),
         Output::Json => lines(analyses)?,
-        Output::Junit | Output::Sarif | Output::Github => {
-            let files = Lines::default();
-            let outcome = of_routes(analyses, &|hop| files.locate(hop), Timestamp::now());
-            report(output, &outcome, exit_code)
-        }
+        Output::Junit | Output::Sarif | Output::Github => report(output, analyses, exit_code),
     };
     write(&text)
 }
@@ -231,20 +226,20 @@ fn tell_changes(output: Output, found: &[Change], exit_code: u8) -> anyhow::Resu
                 unread: change.unread.clone(),
                 findings: Vec::new(),
             });
-            let files = Lines::default();
-            let outcome = of_routes(&opened.collect::<Vec<_>>(), &|hop| files.locate(hop), Timestamp::now());
-            report(output, &outcome, exit_code)
+            report(output, &opened.collect::<Vec<_>>(), exit_code)
         }
     };
     write(&text)
 }
 
 /// `exit_code` is what the command ends with.
-fn report(output: Output, outcome: &Outcome, exit_code: u8) -> String {
+fn report(output: Output, analyses: &[Analysis], exit_code: u8) -> String {
+    let files = Lines::default();
+    let outcome = of_routes(analyses, &|hop| files.locate(hop), Timestamp::now());
     match output {
-        Output::Junit => junit::junit(outcome),
-        Output::Github => github::github(outcome),
-        _ => sarif::sarif(outcome, exit_code),
+        Output::Junit => junit::junit(&outcome),
+        Output::Github => github::github(&outcome),
+        _ => sarif::sarif(&outcome, exit_code),
     }
 }
 

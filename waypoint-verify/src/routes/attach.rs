@@ -1,9 +1,7 @@
 //! Listeners of a Gateway, its ListenerSets' included, and which routes may attach to them.
 
 use super::hosts;
-use super::objects::{
-    AllowedRoutes, FromNamespaces, GatewaySpec, Item, Listener, ObjectRef, ParentRef, RouteKind, RouteSpec, World,
-};
+use super::objects::{FromNamespaces, GatewaySpec, Item, Listener, ObjectRef, ParentRef, RouteKind, RouteSpec, World};
 use crate::inventory::{Grant, matches};
 use crate::manifest::ObjectKey;
 use crate::policy::GATEWAY_GROUP;
@@ -73,13 +71,13 @@ fn serves(protocol: &str, kind: RouteKind) -> bool {
     }
 }
 
-fn kind_allowed(listener: &Listener, kind: RouteKind) -> bool {
-    let AllowedRoutes { kinds, .. } = &listener.allowed_routes;
-    if kinds.is_empty() {
-        return serves(&listener.protocol, kind);
-    }
-    kinds.iter().any(|allowed| {
-        allowed.kind == kind.name() && allowed.group.as_deref().is_none_or(|group| group == GATEWAY_GROUP)
+/// Whether `allowedRoutes.kinds` lists this kind; without any it says nothing.
+pub fn lists_kind(listener: &Listener, kind: RouteKind) -> Option<bool> {
+    let kinds = &listener.allowed_routes.kinds;
+    (!kinds.is_empty()).then(|| {
+        kinds.iter().any(|allowed| {
+            allowed.kind == kind.name() && allowed.group.as_deref().is_none_or(|group| group == GATEWAY_GROUP)
+        })
     })
 }
 
@@ -104,7 +102,7 @@ pub fn picks(parent: &ParentRef, listener: &Listener) -> bool {
 /// Whether this listener serves this route as Gateway API has it.
 pub fn attaches(world: &World, at: ListenerAt<'_>, kind: RouteKind, route: &Item<RouteSpec>) -> bool {
     let namespace = &route.key.namespace;
-    kind_allowed(at.listener, kind)
+    lists_kind(at.listener, kind).unwrap_or_else(|| serves(&at.listener.protocol, kind))
         && lets_in(world, at, namespace)
         && route.value.parent_refs.iter().any(|parent| means(parent, at.owner, namespace) && picks(parent, at.listener))
         && meets(&route.value.hostnames, at.listener)

@@ -71,6 +71,16 @@ pub enum Resolved {
     Invalid,
 }
 
+impl Resolved {
+    /// Where requests really go.
+    pub fn backend(self) -> Option<Backend> {
+        match self {
+            Self::To(backend) => Some(backend),
+            _ => None,
+        }
+    }
+}
+
 pub fn resolve(world: &World, kind: RouteKind, route: &Item<RouteSpec>, to: &ObjectRef) -> Resolved {
     let Some(port) = to.port.filter(|_| to.is_service()) else { return Resolved::Invalid };
     let namespace = to.namespace.clone().unwrap_or_else(|| route.key.namespace.clone());

@@ -21,9 +21,9 @@ pub fn host(ip: IpAddr) -> String {
 pub fn of_service(service: &Item<Service>, port: &ServicePort) -> Vec<Door> {
     let spec = &service.value.spec;
     let name = format!("{}.{}.svc", service.key.name, service.key.namespace);
-    let cluster = Door { from: From::Cluster, address: format!("{name}:{}", port.port), closed: None };
+    let cluster = Door { from: From::Cluster, address: format!("{name}:{}", port.port) };
     let mut doors = vec![cluster];
-    let outside = |address: String| Door { from: From::Outside, address, closed: None };
+    let outside = |address: String| Door { from: From::Outside, address };
     let kind = spec.kind.as_deref().unwrap_or("ClusterIP");
     let node_ports = match kind {
         "NodePort" => true,
@@ -69,10 +69,10 @@ pub fn of_gateway(
         if outside.is_empty() {
             outside.push(format!("<address of Gateway {}>:{}", gateway.name, front.port));
         }
-        doors.extend(outside.into_iter().map(|address| Door { from: From::Outside, address, closed: None }));
+        doors.extend(outside.into_iter().map(|address| Door { from: From::Outside, address }));
         if let Some(service) = service {
             let address = format!("{}.{}.svc:{}", service.name, service.namespace, front.port);
-            doors.push(Door { from: From::Cluster, address, closed: None });
+            doors.push(Door { from: From::Cluster, address });
         }
     }
     doors.sort();
@@ -82,5 +82,5 @@ pub fn of_gateway(
 
 pub fn of_ingress(ingress: &IngressSpec) -> Vec<Door> {
     let ports = if ingress.tls.is_empty() { &[80][..] } else { &[80, 443][..] };
-    ports.iter().map(|port| Door { from: From::Outside, address: format!("<ingress>:{port}"), closed: None }).collect()
+    ports.iter().map(|port| Door { from: From::Outside, address: format!("<ingress>:{port}") }).collect()
 }

@@ -7,7 +7,7 @@ mod generated;
 mod others;
 mod services;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use super::dialect::Dialect;
 use super::objects::{GatewaySpec, Item, World};
 use super::path::{Hop, Path, Reached};
 use super::reach::{Endpoint, Reach, Roles, of_role};
-use super::table::Table;
+use super::table::{Backend, Table};
 use crate::manifest::Problem;
 use crate::model::NamespacedName;
 
@@ -65,8 +65,7 @@ impl Leg {
 struct GatewayView<'a> {
     gateway: &'a Item<GatewaySpec>,
     controller: Option<&'a str>,
-    /// Tables that two dialects make alike are one.
-    tables: Vec<(Vec<Dialect>, Table)>,
+    tables: Vec<(Dialect, Table)>,
     listeners: usize,
 }
 
@@ -79,11 +78,15 @@ pub struct Explorer<'a> {
     demand: &'a Demand,
     gateways: Vec<GatewayView<'a>>,
     /// Which Gateway a Service is in front of.
-    gateway_of: HashMap<NamespacedName, usize>,
+    gateway_of: BTreeMap<NamespacedName, usize>,
     /// Routes whose parent is the Service (GAMMA), by place in `World::routes`.
     own_routes: HashMap<NamespacedName, Vec<usize>>,
-    memo: RefCell<HashMap<(NamespacedName, u16), Legs>>,
+    memo: RefCell<HashMap<Backend, Legs>>,
+    /// Walks that were cut short because they came back to where they had been.
+    cuts: Cell<u64>,
     problems: RefCell<BTreeSet<Problem>>,
+    /// What keeps a Gateway's answer from being known.
+    unread: RefCell<BTreeSet<Problem>>,
 }
 
 impl<'a> Explorer<'a> {
@@ -112,12 +115,14 @@ impl<'a> Explorer<'a> {
             gateway_of,
             own_routes,
             memo: RefCell::default(),
+            cuts: Cell::default(),
             problems: RefCell::default(),
+            unread: RefCell::default(),
         }
     }
 
-    /// Every path, and what was wrong on the way.
-    pub fn paths(&self) -> (Vec<Path>, Vec<Problem>) {
+    /// Every path, what may hide another, and what else was wrong on the way.
+    pub fn paths(&self) -> (Vec<Path>, BTreeSet<Problem>, BTreeSet<Problem>) {
         let mut paths = self.gateway_paths();
         paths.extend(self.ingress_paths());
         paths.extend(self.service_paths());
@@ -125,7 +130,7 @@ impl<'a> Explorer<'a> {
         paths.extend(self.pod_paths());
         paths.extend(self.foreign());
         paths.extend(self.generated(&paths));
-        (paths, self.problems.take().into_iter().collect())
+        (paths, self.unread.take(), self.problems.take())
     }
 
     fn role(&self, role: Role) -> &BTreeSet<usize> {
@@ -157,7 +162,7 @@ fn view<'a>(world: &'a World, gateway: &'a Item<GatewaySpec>, dialects: &[Dialec
     let spoken = if dialects.is_empty() { Dialect::of_controller(controller) } else { dialects.to_vec() };
     let tables = spoken
         .into_iter()
-        .flat_map(|dialect| dialect.tables(world, &listeners).into_iter().map(move |table| (vec![dialect], table)))
+        .flat_map(|dialect| dialect.tables(world, &listeners).into_iter().map(move |table| (dialect, table)))
         .collect();
     GatewayView { gateway, controller, tables, listeners: listeners.len() }
 }

@@ -64,7 +64,6 @@ pub struct World {
     pub by_parent: BTreeMap<NamespacedName, Vec<usize>>,
     pub grants: Vec<Item<Grant>>,
     pub ingresses: Index<IngressSpec>,
-    pub ingress_classes: Index<IngressClassSpec>,
     /// CiliumEnvoyConfigs, and CiliumClusterwideEnvoyConfigs without a namespace.
     pub envoy_configs: Index<EnvoyConfigSpec>,
     pub redirects: Index<LocalRedirectSpec>,

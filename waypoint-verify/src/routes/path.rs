@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::dialect::Dialect;
+use super::objects::Item;
 use super::witness::Witness;
 use crate::manifest::ObjectKey;
 use crate::model::Bypass;
@@ -56,9 +57,6 @@ pub struct Door {
     pub from: From,
     /// `HOST:PORT`; in angle brackets what only a cluster can say.
     pub address: String,
-    /// Why nobody comes in here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub closed: Option<String>,
 }
 
 /// One object on the way.
@@ -80,19 +78,27 @@ pub struct Hop {
 }
 
 impl Hop {
+    #[must_use]
+    pub fn at(self, field: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..self }
+    }
+
     /// Whether it is this port of a Service.
     pub fn is_at(&self, port: u16) -> bool {
         let own = self.what.strip_prefix("port ").and_then(|rest| rest.split(' ').next());
         own.and_then(|own| own.parse().ok()) == Some(port)
     }
 
-    pub fn new(key: &ObjectKey, source: &Arc<str>, what: impl Into<String>) -> Self {
+    /// Of an object that is known by its name alone.
+    pub fn named(object: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { object: object.into(), key: None, what: what.into(), source: None, field: None }
+    }
+
+    pub fn of<T>(item: &Item<T>, what: impl Into<String>) -> Self {
         Self {
-            object: key.to_string(),
-            key: Some(key.clone()),
-            what: what.into(),
-            source: Some(source.clone()),
-            field: None,
+            key: Some(item.key.clone()),
+            source: Some(item.source.clone()),
+            ..Self::named(item.key.to_string(), what)
         }
     }
 }
@@ -137,7 +143,7 @@ impl Path {
     /// The same for one path in two states of the objects: what it is made of, not how it is shared or witnessed.
     pub fn identity(&self) -> String {
         let hops = self.hops.iter().map(|hop| format!("{} {}", hop.object, hop.what));
-        let doors = self.doors.iter().filter(|door| door.closed.is_none()).map(|door| format!("{:?}", door.from));
+        let doors = self.doors.iter().map(|door| format!("{:?}", door.from));
         let mut doors: Vec<_> = doors.collect();
         doors.sort();
         doors.dedup();
@@ -152,7 +158,7 @@ impl Path {
     }
 
     pub fn from_outside(&self) -> bool {
-        self.doors.iter().any(|door| door.from == From::Outside && door.closed.is_none())
+        self.doors.iter().any(|door| door.from == From::Outside)
     }
 }
 

@@ -83,7 +83,7 @@ impl<'a> Reach<'a> {
     pub fn pods(&self, service: &'a Item<Service>) -> BTreeSet<usize> {
         let mut pods: BTreeSet<_> = self.selected(service).into_iter().collect();
         for slice in self.slices(service) {
-            pods.extend(self.of_slice(slice).0.into_iter().map(|(at, _)| at));
+            pods.extend(self.of_slice(slice).0);
         }
         pods
     }
@@ -92,18 +92,18 @@ impl<'a> Reach<'a> {
         self.world.slices.get(&service.name()).map_or(&[], Vec::as_slice)
     }
 
-    /// Workloads (with whether the address names them) and Services behind the addresses of a slice.
-    fn of_slice(&self, slice: &'a Item<EndpointSlice>) -> (Vec<(usize, bool)>, Vec<&'a NamespacedName>) {
+    /// Workloads and Services behind the addresses of a slice.
+    fn of_slice(&self, slice: &'a Item<EndpointSlice>) -> (Vec<usize>, Vec<&'a NamespacedName>) {
         let (mut workloads, mut services) = (Vec::new(), Vec::new());
         for endpoint in &slice.value.endpoints {
             for address in endpoint.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok()) {
-                workloads.extend(self.by_ip.get(&address).into_iter().flatten().map(|at| (*at, true)));
+                workloads.extend(self.by_ip.get(&address).into_iter().flatten().copied());
                 services.extend(self.service_ips.get(&address).into_iter().flatten());
             }
             if let Some(target) = endpoint.target_ref.as_ref().filter(|target| target.kind == "Pod") {
                 let namespace =
                     if target.namespace.is_empty() { slice.key.namespace.as_str() } else { target.namespace.as_str() };
-                workloads.extend(self.by_name.get(&(namespace, target.name.as_str())).map(|at| (*at, true)));
+                workloads.extend(self.by_name.get(&(namespace, target.name.as_str())).copied());
             }
         }
         (workloads, services)
@@ -143,7 +143,7 @@ impl<'a> Reach<'a> {
                 .filter_map(|own| own.port)
                 .collect();
             let (workloads, services) = self.of_slice(slice);
-            for (at, _) in workloads {
+            for at in workloads {
                 for port in &ports {
                     if lead.endpoints.insert(Endpoint { workload: at, port: *port }) {
                         lead.by.insert(slice.key.to_string());

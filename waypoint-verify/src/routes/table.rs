@@ -106,28 +106,20 @@ pub struct Answer<'a> {
 impl Answer<'_> {
     /// Backends that get the request.
     pub fn backends(&self) -> BTreeSet<&Backend> {
-        let forwards = self.actions.iter().filter_map(|action| match action {
-            Action::Forward(forward) => Some(forward),
-            _ => None,
-        });
-        forwards
-            .flat_map(|forward| &forward.backends)
-            .filter(|(_, share)| *share > 0)
-            .map(|(backend, _)| backend)
-            .collect()
+        self.with_a_share(|forward| &forward.backends)
     }
 
     /// Backends that get a copy.
     pub fn mirrors(&self) -> BTreeSet<&Backend> {
+        self.with_a_share(|forward| &forward.mirrors)
+    }
+
+    fn with_a_share(&self, of: fn(&Forward) -> &[(Backend, u32)]) -> BTreeSet<&Backend> {
         let forwards = self.actions.iter().filter_map(|action| match action {
             Action::Forward(forward) => Some(forward),
             _ => None,
         });
-        forwards
-            .flat_map(|forward| &forward.mirrors)
-            .filter(|(_, share)| *share > 0)
-            .map(|(backend, _)| backend)
-            .collect()
+        forwards.flat_map(of).filter(|(_, share)| *share > 0).map(|(backend, _)| backend).collect()
     }
 }
 

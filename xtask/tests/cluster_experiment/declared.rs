@@ -1,7 +1,7 @@
 //! Every way past the waypoint in manifests/experiment is found in what is declared: in the manifests, and in the cluster.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -43,6 +43,12 @@ fn past(paths: &Value) -> Vec<String> {
     paths.as_array().unwrap().iter().filter(|path| path["class"] == "past").map(line).collect()
 }
 
+fn dir() -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared");
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
 fn rendered(cluster: &Cluster, folder: &str, dir: &Path) -> String {
     let objects = experiment::render(&cluster.server, &experiment::bypass(folder)).unwrap();
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
@@ -54,8 +60,7 @@ fn rendered(cluster: &Cluster, folder: &str, dir: &Path) -> String {
 #[test]
 fn manifests_show_what_each_bypass_would_open() {
     let Some(cluster) = cluster("manifests_show_what_each_bypass_would_open") else { return };
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared");
-    fs::create_dir_all(&dir).unwrap();
+    let dir = dir();
     let base = rendered(&cluster, "", &dir);
     let (code, analysis) = routes(&["--filename", &base]);
     assert_eq!((code, past(&analysis["paths"]).contains(&UPSTREAM.to_owned())), (1, true), "{analysis}");
@@ -109,8 +114,7 @@ fn a_kind_that_may_not_be_listed_is_unread() {
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("no WaypointPolicy among the objects"), "{told}");
     // With a policy and its Services from files the rest is what could not be listed.
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared");
-    fs::create_dir_all(&dir).unwrap();
+    let dir = dir();
     let base = rendered(&cluster, "", &dir);
     let kubeconfig = kubeconfig.to_str().unwrap();
     let (_, analysis) = routes(&["--filename", &base, "--filename", "cluster", "--kubeconfig", kubeconfig]);
@@ -125,8 +129,7 @@ fn a_kind_that_may_not_be_listed_is_unread() {
 #[test]
 fn a_change_that_brings_the_target_itself_opens_all_of_its_ways() {
     let Some(cluster) = cluster("a_change_that_brings_the_target_itself_opens_all_of_its_ways") else { return };
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("declared");
-    fs::create_dir_all(&dir).unwrap();
+    let dir = dir();
     let base = rendered(&cluster, "", &dir);
     let empty = dir.join("empty.yaml");
     fs::write(&empty, "apiVersion: v1\nkind: Namespace\nmetadata: {name: hello}\n").unwrap();

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use super::cluster;
 use crate::cli::kube::Kube;
 use crate::manifest::{Object, ObjectKey, Problem, read_path};
+use crate::policy::{Loaded, take_policies};
 use crate::routes::place;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,11 +53,19 @@ impl State {
         self.objects.iter_mut().for_each(|object| place(object, namespace));
     }
 
+    /// Takes the policies out, with what is wrong with them.
+    pub fn take_policies(&mut self) -> (Vec<Loaded>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let (policies, others) = take_policies(std::mem::take(&mut self.objects), &mut problems);
+        self.objects = others;
+        (policies, problems)
+    }
+
     /// Without the objects of `gone`, and with those of `new` instead of their namesakes.
     pub fn changed(&self, new: Self, gone: Self) -> Self {
         let removed: BTreeSet<&ObjectKey> = gone.objects.iter().chain(&new.objects).map(|object| &object.key).collect();
         let kept = self.objects.iter().filter(|object| !removed.contains(&object.key)).cloned();
-        let objects = kept.collect::<Vec<_>>().into_iter().chain(new.objects.iter().cloned()).collect();
+        let objects = kept.chain(new.objects.iter().cloned()).collect();
         let unread = self.unread.iter().chain(&new.unread).chain(&gone.unread).cloned();
         Self { objects, unread: unread.collect() }
     }

@@ -9,7 +9,7 @@ use super::super::hosts;
 use super::super::objects::{Filter, Item, RouteKind, RouteSpec, Rule, World};
 use super::super::request::{Matcher, PathMatch};
 use super::super::table::{Action, Entry, Forward, Front, RuleAt, Speaks, Table, VirtualHost};
-use super::{Resolved, matchers, resolve};
+use super::{matchers, resolve};
 
 /// Tables by port. Of several listeners at a port with names that meet, "listener isolation" gives a request to the most
 /// specific one only; it is an extended feature, so that tables with and without it are made.
@@ -83,10 +83,7 @@ fn add(table: &mut Table, domain: &str, entries: Vec<Entry>) {
 }
 
 fn entries(world: &World, number: usize, kind: RouteKind, route: &Item<RouteSpec>) -> Vec<Entry> {
-    // Only an HTTPRoute's rules have a default.
-    let one = [Rule::default()];
-    let default = if kind == RouteKind::Http { &one[..] } else { &[] };
-    let rules = route.value.rules.as_deref().unwrap_or(default);
+    let rules = route.value.rules_of(kind);
     rules
         .iter()
         .enumerate()
@@ -106,10 +103,7 @@ fn action(world: &World, kind: RouteKind, route: &Item<RouteSpec>, rule: &Rule) 
     if let Some(redirect) = rule.filters.iter().find_map(|filter| filter.request_redirect.clone()) {
         return Action::Redirect(redirect);
     }
-    let resolved = |to| match resolve(world, kind, route, to) {
-        Resolved::To(backend) => Some(backend),
-        _ => None,
-    };
+    let resolved = |to| resolve(world, kind, route, to).backend();
     let mut forward = Forward { backends: Vec::new(), lost: 0, mirrors: Vec::new(), rewrite: None };
     for reference in &rule.backend_refs {
         match resolved(&reference.to) {

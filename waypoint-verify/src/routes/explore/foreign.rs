@@ -28,8 +28,7 @@ impl Explorer<'_> {
                     let Resolved::NotGranted(backend) = resolve(self.world, *kind, route, &reference.to) else {
                         continue;
                     };
-                    let mut hop = Hop::new(&route.key, &route.source, format!("rule {number}"));
-                    hop.field = Some(format!("spec.rules[{number}]"));
+                    let hop = Hop::of(route, format!("rule {number}")).at(format!("spec.rules[{number}]"));
                     for leg in self.legs(&backend, &mut Vec::new()).iter().filter(|leg| leg.role == Role::Target) {
                         let mut path = self.path(leg.clone().after(hop.clone()), Vec::new(), None);
                         path.class = Class::Closed {
@@ -56,14 +55,13 @@ impl Explorer<'_> {
         if self.world.foreign.is_empty() {
             return Vec::new();
         }
+        let leads = |pods: BTreeSet<usize>| !pods.is_disjoint(&self.roles.target);
         let services: BTreeSet<&NamespacedName> = self
             .world
             .services
-            .values()
-            .filter(|service| self.reach.pods(service).iter().any(|pod| self.roles.target.contains(pod)))
-            .map(|service| {
-                self.world.services.get_key_value(&service.name()).map_or_else(|| unreachable!(), |(name, _)| name)
-            })
+            .iter()
+            .filter(|(_, service)| leads(self.reach.pods(service)))
+            .map(|(name, _)| name)
             .collect();
         let mut paths = Vec::new();
         for object in &self.world.foreign {
@@ -78,9 +76,13 @@ impl Explorer<'_> {
                 named.extend(plain.or(dotted).copied());
             });
             for service in named {
-                let hop = Hop::new(&object.key, &object.source, format!("names Service {service}"));
+                let hop = Hop {
+                    key: Some(object.key.clone()),
+                    source: Some(object.source.clone()),
+                    ..Hop::named(object.key.to_string(), format!("names Service {service}"))
+                };
                 let reaches = self.reached_by(service);
-                let mut path = self.path(Leg { hops: vec![hop], ..Leg::to(Role::Target, reaches) }, Vec::new(), None);
+                let mut path = self.path(Leg::to(Role::Target, reaches).after(hop), Vec::new(), None);
                 path.class = Class::Unknown { why: format!("{} is not a kind that is understood", object.key.kind) };
                 path.cure = None;
                 paths.push(path);

@@ -23,7 +23,7 @@ impl Explorer<'_> {
             let service = self.gateway_of.iter().find(|(_, own)| **own == at).map(|(service, _)| service);
             for way in self.view_ways(at, None, true, &mut Vec::new()) {
                 let doors = doors::of_gateway(self.world, &name, service, way.fronts);
-                let hop = Hop::new(&view.gateway.key, &view.gateway.source, listeners(way.fronts));
+                let hop = Hop::of(view.gateway, listeners(way.fronts));
                 self.add(&mut paths, &mut places, way.leg.after(hop), doors, way.request);
             }
         }
@@ -61,9 +61,14 @@ impl Explorer<'_> {
 
     pub(super) fn path(&self, leg: Leg, doors: Vec<Door>, request: Option<Request>) -> Path {
         let mut notes = leg.notes.clone();
-        let class = self.class(&leg, &doors, &mut notes);
-        let witness = request.filter(|_| class.is_past()).map(|request| of_request(&request, &doors, leg.share));
-        let cure = class.is_past().then(|| cure::of(self.demand, &leg.hops, &leg.gateways));
+        let class = self.class(&leg, &mut notes);
+        let (witness, cure) = match class {
+            Class::Past { kind } => (
+                request.map(|request| of_request(&request, &doors, leg.share)),
+                Some(cure::of(self.demand, kind, &leg.hops)),
+            ),
+            _ => (None, None),
+        };
         Path {
             class,
             doors,
@@ -78,7 +83,7 @@ impl Explorer<'_> {
         }
     }
 
-    fn class(&self, leg: &Leg, doors: &[Door], notes: &mut Vec<String>) -> Class {
+    fn class(&self, leg: &Leg, notes: &mut Vec<String>) -> Class {
         if leg.role == Role::Waypoint {
             let enters =
                 |entry: &BTreeSet<NamespacedName>| leg.gateways.first().is_some_and(|first| entry.contains(first));
@@ -86,11 +91,6 @@ impl Explorer<'_> {
                 notes.push("enters otherwise than by spec.entry".into());
             }
             return Class::Through;
-        }
-        let closed: Vec<_> = doors.iter().filter_map(|door| door.closed.clone()).collect();
-        if !doors.is_empty() && closed.len() == doors.len() {
-            let by: BTreeSet<_> = closed.into_iter().collect();
-            return Class::Closed { by: by.into_iter().collect::<Vec<_>>().join("; ") };
         }
         let by_via = !leg.gateways.is_empty() && leg.gateways.iter().all(|gateway| self.demand.via.contains(gateway));
         let kind = match (leg.gateways.is_empty(), leg.proxied) {
@@ -163,8 +163,7 @@ fn listeners(fronts: &[Front]) -> String {
 
 /// From outside if that is open, else from a pod.
 fn of_request(request: &Request, doors: &[Door], share: Option<f64>) -> Witness {
-    let open = || doors.iter().filter(|door| door.closed.is_none());
-    let door = open().find(|door| door.from == From::Outside).or_else(|| open().next());
+    let door = doors.iter().find(|door| door.from == From::Outside).or(doors.first());
     let address = door.map_or("<address>", |door| door.address.as_str());
     Witness {
         method: request.method.clone(),

@@ -1,9 +1,8 @@
 //! From a Gateway's listeners on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Explorer, GatewayView, Leg};
-use crate::manifest::Problem;
+use super::{Explorer, GatewayView, Leg, Role};
 use crate::model::NamespacedName;
 use crate::routes::dialect::CILIUM_CONTROLLER;
 use crate::routes::objects::World;
@@ -21,10 +20,10 @@ pub fn service_of(gateway: &NamespacedName) -> NamespacedName {
 }
 
 /// Services that stand in front of Gateways: those that say so, and those that Cilium will make.
-pub fn services(world: &World, gateways: &[GatewayView<'_>]) -> HashMap<NamespacedName, usize> {
+pub fn services(world: &World, gateways: &[GatewayView<'_>]) -> BTreeMap<NamespacedName, usize> {
     let places: HashMap<NamespacedName, usize> =
         gateways.iter().enumerate().map(|(at, view)| (view.gateway.name(), at)).collect();
-    let mut found = HashMap::new();
+    let mut found = BTreeMap::new();
     for (at, view) in gateways.iter().enumerate() {
         if view.controller.is_none_or(|controller| controller == CILIUM_CONTROLLER) {
             found.insert(service_of(&view.gateway.name()), at);
@@ -67,12 +66,12 @@ impl Explorer<'_> {
     ) -> Vec<Way<'_>> {
         let view = &self.gateways[at];
         let mut found = Vec::new();
-        for (dialects, table) in &view.tables {
+        for (dialect, table) in &view.tables {
             if port.is_some_and(|port| table.fronts.iter().all(|front| front.port != port)) {
                 continue;
             }
             if let Some(why) = &table.refused {
-                self.problems.borrow_mut().insert(view.gateway.problem(
+                self.unread.borrow_mut().insert(view.gateway.problem(
                     "spec.listeners",
                     format!("Envoy refuses the routes of this Gateway ({why}) and goes on with those it had before"),
                     "mend the rule; what the Gateway serves until then is not known",
@@ -82,7 +81,7 @@ impl Explorer<'_> {
                 for entry in &host.entries {
                     for mut way in self.entry_ways(table, host, entry, witnesses, stack) {
                         way.leg.gateways.insert(0, view.gateway.name());
-                        way.leg.dialects.extend(dialects);
+                        way.leg.dialects.insert(*dialect);
                         found.push(way);
                     }
                 }
@@ -116,8 +115,10 @@ impl Explorer<'_> {
                     continue;
                 }
                 let scheme = table.fronts.first().and_then(|front| text::scheme(front.speaks));
+                // Only of paths past the waypoint anybody asks for one.
+                let is_wanted = witnesses && legs.iter().any(|leg| leg.role == Role::Target);
                 let request = scheme
-                    .filter(|_| witnesses)
+                    .filter(|_| is_wanted)
                     .and_then(|scheme| witness::find(table, host, entry, backend, mirror, scheme));
                 let share = (u64::from(share) < whole).then(|| 100.0 * f64::from(share) / whole as f64);
                 for leg in legs.iter().cloned() {
@@ -142,11 +143,10 @@ impl Explorer<'_> {
     fn rule_hop(&self, host: &VirtualHost, entry: &Entry) -> Hop {
         let what = format!("{} {}", host.domain, text::matcher(&entry.matcher));
         let Some(first) = entry.rules.first() else {
-            return Hop { object: String::new(), key: None, what, source: None, field: None };
+            return Hop::named("", what);
         };
         let (_, route) = &self.world.routes[first.route];
-        let mut hop = Hop::new(&route.key, &route.source, format!("rule {}: {what}", first.rule));
-        hop.field = Some(format!("spec.rules[{}]", first.rule));
+        let mut hop = Hop::of(route, format!("rule {}: {what}", first.rule)).at(format!("spec.rules[{}]", first.rule));
         if entry.rules.len() > 1 {
             let others = entry.rules[1..].iter().map(|at| {
                 let (_, route) = &self.world.routes[at.route];
@@ -157,17 +157,17 @@ impl Explorer<'_> {
         hop
     }
 
-    /// References that only a ReferenceGrant keeps from leading to pods that matter.
+    /// Gateways of which it is not known who serves them, or that nobody can enter.
     pub(super) fn say_unserved(&self) {
         for view in &self.gateways {
             if view.controller.is_none() {
-                self.problems.borrow_mut().insert(Problem {
-                    ..view.gateway.problem(
+                self.problems.borrow_mut().insert(
+                    view.gateway.problem(
                         "spec.gatewayClassName",
                         format!("GatewayClass {} is not among the objects", view.gateway.value.gateway_class_name),
                         "every dialect is tried, and each path marked with who would serve it so; add the class, or use --dialect",
-                    )
-                });
+                    ),
+                );
             }
             if view.listeners == 0 {
                 self.problems.borrow_mut().insert(view.gateway.problem(

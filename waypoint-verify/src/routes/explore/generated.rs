@@ -26,14 +26,8 @@ impl Explorer<'_> {
                 }
                 let legs = self.legs(&backend, &mut Vec::new());
                 for leg in legs.iter().filter(|leg| leg.role == Role::Target).cloned() {
-                    let first = Hop {
-                        object: owner.clone(),
-                        key: None,
-                        what: "as it is served".into(),
-                        source: None,
-                        field: None,
-                    };
-                    let hop = Hop::new(&config.key, &config.source, "sends requests here");
+                    let first = Hop::named(owner.clone(), "as it is served");
+                    let hop = Hop::of(config, "sends requests here");
                     let mut leg = leg.after(hop).after(first);
                     leg.proxied = true;
                     if self.world.gateways.contains_key(&name) && owner.starts_with("Gateway ") {

@@ -41,8 +41,7 @@ impl Explorer<'_> {
             });
             for (host, path, what, backend, field) in default.chain(rules) {
                 let Some(next) = self.ingress_backend(ingress.key.namespace.as_str(), backend) else { continue };
-                let mut hop = Hop::new(&ingress.key, &ingress.source, what);
-                hop.field = Some(field);
+                let hop = Hop::of(ingress, what).at(field);
                 for leg in self.legs(&next, &mut Vec::new()).iter().cloned() {
                     let mut leg = leg.after(hop.clone());
                     leg.proxied = true;
@@ -82,11 +81,7 @@ impl Explorer<'_> {
                 let doors: Vec<_> = matcher
                     .to_ports
                     .iter()
-                    .map(|port| Door {
-                        from: From::Cluster,
-                        address: format!("{}:{}", matcher.ip, port.port),
-                        closed: None,
-                    })
+                    .map(|port| Door { from: From::Cluster, address: format!("{}:{}", matcher.ip, port.port) })
                     .collect();
                 self.redirected_to(redirect)
                     .into_iter()
@@ -107,11 +102,8 @@ impl Explorer<'_> {
                 endpoints.extend(ports.iter().map(|port| Endpoint { workload: at, port: *port }));
             }
         }
-        let hop = Hop::new(&redirect.key, &redirect.source, "redirects to pods of the node");
-        self.reached(&endpoints)
-            .into_iter()
-            .map(|(role, reaches)| Leg { hops: vec![hop.clone()], ..Leg::to(role, reaches) })
-            .collect()
+        let hop = Hop::of(redirect, "redirects to pods of the node");
+        self.reached(&endpoints).into_iter().map(|(role, reaches)| Leg::to(role, reaches).after(hop.clone())).collect()
     }
 
     /// Pods' own addresses, and ports of nodes that lead to pods.
@@ -120,32 +112,23 @@ impl Explorer<'_> {
         for at in &self.roles.target {
             let workload = &self.world.workloads[*at];
             let reached = |ports: BTreeSet<u16>| vec![self.name(*at, &ports)];
-            let hop = |what: String| Hop::new(&workload.key, &workload.source, what);
+            let hop = |what: String| Hop::of(workload, what);
             let host_network = workload.value.spec.host_network;
-            if !host_network {
-                let address = workload.value.ips.first().map_or("<pod address>".to_owned(), |ip| doors::host(*ip));
-                let door = Door { from: From::Cluster, address: format!("{address}:<any port>"), closed: None };
-                let leg = Leg {
-                    hops: vec![hop("by its own address".into())],
-                    ..Leg::to(Role::Target, reached(BTreeSet::new()))
-                };
-                paths.push(self.path(leg, vec![door], None));
-            } else {
+            let (from, address, what) = if host_network {
                 // Whatever it listens at is a port of its node.
-                let door = Door { from: From::Outside, address: "<its node>:<any port>".into(), closed: None };
-                let leg = Leg {
-                    hops: vec![hop("by its node's address".into())],
-                    ..Leg::to(Role::Target, reached(BTreeSet::new()))
-                };
-                paths.push(self.path(leg, vec![door], None));
-            }
+                (From::Outside, "<its node>".to_owned(), "by its node's address")
+            } else {
+                let address = workload.value.ips.first().map_or("<pod address>".to_owned(), |ip| doors::host(*ip));
+                (From::Cluster, address, "by its own address")
+            };
+            let door = Door { from, address: format!("{address}:<any port>") };
+            let leg = Leg::to(Role::Target, reached(BTreeSet::new())).after(hop(what.into()));
+            paths.push(self.path(leg, vec![door], None));
             for (host, container) in workload.value.host_ports() {
                 let what = if host_network { "hostNetwork" } else { "hostPort" };
-                let door = Door { from: From::Outside, address: format!("<its node>:{host}"), closed: None };
-                let leg = Leg {
-                    hops: vec![hop(format!("{what} {host}"))],
-                    ..Leg::to(Role::Target, reached(BTreeSet::from([container])))
-                };
+                let door = Door { from: From::Outside, address: format!("<its node>:{host}") };
+                let reached = reached(BTreeSet::from([container]));
+                let leg = Leg::to(Role::Target, reached).after(hop(format!("{what} {host}")));
                 paths.push(self.path_with_direct_witness(leg, vec![door]));
             }
         }

@@ -1,12 +1,11 @@
 //! From a port of a Service on.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::{Explorer, Leg, Legs};
 use crate::manifest::Problem;
 use crate::model::NamespacedName;
-use crate::routes::dialect::{Resolved, resolve};
+use crate::routes::dialect::resolve;
 use crate::routes::objects::{EnvoyConfigSpec, EnvoyService, Item, RouteKind};
 use crate::routes::path::Hop;
 use crate::routes::table::Backend;
@@ -15,15 +14,15 @@ use crate::routes::text;
 impl Explorer<'_> {
     /// Every way on from this port, to pods that matter; `stack` is where this walk has been.
     pub(super) fn legs(&self, from: &Backend, stack: &mut Vec<Backend>) -> Legs {
-        let key = (from.service.clone(), from.port);
-        if let Some(known) = self.memo.borrow().get(&key) {
+        if let Some(known) = self.memo.borrow().get(from) {
             return known.clone();
         }
         if stack.contains(from) {
             self.say_cycle(from, stack);
+            self.cuts.set(self.cuts.get() + 1);
             return Rc::default();
         }
-        let cycles = self.problems.borrow().len();
+        let cuts = self.cuts.get();
         stack.push(from.clone());
         let mut legs = self.to_pods(from, stack);
         legs.extend(self.by_gateway(from, stack));
@@ -33,8 +32,8 @@ impl Explorer<'_> {
         stack.pop();
         let legs = Rc::new(legs);
         // What was cut short inside of a cycle is not the whole answer for another walk.
-        if stack.is_empty() || cycles == self.problems.borrow().len() {
-            self.memo.borrow_mut().insert(key, legs.clone());
+        if stack.is_empty() || cuts == self.cuts.get() {
+            self.memo.borrow_mut().insert(from.clone(), legs.clone());
         }
         legs
     }
@@ -58,21 +57,11 @@ impl Explorer<'_> {
         let Some(service) = self.world.services.get(&from.service) else { return Vec::new() };
         let lead = self.reach.lead(service, from.port);
         let by = lead.by.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let hop = Hop::new(&service.key, &service.source, format!("port {} by {by}", from.port));
+        let hop = Hop::of(service, format!("port {} by {by}", from.port));
         let mut legs: Vec<_> = self
             .reached(&lead.endpoints)
             .into_iter()
-            .map(|(role, reaches)| Leg {
-                hops: vec![hop.clone()],
-                reaches,
-                role,
-                gateways: Vec::new(),
-                proxied: false,
-                mirror: false,
-                share: None,
-                dialects: BTreeSet::new(),
-                notes: Vec::new(),
-            })
+            .map(|(role, reaches)| Leg::to(role, reaches).after(hop.clone()))
             .collect();
         for other in lead.services {
             let next = Backend { service: other, port: from.port };
@@ -102,14 +91,13 @@ impl Explorer<'_> {
                     .map(|reference| (&reference.to, false))
                     .chain(mirrors.map(|mirror| (&mirror.backend_ref, true)));
                 for (reference, mirror) in references {
-                    let Resolved::To(next) = resolve(self.world, *kind, route, reference) else { continue };
+                    let Some(next) = resolve(self.world, *kind, route, reference).backend() else { continue };
                     // To its own pods it is what the Service does without a route.
                     if next == *from {
                         continue;
                     }
-                    let mut hop =
-                        Hop::new(&route.key, &route.source, format!("rule {number} of the Service's own routes"));
-                    hop.field = Some(format!("spec.rules[{number}]"));
+                    let hop = Hop::of(route, format!("rule {number} of the Service's own routes"))
+                        .at(format!("spec.rules[{number}]"));
                     for leg in self.legs(&next, stack).iter().cloned() {
                         let mut leg = leg.after(hop.clone()).after(self.hop_of(from));
                         leg.proxied = true;
@@ -124,14 +112,8 @@ impl Explorer<'_> {
 
     pub(super) fn hop_of(&self, backend: &Backend) -> Hop {
         match self.world.services.get(&backend.service) {
-            Some(service) => Hop::new(&service.key, &service.source, format!("port {}", backend.port)),
-            None => Hop {
-                object: format!("Service {}", backend.service),
-                key: None,
-                what: format!("port {}", backend.port),
-                source: None,
-                field: None,
-            },
+            Some(service) => Hop::of(service, format!("port {}", backend.port)),
+            None => Hop::named(format!("Service {}", backend.service), format!("port {}", backend.port)),
         }
     }
 
@@ -151,7 +133,7 @@ impl Explorer<'_> {
             if !config.value.services.iter().any(means) {
                 continue;
             }
-            let hop = Hop::new(&config.key, &config.source, "takes the Service's traffic");
+            let hop = Hop::of(config, "takes the Service's traffic");
             for next in self.named_in(&config.value, namespace) {
                 if next == *from {
                     continue;

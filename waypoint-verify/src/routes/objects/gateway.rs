@@ -2,7 +2,6 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::policy::GATEWAY_GROUP;
 
@@ -14,7 +13,6 @@ pub struct GatewaySpec {
     pub listeners: Vec<Listener>,
     pub addresses: Vec<Address>,
     pub allowed_listeners: AllowedListeners,
-    pub infrastructure: Value,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

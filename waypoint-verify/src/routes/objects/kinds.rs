@@ -24,7 +24,6 @@ pub enum Meaning {
     Route(RouteKind),
     Grant,
     Ingress,
-    IngressClass,
     EnvoyConfig,
     ClusterwideEnvoyConfig,
     LocalRedirect,
@@ -37,21 +36,13 @@ pub enum Meaning {
 
 impl Meaning {
     pub fn is_namespaced(self) -> bool {
-        !matches!(
-            self,
-            Self::Namespace
-                | Self::Class
-                | Self::IngressClass
-                | Self::ClusterwideEnvoyConfig
-                | Self::Irrelevant
-                | Self::Foreign
-        )
+        !matches!(self, Self::Namespace | Self::Class | Self::ClusterwideEnvoyConfig | Self::Irrelevant | Self::Foreign)
     }
 }
 
 /// Group, kind, versions that mean the same to us, meaning. Versions: Gateway API's changelogs (v1beta1 and v1 of a kind have
 /// one schema; TLSRoute, TCPRoute and UDPRoute v1alpha2 differ from v1 in validation only).
-const KINDS: [(&str, &str, &[&str], Meaning); 20] = [
+const KINDS: [(&str, &str, &[&str], Meaning); 19] = [
     ("", "Namespace", &["v1"], Meaning::Namespace),
     ("", "Pod", &["v1"], Meaning::Pod),
     ("", "Service", &["v1"], Meaning::Service),
@@ -67,7 +58,6 @@ const KINDS: [(&str, &str, &[&str], Meaning); 20] = [
     (GATEWAY, "UDPRoute", &["v1", "v1alpha2"], Meaning::Route(RouteKind::Udp)),
     (GATEWAY, "ReferenceGrant", &["v1", "v1beta1"], Meaning::Grant),
     ("networking.k8s.io", "Ingress", &["v1"], Meaning::Ingress),
-    ("networking.k8s.io", "IngressClass", &["v1"], Meaning::IngressClass),
     ("cilium.io", "CiliumEnvoyConfig", &["v2"], Meaning::EnvoyConfig),
     ("cilium.io", "CiliumClusterwideEnvoyConfig", &["v2"], Meaning::ClusterwideEnvoyConfig),
     ("cilium.io", "CiliumLocalRedirectPolicy", &["v2"], Meaning::LocalRedirect),
@@ -77,7 +67,7 @@ const KINDS: [(&str, &str, &[&str], Meaning); 20] = [
 
 /// Kinds that lead traffic nowhere, or only close what others open. What they say of a Service is no path of its own: a pod
 /// that dials it takes the way of every pod.
-const IRRELEVANT: [(&str, &str); 30] = [
+const IRRELEVANT: [(&str, &str); 31] = [
     ("", "ConfigMap"),
     ("", "Secret"),
     ("", "ServiceAccount"),
@@ -98,6 +88,7 @@ const IRRELEVANT: [(&str, &str); 30] = [
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
     ("storage.k8s.io", "StorageClass"),
     ("scheduling.k8s.io", "PriorityClass"),
+    ("networking.k8s.io", "IngressClass"),
     ("networking.k8s.io", "NetworkPolicy"),
     ("cilium.io", "CiliumNetworkPolicy"),
     ("cilium.io", "CiliumClusterwideNetworkPolicy"),
@@ -189,7 +180,6 @@ fn read(world: &mut World, meaning: Meaning, object: Object) -> Result<(), Box<P
         Meaning::Route(kind) => world.routes.push((kind, item(&object, "/spec")?)),
         Meaning::Grant => world.grants.push(item(&object, "")?),
         Meaning::Ingress => index!(ingresses, "/spec"),
-        Meaning::IngressClass => index!(ingress_classes, "/spec"),
         Meaning::EnvoyConfig | Meaning::ClusterwideEnvoyConfig => index!(envoy_configs, "/spec"),
         Meaning::LocalRedirect => index!(redirects, "/spec"),
         Meaning::OtherVersion => {

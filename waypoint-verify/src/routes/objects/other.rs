@@ -1,7 +1,5 @@
 //! Ingresses and Cilium's own kinds that lead traffic somewhere.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,16 +7,10 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct IngressSpec {
-    pub ingress_class_name: Option<String>,
     pub default_backend: Option<IngressBackend>,
     pub rules: Vec<IngressRule>,
-    pub tls: Vec<IngressTls>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct IngressTls {
-    pub hosts: Vec<String>,
+    /// Whether there are any is all that counts.
+    pub tls: Vec<Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,7 +38,6 @@ pub struct IngressPath {
 #[serde(default)]
 pub struct IngressBackend {
     pub service: Option<IngressService>,
-    pub resource: Option<Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -61,12 +52,6 @@ pub struct IngressService {
 pub struct IngressPort {
     pub number: Option<u16>,
     pub name: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct IngressClassSpec {
-    pub controller: String,
 }
 
 /// CiliumEnvoyConfig and CiliumClusterwideEnvoyConfig.
@@ -86,10 +71,8 @@ pub struct EnvoyConfigSpec {
 pub struct EnvoyService {
     pub name: String,
     pub namespace: String,
-    pub listener: String,
     /// Numbers or names; empty: every port.
     pub ports: Vec<Value>,
-    pub number: Vec<Value>,
 }
 
 /// CiliumLocalRedirectPolicy: traffic to an address or a Service goes to pods of the node instead.
@@ -133,8 +116,4 @@ pub struct RedirectBackend {
 #[serde(default)]
 pub struct PortInfo {
     pub port: String,
-    pub name: String,
-    pub protocol: String,
-    #[serde(flatten)]
-    pub others: BTreeMap<String, Value>,
 }

@@ -1,5 +1,7 @@
 //! HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute, with the defaults that their CRDs would fill in.
 
+use std::sync::LazyLock;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -38,6 +40,15 @@ pub struct RouteSpec {
     pub parent_refs: Vec<ParentRef>,
     pub hostnames: Vec<String>,
     pub rules: Option<Vec<Rule>>,
+}
+
+impl RouteSpec {
+    /// Only an HTTPRoute's rules have a default: one that matches everything and leads nowhere.
+    pub fn rules_of(&self, kind: RouteKind) -> &[Rule] {
+        static DEFAULT: LazyLock<[Rule; 1]> = LazyLock::new(Default::default);
+        let default = if kind == RouteKind::Http { &DEFAULT[..] } else { &[] };
+        self.rules.as_deref().unwrap_or(default)
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

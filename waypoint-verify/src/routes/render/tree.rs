@@ -155,6 +155,5 @@ fn door(door: &Door) -> String {
         From::Outside => "from outside at",
         From::Cluster => "from any pod at",
     };
-    let closed = door.closed.as_ref().map(|by| format!(" (closed: {by})")).unwrap_or_default();
-    format!("{from} {}{closed}", door.address)
+    format!("{from} {}", door.address)
 }

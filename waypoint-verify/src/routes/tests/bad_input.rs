@@ -101,3 +101,23 @@ fn an_unknown_controller_gets_every_dialect_and_is_told() {
         assert_eq!(analysis.findings.len(), usize::from(class == "unheard-of"), "{:?}", lines(&analysis.paths));
     }
 }
+
+/// Once a walk was cut short at a circle, what was found inside of it is not all there is for whoever begins there.
+#[test]
+fn a_circle_that_was_met_before_hides_nothing() {
+    let alias = |name: &str, of: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{type: ExternalName, externalName: {of}.hello.svc, ports: [{{port: 8083}}]}}}}"
+        )
+    };
+    // `c` leads to the target by a slice, and to `d`, which leads back. Two other names enter the circle before both are asked.
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: backend-1, uid: u1, labels: {app: backend}}, spec: {containers: [{name: x}]}, status: {podIP: 10.0.0.5}}";
+    let slice = "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: c-x, labels: {kubernetes.io/service-name: c}}, addressType: IPv4, endpoints: [{addresses: [10.0.0.5]}], ports: [{name: '', port: 8085}]}";
+    let objects = [alias("a", "c"), alias("b", "c"), alias("c", "d"), alias("d", "c"), pod.into(), slice.into()];
+    let objects: Vec<_> = objects.iter().map(String::as_str).collect();
+    let found = lines(&analysis(&objects).paths);
+    for way in ["a > Service hello/c", "b > Service hello/c", "c", "d > Service hello/c"] {
+        let way = format!("DirectConnection: Service hello/{way} :8085");
+        assert!(found.contains(&way), "{way}: {found:?}");
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::super::objects::{Filter, Item, Redirect, RouteKind, RouteSpec, Rule, UrlRewrite, World};
 use super::super::super::request::{Matcher, PathMatch, ValueMatch};
 use super::super::super::table::{Backend, RuleAt};
-use super::super::{Resolved, matchers, resolve};
+use super::super::{matchers, resolve};
 
 /// A match of a rule, before it is merged with those of equal key.
 pub struct Draft {
@@ -19,17 +19,11 @@ pub struct Draft {
 }
 
 pub fn drafts(world: &World, at: usize, kind: RouteKind, route: &Item<RouteSpec>) -> Vec<Draft> {
-    // Only an HTTPRoute's rules have a default.
-    let one = [Rule::default()];
-    let default = if kind == RouteKind::Http { &one[..] } else { &[] };
-    let rules = route.value.rules.as_deref().unwrap_or(default);
+    let rules = route.value.rules_of(kind);
     let is_doubtful = rules.iter().any(|rule| has_bad_pattern(kind, rule));
     let mut drafts: Vec<Draft> = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
-        let resolved = |to| match resolve(world, kind, route, to) {
-            Resolved::To(backend) => Some(backend),
-            _ => None,
-        };
+        let resolved = |to| resolve(world, kind, route, to).backend();
         let backends: Vec<_> = rule
             .backend_refs
             .iter()

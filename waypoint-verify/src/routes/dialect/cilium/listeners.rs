@@ -1,10 +1,9 @@
 //! Which listeners stand, and which routes Cilium accepts for a Gateway (operator/pkg/gateway-api, 1.20.2).
 
-use super::super::super::attach::{ListenerAt, lets_in, means, picks};
+use super::super::super::attach::{ListenerAt, lets_in, lists_kind, means, meets, picks};
 use super::super::super::hosts::{self, computed_by_cilium};
 use super::super::super::objects::{Item, Listener, ParentRef, RouteKind, RouteSpec, World};
 use crate::manifest::ObjectKey;
-use crate::policy::GATEWAY_GROUP;
 
 /// Without those that are invalid or in conflict (`status_listener.go`): of two sources the earlier keeps the port, within one
 /// source both lose it.
@@ -41,7 +40,7 @@ fn is_valid(listener: &Listener) -> bool {
         "TLS" => listener.passes_tls_through(),
         _ => false,
     };
-    let carries = |kind: &RouteKind| serves(&listener.protocol, *kind) && kind_allowed(listener, *kind);
+    let carries = |kind: &RouteKind| serves(&listener.protocol, *kind) && lists_kind(listener, *kind) != Some(false);
     is_supported && RouteKind::ALL.iter().any(carries)
 }
 
@@ -88,9 +87,9 @@ fn parent_accepted(
     let judged: Vec<_> =
         picked.iter().filter(|at| at.listener.hostname.is_none() || !computed(at).is_empty()).copied().collect();
     any(&|at| serves(&at.listener.protocol, kind))
-        && (picked.is_empty() || picked.iter().any(|at| kind_allowed(at.listener, kind)))
+        && (picked.is_empty() || picked.iter().any(|at| lists_kind(at.listener, kind) != Some(false)))
         && parent.port.is_none_or(|port| any(&|at| at.listener.port == port))
-        && (hostnames.is_empty() || any(&|at| hostnames.iter().any(|name| hosts::intersect(name, at.listener.host()))))
+        && any(&|at| meets(hostnames, at.listener))
         && parent.section_name.as_ref().is_none_or(|section| any(&|at| at.listener.name == *section))
         && (judged.is_empty() || judged.iter().any(|at| lets_in(world, *at, namespace)))
 }
@@ -102,14 +101,6 @@ fn serves(protocol: &str, kind: RouteKind) -> bool {
         RouteKind::Tcp => protocol == "TCP",
         RouteKind::Udp => protocol == "UDP",
     }
-}
-
-fn kind_allowed(listener: &Listener, kind: RouteKind) -> bool {
-    let kinds = &listener.allowed_routes.kinds;
-    kinds.is_empty()
-        || kinds.iter().any(|allowed| {
-            allowed.kind == kind.name() && allowed.group.as_deref().is_none_or(|group| group == GATEWAY_GROUP)
-        })
 }
 
 /// A filter that sets `Host`, spelled so, makes Cilium refuse the whole route (`routechecks/httproute.go`).
