@@ -1,8 +1,8 @@
 //! Listeners of a Gateway, its ListenerSets' included, and which routes may attach to them.
 
 use super::hosts;
-use super::objects::{FromNamespaces, GatewaySpec, Item, Listener, ObjectRef, ParentRef, RouteKind, RouteSpec, World};
-use crate::inventory::{Grant, matches};
+use super::objects::{FromNamespaces, GatewaySpec, Item, Listener, ObjectRef, RouteKind, RouteSpec, World};
+use crate::inventory::{Grant, ParentReference, matches};
 use crate::manifest::ObjectKey;
 use crate::policy::GATEWAY_GROUP;
 
@@ -22,8 +22,7 @@ pub fn listeners<'a>(world: &'a World, gateway: &'a Item<GatewaySpec>) -> Vec<Li
         .filter(|set| {
             let parent = &set.value.parent_ref;
             parent.is(GATEWAY_GROUP, "Gateway")
-                && parent.name == gateway.key.name
-                && *parent.namespace.as_ref().unwrap_or(&set.key.namespace) == gateway.key.namespace
+                && parent.named_from(&set.key.namespace) == gateway.name()
                 && namespace_allowed(
                     world,
                     &gateway.value.allowed_listeners.namespaces,
@@ -33,7 +32,7 @@ pub fn listeners<'a>(world: &'a World, gateway: &'a Item<GatewaySpec>) -> Vec<Li
                 )
         })
         .collect();
-    sets.sort_by(|a, b| (&a.created, &a.key).cmp(&(&b.created, &b.key)));
+    sets.sort_by(|a, b| (&a.value.created, &a.key).cmp(&(&b.value.created, &b.key)));
     let of_sets = sets
         .into_iter()
         .flat_map(|set| set.value.listeners.iter().map(|listener| ListenerAt { listener, owner: &set.key }));
@@ -87,14 +86,14 @@ pub fn lets_in(world: &World, at: ListenerAt<'_>, namespace: &str) -> bool {
 }
 
 /// Whether a parent reference means the Gateway or ListenerSet of this listener.
-pub fn means(parent: &ParentRef, owner: &ObjectKey, route_namespace: &str) -> bool {
+pub fn means(parent: &ParentReference, owner: &ObjectKey, route_namespace: &str) -> bool {
     parent.kind.as_deref().unwrap_or("Gateway") == owner.kind
         && parent.name == owner.name
         && parent.namespace.as_deref().unwrap_or(route_namespace) == owner.namespace
 }
 
 /// Whether a parent reference picks this listener by name and port.
-pub fn picks(parent: &ParentRef, listener: &Listener) -> bool {
+pub fn picks(parent: &ParentReference, listener: &Listener) -> bool {
     parent.section_name.as_ref().is_none_or(|section| *section == listener.name)
         && parent.port.is_none_or(|port| port == listener.port)
 }

@@ -99,8 +99,7 @@ impl<'a> Explorer<'a> {
         let mut own_routes: HashMap<_, Vec<usize>> = HashMap::new();
         for (at, (_, route)) in world.routes.iter().enumerate() {
             for parent in route.value.parent_refs.iter().filter(|parent| parent.is("", "Service")) {
-                let namespace = parent.namespace.clone().unwrap_or_else(|| route.key.namespace.clone());
-                let routes = own_routes.entry(NamespacedName { namespace, name: parent.name.clone() }).or_default();
+                let routes = own_routes.entry(parent.named_from(&route.key.namespace)).or_default();
                 if routes.last() != Some(&at) {
                     routes.push(at);
                 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::inventory::{EndpointSlice, Grant, Labels, Meta, Service, matches_labels};
+pub use crate::inventory::{Index, Item};
 use crate::manifest::{Object, ObjectKey, Problem};
 use crate::model::NamespacedName;
 
@@ -23,29 +24,6 @@ use kinds::meaning_of;
 pub use other::*;
 pub use route::*;
 pub use workload::{TEMPLATES, Workload};
-
-/// One object of a kind that is understood.
-#[derive(Clone, Debug)]
-pub struct Item<T> {
-    pub key: ObjectKey,
-    pub source: Arc<str>,
-    pub meta: Meta,
-    /// `metadata.creationTimestamp` (RFC 3339, UTC, to the second); manifests have none.
-    pub created: Option<String>,
-    pub value: T,
-}
-
-impl<T> Item<T> {
-    pub fn name(&self) -> NamespacedName {
-        self.key.name()
-    }
-
-    pub fn problem(&self, field: &str, what: impl Into<String>, cure: impl Into<String>) -> Problem {
-        Problem::finding(what, cure).at(&self.source).of(self.key.to_string()).field(field)
-    }
-}
-
-pub type Index<T> = BTreeMap<NamespacedName, Item<T>>;
 
 /// Everything that can declare a path.
 #[derive(Clone, Debug, Default)]
@@ -129,7 +107,6 @@ impl World {
                 },
                 source: service.source.clone(),
                 meta: Meta::default(),
-                created: None,
                 value: Workload { labels: selector.clone(), is_assumed: true, ..Workload::default() },
             });
         }
@@ -141,9 +118,7 @@ impl World {
         self.routes.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
         for (at, (_, route)) in self.routes.iter().enumerate() {
             for parent in &route.value.parent_refs {
-                let namespace = parent.namespace.clone().unwrap_or_else(|| route.key.namespace.clone());
-                let name = NamespacedName { namespace, name: parent.name.clone() };
-                let places = self.by_parent.entry(name).or_default();
+                let places = self.by_parent.entry(parent.named_from(&route.key.namespace)).or_default();
                 if places.last() != Some(&at) {
                     places.push(at);
                 }

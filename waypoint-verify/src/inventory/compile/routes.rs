@@ -8,7 +8,7 @@ use super::effects::Effects;
 use super::gateways::{Served, served_by};
 use crate::inventory::{Inventory, Item, Route};
 use crate::manifest::Problem;
-use crate::model::{NamespacedName, Touch};
+use crate::model::Touch;
 use crate::policy::GATEWAY_GROUP;
 
 const RULE_FIELDS: [&str; 7] = ["name", "matches", "filters", "backendRefs", "timeouts", "retry", "sessionPersistence"];
@@ -36,11 +36,9 @@ fn only_elsewhere(inventory: &Inventory, route: &Item<Route>) -> bool {
     let parents = &route.value.spec.parent_refs;
     !parents.is_empty()
         && parents.iter().all(|parent| {
-            let is_gateway = parent.kind.as_deref().is_none_or(|kind| kind == "Gateway")
-                && parent.group.as_deref().is_none_or(|group| group == GATEWAY_GROUP);
-            let namespace = parent.namespace.clone().unwrap_or_else(|| route.key.namespace.clone());
-            let gateway = inventory.gateways.get(&NamespacedName { namespace, name: parent.name.clone() });
-            is_gateway && gateway.is_some_and(|gateway| matches!(served_by(inventory, gateway), Served::Elsewhere(_)))
+            let gateway = inventory.gateways.get(&parent.named_from(&route.key.namespace));
+            parent.is(GATEWAY_GROUP, "Gateway")
+                && gateway.is_some_and(|gateway| matches!(served_by(inventory, gateway), Served::Elsewhere(_)))
         })
 }
 

@@ -3,6 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::model::NamespacedName;
+use crate::policy::GATEWAY_GROUP;
+
 #[derive(Clone, Debug, Deserialize)]
 pub struct GatewayClass {
     pub spec: GatewayClassSpec,
@@ -73,13 +76,27 @@ pub struct RouteSpec {
     pub rules: Vec<Value>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+/// A reference from a route to what it attaches to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct ParentReference {
     pub group: Option<String>,
     pub kind: Option<String>,
     pub namespace: Option<String>,
     pub name: String,
+    pub section_name: Option<String>,
+    pub port: Option<u16>,
+}
+
+impl ParentReference {
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        self.group.as_deref().unwrap_or(GATEWAY_GROUP) == group && self.kind.as_deref().unwrap_or("Gateway") == kind
+    }
+
+    /// What an object of this namespace means by it.
+    pub fn named_from(&self, namespace: &str) -> NamespacedName {
+        NamespacedName { namespace: self.namespace.as_deref().unwrap_or(namespace).to_owned(), name: self.name.clone() }
+    }
 }
 
 /// ReferenceGrant.

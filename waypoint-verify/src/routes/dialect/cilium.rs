@@ -197,9 +197,10 @@ fn l4(world: &World, all: &[ListenerAt<'_>], listeners: &[ListenerAt<'_>]) -> Ve
                 })
                 .map(|(number, (_, route))| (number, route))
                 .collect();
-            attached
-                .sort_by_key(|(_, route)| (route.created.clone(), route.key.namespace.clone(), route.key.name.clone()));
-            if attached.iter().all(|(_, route)| route.created.is_some()) {
+            attached.sort_by_key(|(_, route)| {
+                (route.value.created.clone(), route.key.namespace.clone(), route.key.name.clone())
+            });
+            if attached.iter().all(|(_, route)| route.value.created.is_some()) {
                 attached.truncate(1);
             }
             let entries = attached.iter().flat_map(|(number, route)| {

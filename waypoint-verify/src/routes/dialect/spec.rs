@@ -161,7 +161,7 @@ fn rank(matcher: &Matcher) -> (bool, Reverse<usize>, bool, Reverse<usize>, Rever
 fn by_age(world: &World, host: &mut VirtualHost) {
     let age = |entry: &Entry| {
         let route = &world.routes[entry.rules[0].route].1;
-        (route.created.clone(), route.key.namespace.clone(), route.key.name.clone())
+        (route.value.created.clone(), route.key.namespace.clone(), route.key.name.clone())
     };
     let mut number = 0;
     let mut entries = std::mem::take(&mut host.entries);

@@ -71,7 +71,7 @@ impl Explorer<'_> {
                 continue;
             }
             if let Some(why) = &table.refused {
-                self.unread.borrow_mut().insert(view.gateway.problem(
+                self.unread.borrow_mut().insert(view.gateway.finding(
                     "spec.listeners",
                     format!("Envoy refuses the routes of this Gateway ({why}) and goes on with those it had before"),
                     "mend the rule; what the Gateway serves until then is not known",
@@ -162,7 +162,7 @@ impl Explorer<'_> {
         for view in &self.gateways {
             if view.controller.is_none() {
                 self.problems.borrow_mut().insert(
-                    view.gateway.problem(
+                    view.gateway.finding(
                         "spec.gatewayClassName",
                         format!("GatewayClass {} is not among the objects", view.gateway.value.gateway_class_name),
                         "every dialect is tried, and each path marked with who would serve it so; add the class, or use --dialect",
@@ -170,7 +170,7 @@ impl Explorer<'_> {
                 );
             }
             if view.listeners == 0 {
-                self.problems.borrow_mut().insert(view.gateway.problem(
+                self.problems.borrow_mut().insert(view.gateway.finding(
                     "spec.listeners",
                     "no listeners",
                     "nothing enters here",

@@ -38,7 +38,7 @@ impl Explorer<'_> {
                          controller is wrong"
                             .into(),
                     );
-                    self.problems.borrow_mut().insert(config.problem(
+                    self.problems.borrow_mut().insert(config.finding(
                         "spec.resources",
                         format!(
                             "it sends requests of {owner} to {service}:{}, which the objects do not explain",

@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::Deserialize;
 
-use crate::policy::GATEWAY_GROUP;
+use crate::inventory::ParentReference;
 
 /// Gateway or ListenerSet: something with listeners.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,7 +31,10 @@ pub struct AllowedListeners {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ListenerSetSpec {
-    pub parent_ref: ParentRef,
+    /// RFC 3339, UTC, to the second; who is older wins where two want the same.
+    #[serde(skip)]
+    pub created: Option<String>,
+    pub parent_ref: ParentReference,
     pub listeners: Vec<Listener>,
 }
 
@@ -91,24 +94,6 @@ pub struct FromNamespaces {
 pub struct RouteGroupKind {
     pub group: Option<String>,
     pub kind: String,
-}
-
-/// A reference from a route to what it attaches to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct ParentRef {
-    pub group: Option<String>,
-    pub kind: Option<String>,
-    pub namespace: Option<String>,
-    pub name: String,
-    pub section_name: Option<String>,
-    pub port: Option<u16>,
-}
-
-impl ParentRef {
-    pub fn is(&self, group: &str, kind: &str) -> bool {
-        self.group.as_deref().unwrap_or(GATEWAY_GROUP) == group && self.kind.as_deref().unwrap_or("Gateway") == kind
-    }
 }
 
 /// A reference to a backend, Secret or other object.

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::workload::Template;
-use super::{Item, RouteKind, TEMPLATES, Workload, World};
+use super::{Item, ListenerSetSpec, RouteKind, RouteSpec, TEMPLATES, Workload, World};
 use crate::inventory::{Meta, Pod, without_nulls};
 use crate::manifest::{Object, Problem, Severity};
 
@@ -176,8 +176,16 @@ fn read(world: &mut World, meaning: Meaning, object: Object) -> Result<(), Box<P
             world.classes.insert(class.key.name.clone(), with(class, controller));
         }
         Meaning::Gateway => index!(gateways, "/spec"),
-        Meaning::ListenerSet => index!(listener_sets, "/spec"),
-        Meaning::Route(kind) => world.routes.push((kind, item(&object, "/spec")?)),
+        Meaning::ListenerSet => {
+            let mut set: Item<ListenerSetSpec> = item(&object, "/spec")?;
+            set.value.created = created(&object);
+            world.listener_sets.insert(set.name(), set);
+        }
+        Meaning::Route(kind) => {
+            let mut route: Item<RouteSpec> = item(&object, "/spec")?;
+            route.value.created = created(&object);
+            world.routes.push((kind, route));
+        }
         Meaning::Grant => world.grants.push(item(&object, "")?),
         Meaning::Ingress => index!(ingresses, "/spec"),
         Meaning::EnvoyConfig | Meaning::ClusterwideEnvoyConfig => index!(envoy_configs, "/spec"),
@@ -196,8 +204,13 @@ fn read(world: &mut World, meaning: Meaning, object: Object) -> Result<(), Box<P
     Ok(())
 }
 
+/// `metadata.creationTimestamp`; manifests have none.
+fn created(object: &Object) -> Option<String> {
+    object.json.pointer("/metadata/creationTimestamp").and_then(Value::as_str).map(str::to_owned)
+}
+
 fn with<T, U>(item: Item<T>, value: U) -> Item<U> {
-    Item { key: item.key, source: item.source, meta: item.meta, created: item.created, value }
+    Item { key: item.key, source: item.source, meta: item.meta, value }
 }
 
 fn finding(object: &Object, field: &str, what: impl Into<String>, cure: impl Into<String>) -> Problem {
@@ -219,9 +232,8 @@ fn item<T: DeserializeOwned>(object: &Object, pointer: &str) -> Result<Item<T>, 
     let json = &object.json;
     let metadata = without_nulls(json.get("metadata").unwrap_or(&Value::Null));
     let meta: Meta = serde_path_to_error::deserialize(&metadata).map_err(|error| wrong(error, "metadata"))?;
-    let created = metadata.get("creationTimestamp").and_then(Value::as_str).map(str::to_owned);
     let part = without_nulls(json.pointer(pointer).unwrap_or(&Value::Object(serde_json::Map::new())));
     let value = serde_path_to_error::deserialize(part)
         .map_err(|error| wrong(error, &pointer.trim_start_matches('/').replace('/', ".")))?;
-    Ok(Item { key: object.key.clone(), source: object.source.clone(), meta, created, value })
+    Ok(Item { key: object.key.clone(), source: object.source.clone(), meta, value })
 }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::gateway::{ObjectRef, ParentRef};
+use super::gateway::ObjectRef;
+use crate::inventory::ParentReference;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RouteKind {
@@ -37,7 +38,10 @@ impl RouteKind {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct RouteSpec {
-    pub parent_refs: Vec<ParentRef>,
+    /// RFC 3339, UTC, to the second; who is older wins where two want the same.
+    #[serde(skip)]
+    pub created: Option<String>,
+    pub parent_refs: Vec<ParentReference>,
     pub hostnames: Vec<String>,
     pub rules: Option<Vec<Rule>>,
 }

@@ -2,7 +2,8 @@
 
 use super::super::super::attach::{ListenerAt, lets_in, lists_kind, means, meets, picks};
 use super::super::super::hosts::{self, computed_by_cilium};
-use super::super::super::objects::{Item, Listener, ParentRef, RouteKind, RouteSpec, World};
+use super::super::super::objects::{Item, Listener, RouteKind, RouteSpec, World};
+use crate::inventory::ParentReference;
 use crate::manifest::ObjectKey;
 
 /// Without those that are invalid or in conflict (`status_listener.go`): of two sources the earlier keeps the port, within one
@@ -76,7 +77,7 @@ fn parent_accepted(
     listeners: &[ListenerAt<'_>],
     kind: RouteKind,
     route: &Item<RouteSpec>,
-    parent: &ParentRef,
+    parent: &ParentReference,
 ) -> bool {
     let (namespace, hostnames) = (&route.key.namespace, &route.value.hostnames);
     let own: Vec<_> = listeners.iter().filter(|at| means(parent, at.owner, namespace)).copied().collect();
