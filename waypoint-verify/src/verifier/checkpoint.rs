@@ -3,7 +3,8 @@
 //! The counts hold everything that was said of arrivals up to a position of each stream, but of those that were open then.
 //! So another verifier reads from somewhat before (what causes an arrival is testified before it), takes of what is at or
 //! below the position only the open arrivals, and of what is above everything: no arrival is counted twice, and none is
-//! lost, also of those that came while nobody judged.
+//! lost, also of those that came while nobody judged. What is told of counts is told only after a checkpoint has every stream that they
+//! are of: whoever ends in between leaves from where they can be counted again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -74,7 +75,11 @@ pub struct Progress {
     /// Earlier states of `newest`, and when they were.
     before: VecDeque<(BootNs, BTreeMap<String, u64>)>,
     counted: BTreeMap<String, u64>,
+    /// Where reading began, of each node.
+    began: BTreeMap<String, u64>,
     open: FxHashSet<MessageKey>,
+    /// Those of `open` that were read again.
+    found: FxHashSet<MessageKey>,
     unreadable: BTreeSet<Told>,
 }
 
@@ -90,10 +95,21 @@ impl Progress {
     pub fn after(checkpoint: &Checkpoint) -> Self {
         Self {
             counted: checkpoint.positions.iter().map(|(node, (counted, _))| (node.clone(), *counted)).collect(),
+            began: checkpoint.positions.iter().map(|(node, (_, begin))| (node.clone(), *begin)).collect(),
             open: checkpoint.open.iter().copied().collect(),
             unreadable: checkpoint.unreadable.iter().cloned().collect(),
             ..Self::default()
         }
+    }
+
+    /// What comes after this position of the node's stream is read; nothing of it was counted before. Whether that was not known.
+    pub fn begin(&mut self, node: &str, position: u64) -> bool {
+        let is_new = !self.counted.contains_key(node) && !self.newest.contains_key(node);
+        if is_new {
+            self.newest.insert(node.to_owned(), position);
+            self.began.insert(node.to_owned(), position + 1);
+        }
+        is_new
     }
 
     /// A message at this position of the node's stream was read.
@@ -105,15 +121,26 @@ impl Progress {
     }
 
     /// Whether this has not been counted yet.
-    pub fn is_new(&self, node: &str, position: u64, evidence: &Evidence) -> bool {
+    pub fn is_new(&mut self, node: &str, position: u64, evidence: &Evidence) -> bool {
         if self.counted.get(node).is_none_or(|counted| position > *counted) {
             return true;
         }
         match evidence {
-            Evidence::Arrived { key, .. } => self.open.contains(key),
+            Evidence::Arrived { key, .. } => {
+                let is_open = self.open.contains(key);
+                if is_open {
+                    self.found.insert(*key);
+                }
+                is_open
+            }
             Evidence::Unreadable { stream, at, .. } => self.unreadable.contains(&(node.to_owned(), *stream, *at)),
             _ => true,
         }
+    }
+
+    /// Arrivals that another verifier had not judged for good, and that were not read again: nobody will judge them.
+    pub fn unfound(&self) -> usize {
+        self.open.len() - self.found.len()
     }
 
     /// Where another verifier would begin. `None`: more is open than fits.
@@ -130,10 +157,15 @@ impl Progress {
         while self.before.get(1).is_some_and(|(then, _)| at.saturating_sub(*then) >= BACK) {
             self.before.pop_front();
         }
-        let begin = self.before.front().map(|(_, positions)| positions);
-        let positions = self.newest.iter().map(|(node, newest)| {
-            let begin = begin.and_then(|begin| begin.get(node)).copied().unwrap_or(1);
-            (node.clone(), (*newest, begin))
+        // Until one is, where we began: what was caused before that is needed as long.
+        let is_old = |(then, _): &&(BootNs, _)| at.saturating_sub(*then) >= BACK;
+        let before = self.before.front().filter(is_old).map(|(_, positions)| positions);
+        // Of a node that has not been read since another verifier counted, what that one knew holds.
+        let nodes: BTreeSet<_> = self.newest.keys().chain(self.counted.keys()).collect();
+        let positions = nodes.into_iter().map(|node| {
+            let known = self.newest.get(node).max(self.counted.get(node)).copied().unwrap_or_default();
+            let begin = before.and_then(|before| before.get(node)).or_else(|| self.began.get(node));
+            (node.clone(), (known, begin.copied().unwrap_or_default().max(1)))
         });
         let open: Vec<_> = open.take(OPEN + 1).collect();
         let unreadable: Vec<_> = unreadable.take(OPEN + 1).collect();

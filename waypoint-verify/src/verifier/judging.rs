@@ -111,6 +111,7 @@ impl Judging {
             tokio::select! {
                 incoming = incoming.recv() => match incoming.context("the readers are gone")? {
                     Incoming::Read(read) => state.read(read)?,
+                    Incoming::Began(node, position) => state.began(&node, position),
                     Incoming::CaughtUp(node) => state.caught_up(&node),
                 },
                 question = self.questions.recv() => state.answer(question.context("nobody can ask any more")?)?,
@@ -138,15 +139,16 @@ impl Judging {
             }
             if state.is_over() {
                 state.end(self.objects.troubles(), self.objects.missing())?;
+                // First of all: what nobody can go on from is not to be told.
+                if let Some(checkpoint) = state.checkpoint()? {
+                    saved = self.save(&bus, saved, &checkpoint).await?;
+                }
                 let may_write = || self.holding.borrow().is_ours();
                 let failed = writer
                     .write(&self.shared.client, state.policies(), may_write, |name, before| state.status(name, before))
                     .await;
                 failed.iter().for_each(|error| tracing::warn!("{error}"));
                 self.publish(state.report(failed, writer.events.suppressed));
-                if let Some(checkpoint) = state.checkpoint()? {
-                    saved = self.save(&bus, saved, &checkpoint).await?;
-                }
             }
         }
     }

@@ -31,6 +31,8 @@ pub struct Read {
 #[derive(Debug)]
 pub enum Incoming {
     Read(Read),
+    /// The node's stream is read from the position after this one on.
+    Began(String, u64),
     /// What was in the node's stream when its reader began has been read.
     CaughtUp(String),
 }
@@ -79,6 +81,7 @@ impl Readers {
                 out: self.out.clone(),
                 next: begin,
                 end: None,
+                began: false,
                 caught_up: false,
                 quiet: QUIET[0],
             };
@@ -97,6 +100,7 @@ struct Reader {
     next: Option<u64>,
     /// What came next in the stream when it began.
     end: Option<u64>,
+    began: bool,
     caught_up: bool,
     quiet: Duration,
 }
@@ -121,6 +125,10 @@ impl Reader {
             None => *self.end.insert(self.bus.next_position(&self.node).await?),
         };
         let mut next = *self.next.get_or_insert(end);
+        if !self.began {
+            self.began = true;
+            let _ = self.out.send(Incoming::Began(self.node.clone(), next.saturating_sub(1))).await;
+        }
         let mut messages = self.bus.evidence_from(&self.node, next).await?;
         loop {
             if next >= end && !self.caught_up {

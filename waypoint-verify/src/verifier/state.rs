@@ -48,7 +48,8 @@ pub struct State {
     /// Nodes of which what came while nobody judged has not been read yet, and since when there are none.
     behind: BTreeSet<String>,
     caught_up_at: Instant,
-    saved_at: Instant,
+    /// None: what is there lacks a node.
+    saved_at: Option<Instant>,
     patience: Duration,
     cluster: Arc<Cluster>,
     picture: Arc<Picture>,
@@ -101,7 +102,7 @@ impl State {
             progress,
             behind,
             caught_up_at: Instant::now(),
-            saved_at: Instant::now(),
+            saved_at: None,
             patience: options.patience,
             cluster: Arc::clone(cluster),
             picture: Arc::default(),
@@ -225,10 +226,10 @@ impl State {
 
     /// What another verifier goes on from, now and then. After a tick.
     pub fn checkpoint(&mut self) -> anyhow::Result<Option<Checkpoint>> {
-        if self.saved_at.elapsed() < SAVE {
+        if self.saved_at.is_some_and(|saved_at| saved_at.elapsed() < SAVE) {
             return Ok(None);
         }
-        self.saved_at = Instant::now();
+        self.saved_at = Some(Instant::now());
         let at = boot_ns()?;
         let unreadable = self.lockstep.held_unreadable();
         let Some(mut checkpoint) = self.progress.checkpoint(at, self.judges.open_arrivals(), unreadable) else {

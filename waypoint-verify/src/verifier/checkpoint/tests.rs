@@ -35,7 +35,7 @@ fn what_was_counted_is_not_counted_again_and_what_was_open_is() {
     let checkpoint = first.checkpoint(SECOND, [key(2)].into_iter(), [told].into_iter()).unwrap();
     let checkpoint = Checkpoint::decode(&checkpoint.encode().unwrap()).unwrap();
 
-    let second = Progress::after(&checkpoint);
+    let mut second = Progress::after(&checkpoint);
     let rows = [
         (10, arrived(1), false, "counted"),
         (11, arrived(2), true, "open"),
@@ -50,11 +50,14 @@ fn what_was_counted_is_not_counted_again_and_what_was_open_is() {
         assert_eq!(second.is_new("a", position, &evidence), is_new, "{what}");
     }
     assert!(second.is_new("b", 1, &arrived(1)), "of a node that was not there before everything is new");
+    assert_eq!(second.unfound(), 0);
+    assert_eq!(Progress::after(&checkpoint).unfound(), 1, "what was open and is not read again is lost");
 }
 
 #[test]
 fn another_verifier_begins_half_a_minute_before() {
     let mut progress = Progress::default();
+    progress.begin("a", 999);
     let mut begins = Vec::new();
     for second in 0..100 {
         progress.read("a", 1000 + second);
@@ -91,4 +94,48 @@ fn more_open_than_fits_leaves_the_checkpoint_before() {
     let mut progress = Progress::default();
     assert!(progress.checkpoint(SECOND, many(), [].into_iter()).is_some());
     assert!(progress.checkpoint(SECOND, many().chain([key(u32::MAX)]), [].into_iter()).is_none());
+}
+
+#[test]
+fn a_stream_of_which_nothing_was_read_yet_is_known_by_where_reading_began() {
+    let nothing = |progress: &mut Progress| progress.checkpoint(SECOND, [].into_iter(), [].into_iter()).unwrap();
+    let mut first = Progress::default();
+    assert!(first.begin("a", 7) && !first.begin("a", 9));
+    let left = nothing(&mut first);
+    assert_eq!(left.positions["a"], (7, 8));
+    let mut empty = Progress::default();
+    empty.begin("a", 0);
+    assert_eq!(nothing(&mut empty).positions["a"], (0, 1), "the first position is 1");
+    // What came meanwhile is new to another verifier, and what is missing is missed.
+    let mut second = Progress::after(&left);
+    assert!(second.is_new("a", 8, &arrived(1)));
+    assert!(!second.begin("a", 7), "it was known");
+    // That one ends before it has read anything, or what was counted before: nothing is lost, and nothing counted twice.
+    assert_eq!(nothing(&mut second).positions["a"], (7, 8));
+    assert_eq!(second.read("a", 8), Read::Next);
+    second.read("a", 40);
+    let left = nothing(&mut second);
+    let mut third = Progress::after(&left);
+    third.read("a", 8);
+    assert_eq!(nothing(&mut third).positions["a"].0, 40);
+}
+
+#[test]
+fn one_that_ends_soon_leaves_the_next_one_what_it_had_to_begin_with_itself() {
+    let mut first = Progress::default();
+    first.begin("a", 99);
+    let mut left = Checkpoint::default();
+    for second in 0..60 {
+        first.read("a", 100 + second);
+        left = first.checkpoint(second * SECOND, [key(1)].into_iter(), [].into_iter()).unwrap();
+    }
+    let begin = left.positions["a"].1;
+    assert!(begin < 130, "{left:?}");
+    // It reads everything again at once, and ends.
+    let mut second = Progress::after(&left);
+    for position in begin..160 {
+        second.read("a", position);
+    }
+    let left = second.checkpoint(61 * SECOND, [key(1)].into_iter(), [].into_iter()).unwrap();
+    assert_eq!(left.positions["a"], (159, begin));
 }

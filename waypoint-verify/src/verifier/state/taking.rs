@@ -10,10 +10,25 @@ use crate::lockstep::{Taken, Testimony};
 use crate::probe::boot_ns;
 
 impl State {
+    /// This node's stream is read from the position after this one on.
+    pub fn began(&mut self, node: &str, position: u64) {
+        if self.progress.begin(node, position) {
+            self.saved_at = None;
+        }
+    }
+
     /// What was in this node's stream at the start has been read.
     pub fn caught_up(&mut self, node: &str) {
         if self.behind.remove(node) && self.behind.is_empty() {
             self.caught_up_at = Instant::now();
+            let unfound = self.progress.unfound();
+            if unfound > 0 {
+                tracing::warn!(
+                    "{unfound} requests were under way for too long when another verifier ended: they are lost"
+                );
+                self.counters.gaps += 1;
+                self.lockstep.gap(node);
+            }
         }
     }
 
