@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use criterion::{Criterion, criterion_group, criterion_main};
 use waypoint_verify::manifest::{Object, read_str};
 use waypoint_verify::model::NamespacedName;
-use waypoint_verify::routes::{Demand, World, analyze};
+use waypoint_verify::routes::{Assumptions, Demand, World, analyze};
 
 const ROUTES: usize = 5_000;
 const SERVICES: usize = 10_000;
@@ -70,7 +70,7 @@ fn routes(c: &mut Criterion) {
     let items: Vec<_> = objects.iter().map(|object| object.json.as_ref().clone()).collect();
     let json = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
     let world = World::from_objects(objects.clone());
-    let found = analyze(&world, &demand(), &[]).past().count();
+    let found = analyze(&world, &demand(), &Assumptions::default()).past().count();
     // Ten by routes, one by the Service, one by the pods' own address.
     assert_eq!(found, ROUTES / EVERY + 2);
     let mut group = c.benchmark_group("routes, 5,000 and 10,000 Services");
@@ -78,7 +78,7 @@ fn routes(c: &mut Criterion) {
     group.bench_function("read YAML", |b| b.iter(|| read_str("bench", &yaml).0.len()));
     group.bench_function("read JSON", |b| b.iter(|| read_str("bench", &json).0.len()));
     group.bench_function("understand", |b| b.iter(|| World::from_objects(objects.clone()).routes.len()));
-    group.bench_function("analyse", |b| b.iter(|| analyze(&world, &demand(), &[]).paths.len()));
+    group.bench_function("analyse", |b| b.iter(|| analyze(&world, &demand(), &Assumptions::default()).paths.len()));
     group.finish();
 }
 

@@ -14,6 +14,7 @@ mod recording;
 mod replay;
 mod routes;
 mod run;
+mod send;
 mod verifier;
 
 use std::process::ExitCode;

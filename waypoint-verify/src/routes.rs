@@ -3,6 +3,7 @@
 //! A may-analysis: it may show a path too many, never one too few. What cannot be read is told, and counts as perhaps a path.
 //! Pure: objects in, paths out (docs/routes.md).
 
+mod admission;
 mod attach;
 mod change;
 mod cure;
@@ -13,6 +14,7 @@ mod hosts;
 mod objects;
 mod observed;
 mod path;
+pub mod probing;
 mod reach;
 mod render;
 mod request;
@@ -31,11 +33,12 @@ use crate::manifest::Problem;
 use crate::model::NamespacedName;
 use crate::policy::{Loaded, TargetRef};
 
+pub use admission::{Admissions, Enforcement, Sender};
 pub use attach::{ListenerAt, listeners};
 pub use change::Change;
 pub use dialect::Dialect;
 pub use explore::{Demand, count};
-pub use objects::{World, matters, place};
+pub use objects::{World, matters, place, version_of};
 pub use observed::{Compared, compare};
 pub use path::{Class, Door, From, Hop, Path, Reached};
 pub use render::{changes, dot, tree};
@@ -122,9 +125,18 @@ pub fn check(world: &World, demand: &Demand) -> Vec<Problem> {
         .collect()
 }
 
-/// Every declared path to the target's pods and to the waypoint's. `dialects` overrides what controllers are known to speak.
-pub fn analyze(world: &World, demand: &Demand, dialects: &[Dialect]) -> Analysis {
-    let explorer = explore::Explorer::new(world, demand, dialects);
+/// What objects do not say.
+#[derive(Clone, Debug, Default)]
+pub struct Assumptions {
+    /// Overrides what controllers are known to speak; empty: nothing.
+    pub dialects: Vec<Dialect>,
+    /// How nodes enforce NetworkPolicies; `None`: not known, and then these close nothing.
+    pub enforcement: Option<Enforcement>,
+}
+
+/// Every declared path to the target's pods and to the waypoint's.
+pub fn analyze(world: &World, demand: &Demand, assumptions: &Assumptions) -> Analysis {
+    let explorer = explore::Explorer::new(world, demand, assumptions);
     let (mut paths, unread, findings) = explorer.paths();
     paths.sort_by(|a, b| (&a.class, &a.hops, a.mirror, &a.reaches).cmp(&(&b.class, &b.hops, b.mirror, &b.reaches)));
     Analysis {

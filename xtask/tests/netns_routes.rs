@@ -136,3 +136,54 @@ fn declared_beside_seen(sarif: &Value) {
     assert!(line.as_u64().is_some_and(|line| line > 1), "{shapes}");
     assert_eq!(of("declared/undeclared").len(), 0);
 }
+
+/// From outside the nodes, as a pipeline would: the gate sends every witness itself.
+#[test]
+fn the_gate_sends_witnesses_itself_and_catches_each() {
+    if !available("the_gate_sends_witnesses_itself_and_catches_each") {
+        return;
+    }
+    let mut lab = Lab::up(&Topology::standard()).expect("the lab comes up");
+    lab.apply(ROUTES).unwrap();
+    let (code, told) = probing_gate(&lab, &["--probe-any-method"]);
+    assert_eq!(code, 1, "{told:#?}");
+    let probed = |front: &str| {
+        let of = |line: &&Value| line["path"][0].as_str().unwrap().starts_with(front);
+        told.iter().filter(|line| line["type"] == "probed").filter(of).map(|line| &line["probed"]).collect::<Vec<_>>()
+    };
+    let caught = |kinds: &str| serde_json::json!({"result": "caught", "kinds": kinds, "requests": 1, "of": 1});
+    let by_routes = probed("Gateway hello/hello-gateway ");
+    assert_eq!(by_routes.len(), 9, "{told:#?}");
+    assert!(by_routes.iter().all(|probed| **probed == caught("RouteBypass")), "{by_routes:#?}");
+    assert_eq!(probed("Gateway hello/hello-upstream "), [&caught("UpstreamBypass")]);
+    // A name that only the cluster's DNS knows, or no witness: said, and never taken for an answer.
+    let direct = probed("Service hello/hello-backend ");
+    assert!(!direct.is_empty() && direct.iter().all(|probed| probed["result"] == "unsent"), "{direct:#?}");
+    let tally = &told.last().unwrap()["policies"][0];
+    assert_eq!(tally["bypassed"], serde_json::json!({"RouteBypass": 9, "UpstreamBypass": 1}), "{tally}");
+
+    // Without the flag nothing but GET is sent.
+    let (_, told) = probing_gate(&lab, &[]);
+    let unsent = told.iter().filter(|line| line["probed"]["why"].as_str().is_some_and(|why| why.contains("only GET")));
+    assert_eq!(unsent.count(), 2, "{told:#?}");
+    lab.down().unwrap();
+}
+
+/// Exit code, and every line that is no verdict; the summary is the last.
+fn probing_gate(lab: &Lab, more: &[&str]) -> (i32, Vec<Value>) {
+    let mut command = lab.outside().command(demo::binary()).unwrap();
+    command
+        .args(["gate", "--output", "json", "--timeout", "60", "--probe-witnesses", "--policy"])
+        .arg(lab.policy_yaml());
+    command.arg("--cgroup-root").arg(lab.nodes_cgroup());
+    for flag in ["--inventory", "--declared"] {
+        command.arg(flag).arg(lab.cluster_yaml());
+    }
+    let output = command.args(more).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    let kept: Vec<_> = lines.filter(|line| line["type"] != "verdict").collect();
+    assert!(!kept.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap(), kept)
+}

@@ -47,6 +47,9 @@ pub struct Observation {
     /// After the end of observation, how long to wait for verdicts that are still provisional, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub settle: u64,
+    /// Verdicts are explained though they are not printed: somebody else reads them.
+    #[arg(skip)]
+    pub explain: bool,
 }
 
 impl Observation {
@@ -58,8 +61,9 @@ impl Observation {
         options.probe.ring_bytes = self.ring_size;
         options.trace.sockets = self.max_sockets;
         options.judge.messages = self.max_messages;
-        options.judge.explain = if self.quiet { Explain::Nothing } else { Explain::Everything };
-        options.trace.request_lines = !self.quiet;
+        let wanted = self.explain || !self.quiet;
+        options.judge.explain = if wanted { Explain::Everything } else { Explain::Nothing };
+        options.trace.request_lines = wanted;
         options
     }
 }
@@ -79,15 +83,15 @@ pub enum Ended {
     Unrecorded,
 }
 
-/// Observes until `enough`, a signal or the deadline; then waits for provisional verdicts, bounded. `stream`: in what form verdicts are
-/// printed as they come.
+/// Observes until `enough` (which sees every verdict), a signal or the deadline; then waits for provisional verdicts, bounded. `stream`: in
+/// what form verdicts are printed as they come.
 pub fn observe(
     watch: WatchList,
     observation: &Observation,
     stream: Option<Stream>,
     deadline: Option<Duration>,
     recording: Option<Planned>,
-    mut enough: impl FnMut(&Engine) -> bool,
+    mut enough: impl FnMut(&Engine, &[Judged]) -> bool,
 ) -> anyhow::Result<(Summary, Ended, Option<Kept>)> {
     let findings = watch.findings.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
@@ -120,11 +124,12 @@ pub fn observe(
             }
             engine.step(&mut judged)?;
             engine.observer().take_new_findings().iter().for_each(|finding| eprintln!("finding: {finding}"));
+            let is_enough = enough(&engine, &judged);
             printer.verdicts(&mut judged)?;
             if engine.is_unrecorded() {
                 break Ended::Unrecorded;
             }
-            if enough(&engine) {
+            if is_enough {
                 break Ended::Enough;
             }
             if deadline.is_some_and(|deadline| started.elapsed() >= deadline) {
@@ -136,8 +141,10 @@ pub fn observe(
         while engine.unsettled() && Instant::now() < until {
             engine.readable().await?;
             engine.step(&mut judged)?;
+            enough(&engine, &judged);
             printer.verdicts(&mut judged)?;
         }
+        enough(&engine, &judged);
         printer.verdicts(&mut judged)?;
         let mut summary = Summary::of(&engine, findings, printer.end()?)?;
         summary.decide(minimum);

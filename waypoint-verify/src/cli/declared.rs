@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 
 use super::kube::Kube;
+use super::routes::Policing;
 use super::routes::source::{Source, State};
 use crate::manifest::{file_of, line_of};
 use crate::report::outcome::{Location, Outcome, risks};
-use crate::routes::{Analysis, Hop, compare};
+use crate::routes::{Analysis, Assumptions, Hop, compare};
 
 /// Finds lines of files; each file is read once.
 #[derive(Default)]
@@ -30,14 +31,20 @@ impl Lines {
 }
 
 /// Paths of every policy among these objects.
-pub fn analyses(sources: &[Source], access: &Kube, namespace: &str) -> anyhow::Result<Vec<Analysis>> {
+pub fn analyses(
+    sources: &[Source],
+    access: &Kube,
+    namespace: &str,
+    policing: Policing,
+) -> anyhow::Result<Vec<Analysis>> {
     let mut state = State::read(sources, access, namespace)?;
     let (policies, problems) = state.take_policies();
     state.unread.extend(problems);
     if policies.is_empty() {
         anyhow::bail!("no WaypointPolicy among the declared objects: add the file that holds it with --declared");
     }
-    super::routes::analyses(state, &policies, &[])
+    let assumptions = Assumptions { enforcement: policing.mode(), ..Assumptions::default() };
+    super::routes::analyses(state, &policies, &assumptions)
 }
 
 /// One JSON object a line, of type `declared`.

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod files;
+mod probing;
 
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use super::common::{Observation, Sources, finish, observe, prepare};
 use super::declared;
 use super::exit;
 use super::recording::{self, Recording};
+use super::routes::Policing;
 use super::routes::source::Source;
 use crate::engine::Engine;
-use crate::judge::PolicyVerdict;
+use crate::judge::{Judged, PolicyVerdict};
 use crate::recording::Command;
 use crate::report::{Format, Outcome, Told};
 use crate::routes::Analysis;
@@ -44,6 +46,10 @@ pub struct Args {
     /// seen. The policy has to be among them.
     #[arg(long, value_name = "SOURCE")]
     declared: Vec<Source>,
+    #[command(flatten)]
+    policing: Policing,
+    #[command(flatten)]
+    probing: probing::Witnesses,
     /// Observe until the timeout or a signal even if the outcome is clear, for complete counts.
     #[arg(long)]
     keep_going: bool,
@@ -64,9 +70,13 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         ([policy], []) if !policy.exists() => {
             args.recording.refuse("--record is for one machine: a policy of a cluster is judged by its verifier")?;
             args.attesting.refuse("--attest is for one machine: a policy of a cluster is judged by its verifier")?;
+            anyhow::ensure!(
+                !args.probing.is_wanted(),
+                "--probe-witnesses is for one machine: in a cluster, let a Job send them under the gate that judges the cluster's policy"
+            );
             of_cluster(args, &policy.to_string_lossy())?
         }
-        _ => of_machine(args)?,
+        _ => of_machine(args, &declared)?,
     };
     if !declared.is_empty() {
         let words = declared::tell(&declared, &mut told.outcome);
@@ -90,7 +100,7 @@ fn declared(args: &Args) -> anyhow::Result<Vec<Analysis>> {
     }
     let policies = args.sources.policies.iter().filter(|path| path.exists()).cloned().map(Source::Path);
     let sources: Vec<_> = policies.chain(args.declared.iter().cloned()).collect();
-    let found = declared::analyses(&sources, &args.access.kube, &args.access.namespace)?;
+    let found = declared::analyses(&sources, &args.access.kube, &args.access.namespace, args.policing)?;
     for policy in args.sources.policies.iter().filter(|path| !path.exists()) {
         let name = args.access.name(&policy.to_string_lossy()).to_string();
         anyhow::ensure!(
@@ -101,7 +111,13 @@ fn declared(args: &Args) -> anyhow::Result<Vec<Analysis>> {
     Ok(found)
 }
 
-fn of_machine(args: &Args) -> anyhow::Result<Told> {
+fn of_machine(args: &Args, declared: &[Analysis]) -> anyhow::Result<Told> {
+    let mut probes = args.probing.plan(declared)?;
+    if probes.is_some() {
+        args.attesting
+            .refuse("--attest says what was observed of others: it is not for requests that the gate sends itself")?;
+    }
+    let observation = Observation { explain: probes.is_some(), ..args.observation.clone() };
     let planned = args.recording.plan(Command::Gate, args.min_verified, &args.sources)?;
     let attesting = args.attesting.plan(&args.sources, args.min_verified)?;
     let watch = prepare(&args.sources)?;
@@ -115,18 +131,27 @@ fn of_machine(args: &Args) -> anyhow::Result<Told> {
     };
     let timeout = Duration::from_secs(args.timeout);
     let began = Timestamp::now();
-    let enough = |engine: &Engine| !args.keep_going && clear(engine);
-    let (mut summary, _, kept) =
-        observe(watch, &args.observation, args.output.stream(), Some(timeout), planned, enough)?;
+    let enough = |engine: &Engine, judged: &[Judged]| {
+        // Whatever is clear: what was sent is to be seen.
+        let probed = probes.as_mut().is_none_or(|probes| probes.step(judged));
+        !args.keep_going && probed && clear(engine)
+    };
+    let (mut summary, _, kept) = observe(watch, &observation, args.output.stream(), Some(timeout), planned, enough)?;
     summary.decide(args.min_verified);
     let exit_code = recording::told(kept.as_ref(), code(summary.verdict()));
     let exit_code = attest::told(attesting, &summary, kept.as_ref(), exit_code);
-    Ok(Told {
-        text: summary.to_string(),
-        json: serde_json::to_string(&summary).context("writing the summary")?,
-        outcome: Outcome::of_machine(&summary, args.min_verified, began, Timestamp::now()),
-        exit_code,
-    })
+    let mut outcome = Outcome::of_machine(&summary, args.min_verified, began, Timestamp::now());
+    let (mut text, mut json) = (summary.to_string(), String::new());
+    let mut exit_code = exit_code;
+    if let Some(probes) = probes {
+        text.push_str(&probes.tell(&mut outcome));
+        json = probes.lines();
+        if exit_code == exit::VERIFIED && probes.is_missed() {
+            exit_code = exit::NOT_VERIFIABLE;
+        }
+    }
+    json.push_str(&serde_json::to_string(&summary).context("writing the summary")?);
+    Ok(Told { text, json, outcome, exit_code })
 }
 
 fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<Told> {

@@ -17,7 +17,10 @@ use crate::manifest::{Problem, Problems, read_paths};
 use crate::policy::Loaded;
 use crate::report::outcome::of_routes;
 use crate::report::{github, junit, sarif};
-use crate::routes::{Analysis, Change, Class, Demand, Dialect, Path, World, analyze, changes, check, dot, tree};
+use crate::routes::{
+    Analysis, Assumptions, Change, Class, Demand, Dialect, Enforcement, From, Path, World, analyze, changes, check,
+    dot, tree,
+};
 use source::{Source, State};
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -49,6 +52,8 @@ pub struct Args {
     /// How rules win over each other, whatever controller serves a Gateway.
     #[arg(long, value_enum)]
     dialect: Option<DialectArg>,
+    #[command(flatten)]
+    policing: Policing,
     /// Leave out paths past the waypoint that cannot be entered from there.
     #[arg(long, value_enum, default_value_t = FromArg::Any)]
     from: FromArg,
@@ -65,9 +70,38 @@ enum DialectArg {
     Union,
 }
 
+/// What no object says of NetworkPolicies.
+#[derive(Clone, Copy, Debug, Default, ClapArgs)]
+pub struct Policing {
+    /// How the nodes enforce NetworkPolicies (Cilium's `policyEnforcementMode`); without it, they close no path.
+    #[arg(long, value_enum, value_name = "MODE")]
+    policy_enforcement: Option<EnforcementArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EnforcementArg {
+    /// Of pods that a policy selects.
+    Default,
+    /// Of all pods: those that no policy selects let in nobody.
+    Always,
+    Never,
+}
+
+impl Policing {
+    pub fn mode(self) -> Option<Enforcement> {
+        self.policy_enforcement.map(|mode| match mode {
+            EnforcementArg::Default => Enforcement::Default,
+            EnforcementArg::Always => Enforcement::Always,
+            EnforcementArg::Never => Enforcement::Never,
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FromArg {
     Any,
+    /// Pods and whoever is outside; not what runs in the own network of the target's node, which no NetworkPolicy shuts out.
+    Pods,
     /// Whoever reaches the nodes or load balancers of the cluster.
     Outside,
 }
@@ -151,7 +185,7 @@ fn read(args: &Args, sources: &[Source]) -> anyhow::Result<State> {
 
 /// Of each policy, without the paths that are not asked for.
 fn wanted(args: &Args, state: State, policies: &[Loaded]) -> anyhow::Result<Vec<Analysis>> {
-    let mut analyses = analyses(state, policies, &dialects(args))?;
+    let mut analyses = analyses(state, policies, &assumptions(args))?;
     analyses.iter_mut().for_each(|analysis| analysis.paths.retain(|path| counts(args, path)));
     Ok(analyses)
 }
@@ -161,7 +195,7 @@ fn before(args: &Args, state: State, policies: &[Loaded]) -> Vec<Analysis> {
     let demands: Vec<_> = policies.iter().map(Demand::of).collect();
     let world = world(state, &demands);
     let of = |demand: &Demand| {
-        let mut analysis = analyze(&world, demand, &dialects(args));
+        let mut analysis = analyze(&world, demand, &assumptions(args));
         let is_there = check(&world, demand).is_empty();
         analysis.paths.retain(|path| is_there && counts(args, path));
         analysis
@@ -169,28 +203,34 @@ fn before(args: &Args, state: State, policies: &[Loaded]) -> Vec<Analysis> {
     demands.iter().map(of).collect()
 }
 
-fn dialects(args: &Args) -> Vec<Dialect> {
-    match args.dialect {
+fn assumptions(args: &Args) -> Assumptions {
+    let dialects = match args.dialect {
         None => Vec::new(),
         Some(DialectArg::Cilium120) => vec![Dialect::Cilium120],
         Some(DialectArg::Spec) => vec![Dialect::Spec],
         Some(DialectArg::Union) => Dialect::ALL.to_vec(),
-    }
+    };
+    Assumptions { dialects, enforcement: args.policing.mode() }
 }
 
 fn counts(args: &Args, path: &Path) -> bool {
-    args.from == FromArg::Any || !matches!(path.class, Class::Past { .. }) || path.from_outside()
+    let is_wanted = match args.from {
+        FromArg::Any => true,
+        FromArg::Pods => path.doors.iter().any(|door| door.from != From::Node),
+        FromArg::Outside => path.from_outside(),
+    };
+    is_wanted || !matches!(path.class, Class::Past { .. })
 }
 
-/// Declared paths of each policy. No dialects: those that the controllers speak.
-pub fn analyses(state: State, policies: &[Loaded], dialects: &[Dialect]) -> anyhow::Result<Vec<Analysis>> {
+/// Declared paths of each policy.
+pub fn analyses(state: State, policies: &[Loaded], assumptions: &Assumptions) -> anyhow::Result<Vec<Analysis>> {
     let demands: Vec<_> = policies.iter().map(Demand::of).collect();
     let world = world(state, &demands);
     let missing: Vec<_> = demands.iter().flat_map(|demand| check(&world, demand)).collect();
     if !missing.is_empty() {
         return Err(Problems(missing).into());
     }
-    Ok(demands.iter().map(|demand| analyze(&world, demand, dialects)).collect())
+    Ok(demands.iter().map(|demand| analyze(&world, demand, assumptions)).collect())
 }
 
 fn world(state: State, demands: &[Demand]) -> World {

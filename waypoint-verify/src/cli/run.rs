@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let planned = args.recording.plan(Command::Run, 1, &args.sources)?;
     let watch = prepare(&args.sources)?;
     recording::unchanged(planned.as_ref(), &args.sources)?;
-    let (summary, _, kept) = observe(watch, &args.observation, Some(args.output), None, planned, |_| false)?;
+    let (summary, _, kept) = observe(watch, &args.observation, Some(args.output), None, planned, |_, _| false)?;
     let text = match args.output {
         Stream::Text => summary.to_string(),
         Stream::Json => serde_json::to_string(&summary).context("writing the summary")?,

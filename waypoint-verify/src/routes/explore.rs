@@ -6,17 +6,19 @@ mod gateways;
 mod generated;
 mod others;
 mod services;
+mod shut;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::attach;
+use super::admission::{Admissions, Enforcement};
 use super::dialect::Dialect;
 use super::objects::{GatewaySpec, Item, World};
 use super::path::{Hop, Path, Reached};
 use super::reach::{Endpoint, Reach, Roles, of_role};
 use super::table::{Backend, Table};
+use super::{Assumptions, attach};
 use crate::manifest::Problem;
 use crate::model::NamespacedName;
 
@@ -79,9 +81,14 @@ pub struct Explorer<'a> {
     gateways: Vec<GatewayView<'a>>,
     /// Which Gateway a Service is in front of.
     gateway_of: BTreeMap<NamespacedName, usize>,
+    admissions: Admissions<'a>,
+    /// Whether policies are known to be enforced.
+    enforced: bool,
     /// Routes whose parent is the Service (GAMMA), by place in `World::routes`.
     own_routes: HashMap<NamespacedName, Vec<usize>>,
     memo: RefCell<HashMap<Backend, Legs>>,
+    /// Hops of ways that were found so far.
+    found: Cell<usize>,
     /// Walks that were cut short because they came back to where they had been.
     cuts: Cell<u64>,
     problems: RefCell<BTreeSet<Problem>>,
@@ -90,12 +97,13 @@ pub struct Explorer<'a> {
 }
 
 impl<'a> Explorer<'a> {
-    /// `dialects` overrides what controllers speak.
-    pub fn new(world: &'a World, demand: &'a Demand, dialects: &[Dialect]) -> Self {
+    pub fn new(world: &'a World, demand: &'a Demand, assumptions: &Assumptions) -> Self {
         let reach = Reach::new(world);
         let roles = Roles::new(&reach, &demand.targets, &demand.waypoint);
-        let gateways: Vec<_> = world.gateways.values().map(|gateway| view(world, gateway, dialects)).collect();
+        let gateways: Vec<_> =
+            world.gateways.values().map(|gateway| view(world, gateway, &assumptions.dialects)).collect();
         let gateway_of = gateways::services(world, &gateways);
+        let mode = assumptions.enforcement.unwrap_or(Enforcement::Default);
         let mut own_routes: HashMap<_, Vec<usize>> = HashMap::new();
         for (at, (_, route)) in world.routes.iter().enumerate() {
             for parent in route.value.parent_refs.iter().filter(|parent| parent.is("", "Service")) {
@@ -112,8 +120,11 @@ impl<'a> Explorer<'a> {
             demand,
             gateways,
             gateway_of,
+            admissions: Admissions::new(world, &demand.waypoint, mode),
+            enforced: assumptions.enforcement.is_some(),
             own_routes,
             memo: RefCell::default(),
+            found: Cell::default(),
             cuts: Cell::default(),
             problems: RefCell::default(),
             unread: RefCell::default(),

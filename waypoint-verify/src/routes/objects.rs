@@ -3,6 +3,7 @@
 //! Whatever cannot be read is kept as such: it may hide a path, so that the answer is never silently smaller.
 
 mod gateway;
+mod guard;
 mod kinds;
 mod other;
 mod route;
@@ -19,8 +20,9 @@ use crate::manifest::{Object, ObjectKey, Problem};
 use crate::model::NamespacedName;
 
 pub use gateway::*;
-pub use kinds::matters;
+pub use guard::{Admission, Guard, Peer};
 use kinds::meaning_of;
+pub use kinds::{matters, version_of};
 pub use other::*;
 pub use route::*;
 pub use workload::{TEMPLATES, Workload};
@@ -45,6 +47,8 @@ pub struct World {
     /// CiliumEnvoyConfigs, and CiliumClusterwideEnvoyConfigs without a namespace.
     pub envoy_configs: Index<EnvoyConfigSpec>,
     pub redirects: Index<LocalRedirectSpec>,
+    /// Rules about who may dial pods.
+    pub guards: Vec<Item<Guard>>,
     /// Objects of kinds that are not understood, whole.
     pub foreign: Vec<Object>,
     /// Objects that could declare a path and cannot be read.
@@ -125,6 +129,7 @@ impl World {
             }
         }
         self.grants.sort_by(|a, b| a.key.cmp(&b.key));
+        self.guards.sort_by(|a, b| a.key.cmp(&b.key));
         self.foreign.sort_by(|a, b| a.key.cmp(&b.key));
         self.unread.sort();
         self.problems.sort();

@@ -48,6 +48,8 @@ pub enum From {
     Outside,
     /// Every pod and node.
     Cluster,
+    /// Whatever runs in the own network of the pods' node.
+    Node,
 }
 
 /// Where a path begins.
@@ -167,6 +169,7 @@ impl fmt::Display for From {
         f.write_str(match self {
             Self::Outside => "outside",
             Self::Cluster => "any pod",
+            Self::Node => "the pods' node",
         })
     }
 }

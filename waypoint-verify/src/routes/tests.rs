@@ -1,3 +1,4 @@
+mod admission;
 mod bad_input;
 mod change;
 mod cilium;
@@ -7,7 +8,7 @@ mod references;
 mod spec;
 mod ways;
 
-use super::{Analysis, Class, Demand, Dialect, Path, Request, World, analyze, check, place};
+use super::{Analysis, Assumptions, Class, Demand, Dialect, Path, Request, World, analyze, check, place};
 use crate::manifest::read_str;
 use crate::model::NamespacedName;
 
@@ -99,7 +100,7 @@ pub fn analysis(more: &[&str]) -> Analysis {
     let texts: Vec<_> = [BASE].into_iter().chain(more.iter().copied()).collect();
     let world = world(&texts);
     assert_eq!(check(&world, &demand()), []);
-    analyze(&world, &demand(), &[])
+    analyze(&world, &demand(), &Assumptions::default())
 }
 
 /// Paths of which the base has none.

@@ -8,6 +8,8 @@
 // For each there is one line of JSON: what the API server would refuse of it, and what comes of it for each order. An order is the seed
 // by which each list of objects is shuffled: the operator's own cache answers from a map, so that no order is defined, and what depends
 // on it may come out either way in a cluster.
+//
+// The command admissions answers another question: whom NetworkPolicies let in, by the policy engine of Cilium's agent.
 package main
 
 import (
@@ -59,6 +61,17 @@ func main() {
 			return serve(definitions, verbose, os.Stdin, os.Stdout)
 		},
 	}
+	command.AddCommand(&cobra.Command{
+		Use:   "admissions",
+		Short: "Whom policies let in to pods, by the policy engine of Cilium's agent (JSON documents on standard input)",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return answerAll(os.Stdin, os.Stdout, func(asked question) (*admissions, error) {
+				answered, err := admit(slog.New(slog.DiscardHandler), asked)
+				return answered, named(asked.ID, err)
+			})
+		},
+	})
 	command.Flags().StringArrayVar(&definitions, "definitions", nil, "folder of CustomResourceDefinitions; may be given again")
 	command.Flags().BoolVar(&verbose, "verbose", false, "show the operator's log on standard error")
 	if err := command.Execute(); err != nil {
@@ -80,20 +93,35 @@ func serve(folders []string, verbose bool, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	sets := json.NewDecoder(bufio.NewReader(in))
+	return answerAll(in, out, func(next set) (*answer, error) {
+		translated, err := translate(api, operator, next)
+		return translated, named(next.ID, err)
+	})
+}
+
+func named(id string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("set %q: %w", id, err)
+}
+
+// answerAll answers each JSON document with a line.
+func answerAll[Q, A any](in io.Reader, out io.Writer, answer func(Q) (*A, error)) error {
+	asked := json.NewDecoder(bufio.NewReader(in))
 	lines := bufio.NewWriter(out)
 	for {
-		var next set
-		if err := sets.Decode(&next); errors.Is(err, io.EOF) {
+		var next Q
+		if err := asked.Decode(&next); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("standard input: %w", err)
 		}
-		translated, err := translate(api, operator, next)
+		answered, err := answer(next)
 		if err != nil {
-			return fmt.Errorf("set %q: %w", next.ID, err)
+			return err
 		}
-		if err := json.NewEncoder(lines).Encode(translated); err != nil {
+		if err := json.NewEncoder(lines).Encode(answered); err != nil {
 			return err
 		}
 		// Who asks waits for the line.

@@ -36,6 +36,7 @@ const TRANSLATOR: Program = Program {
     about: "the translator of Gateways and routes",
     sources: &[
         "gateway-translator/main.go",
+        "gateway-translator/admissions.go",
         "gateway-translator/definitions.go",
         "gateway-translator/operator.go",
         "gateway-translator/registry.go",

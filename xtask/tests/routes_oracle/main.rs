@@ -1,6 +1,7 @@
 //! Where requests really go: Cilium's own operator translates sets of objects, a real Envoy serves what it makes of them.
 
 mod adapt;
+mod admissions;
 mod ask;
 mod compare;
 mod echo;

@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use xtask::setup;
@@ -52,39 +53,53 @@ pub struct Outcome {
     pub failures: Vec<String>,
 }
 
-pub struct Translator {
+/// The program, answering questions line by line.
+pub struct Answers {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
-impl Translator {
-    pub fn start() -> Result<Self> {
+impl Answers {
+    pub fn start(arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(setup::gateway_translator()?);
-        command.arg("--definitions").arg(setup::GATEWAY_API.folder()?.join("config/crd/standard"));
+        command.args(arguments);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("gateway-translator")?;
         let input = process.stdin.take().expect("is piped");
         let output = BufReader::new(process.stdout.take().expect("is piped"));
         Ok(Self { process, input, output })
     }
 
-    /// Each order is a seed by which the operator's lists are shuffled: in a cluster they have none.
-    pub fn translate(&mut self, set: &Set, orders: &[i64]) -> Result<Translated> {
-        let question = json!({"id": set.id, "orders": orders, "objects": set.objects});
-        serde_json::to_writer(&mut self.input, &question)?;
+    pub fn ask<T: DeserializeOwned>(&mut self, question: &Value) -> Result<T> {
+        let id = &question["id"];
+        serde_json::to_writer(&mut self.input, question)?;
         self.input.write_all(b"\n")?;
         self.input.flush()?;
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {
-            bail!("gateway-translator has ended at set {}: {:?}", set.id, self.process.wait()?);
+            bail!("gateway-translator has ended at set {id}: {:?}", self.process.wait()?);
         }
-        serde_json::from_str(&line).with_context(|| format!("gateway-translator, set {}: {line}", set.id))
+        serde_json::from_str(&line).with_context(|| format!("gateway-translator, set {id}: {line}"))
     }
 }
 
-impl Drop for Translator {
+impl Drop for Answers {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+pub struct Translator(Answers);
+
+impl Translator {
+    pub fn start() -> Result<Self> {
+        let definitions = setup::GATEWAY_API.folder()?.join("config/crd/standard");
+        Ok(Self(Answers::start(&["--definitions", &definitions.display().to_string()])?))
+    }
+
+    /// Each order is a seed by which the operator's lists are shuffled: in a cluster they have none.
+    pub fn translate(&mut self, set: &Set, orders: &[i64]) -> Result<Translated> {
+        self.0.ask(&json!({"id": set.id, "orders": orders, "objects": set.objects}))
     }
 }

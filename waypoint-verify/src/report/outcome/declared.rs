@@ -6,7 +6,8 @@ use super::{Finding, Level, Location, Outcome, PolicyOutcome, Rule, Subject};
 use crate::judge::PolicyVerdict;
 use crate::model::NamespacedName;
 use crate::policy::Counts;
-use crate::routes::{Analysis, Class, Compared, Hop, Path};
+use crate::routes::probing::Probed;
+use crate::routes::{Analysis, Class, Compared, Hop, Path, version_of};
 
 const PAST: Rule = Rule::new(
     "declared/past",
@@ -31,6 +32,25 @@ const UNKNOWN: Rule = Rule::new(
     "declared/unknown",
     "Something that could lead past the waypoint is not understood",
     "Look at what the message names; as long as it is not understood, no answer is complete.",
+);
+
+const CAUGHT: Rule = Rule::new(
+    "declared/caught",
+    "A witness took a declared way past the waypoint, and was caught",
+    "The way is open: whoever knows it can take it. The message says what closes it.",
+);
+
+const MISSED: Rule = Rule::new(
+    "declared/missed",
+    "A witness of a declared way past the waypoint was answered, and never seen at the target",
+    "Either it went elsewhere (the objects are not those that are served), or the target is not observed where it arrived: until that is \
+     known, nothing that was not seen is proof.",
+);
+
+const NOT_TAKEN: Rule = Rule::new(
+    "declared/not-taken",
+    "A witness did not take its declared way past the waypoint",
+    "The objects that were read are not those that are served, or the model shows a path too many; the message says what came of it.",
 );
 
 /// Where the place of a hop is written.
@@ -65,6 +85,31 @@ pub fn of_routes(analyses: &[Analysis], locate: Locate<'_>, at: Timestamp) -> Ou
         PolicyOutcome { name, uid: None, verdict, counts: Counts::default(), findings }
     });
     Outcome::new(policies.collect(), Vec::new(), at, at)
+}
+
+/// What came of a witness that was sent.
+pub fn probed(path: &Path, probed: &Probed, locate: Locate<'_>) -> Finding {
+    let (rule, level, came) = match probed {
+        Probed::Caught { kinds, requests, of } => {
+            (CAUGHT, Level::Violation, format!("{requests} of {of} sent were caught as {kinds}"))
+        }
+        Probed::Unseen { of, status } if probed.is_missed() => {
+            (MISSED, Level::Unproven, format!("of {of} sent, answered with {status}, none was seen at the target"))
+        }
+        Probed::Unseen { of, status } => {
+            (NOT_TAKEN, Level::Note, format!("of {of} sent, answered with {status}, none arrived at the target"))
+        }
+        Probed::Refuted { of } => {
+            (NOT_TAKEN, Level::Note, format!("of {of} sent, all that arrived had passed the waypoint"))
+        }
+        Probed::Unclear { why } => (MISSED, Level::Unproven, format!("it was seen, but not what it was: {why}")),
+        Probed::Unsent { why } => (NOT_TAKEN, Level::Note, format!("nothing was sent: {why}")),
+    };
+    let mut message = format!("{}: {came}", words(path));
+    if let (Probed::Caught { .. }, Some(cure)) = (probed, &path.cure) {
+        message.push_str(&format!("; what closes it: {cure}"));
+    }
+    placed(rule.finding(level, message), path.offender(), locate)
 }
 
 fn unknown(analysis: &Analysis, level: Level, locate: Locate<'_>) -> Vec<Finding> {
@@ -108,11 +153,14 @@ fn words(path: &Path) -> String {
 fn placed(mut finding: Finding, hop: Option<&Hop>, locate: Locate<'_>) -> Finding {
     if let Some(hop) = hop {
         finding.location = locate(hop);
-        finding.object = hop.key.as_ref().map(|key| Subject {
-            api_version: if key.group.is_empty() { "v1".into() } else { format!("{}/v1", key.group) },
-            kind: key.kind.clone(),
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
+        finding.object = hop.key.as_ref().map(|key| {
+            let version = version_of(&key.group, &key.kind);
+            Subject {
+                api_version: if key.group.is_empty() { version.into() } else { format!("{}/{version}", key.group) },
+                kind: key.kind.clone(),
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+            }
         });
     }
     finding

@@ -21,7 +21,9 @@ impl Explorer<'_> {
             let view = &self.gateways[at];
             let name = view.gateway.name();
             let service = self.gateway_of.iter().find(|(_, own)| **own == at).map(|(service, _)| service);
-            for way in self.view_ways(at, None, true, &mut Vec::new()) {
+            let ranges = service.and_then(|name| self.world.services.get(name)).and_then(source_ranges);
+            for mut way in self.view_ways(at, None, true, &mut Vec::new()) {
+                way.leg.notes.extend(ranges.clone());
                 let doors = doors::of_gateway(self.world, &name, service, way.fronts);
                 let hop = Hop::of(view.gateway, listeners(way.fronts));
                 self.add(&mut paths, &mut places, way.leg.after(hop), doors, way.request);
@@ -59,9 +61,12 @@ impl Explorer<'_> {
         }
     }
 
-    pub(super) fn path(&self, leg: Leg, doors: Vec<Door>, request: Option<Request>) -> Path {
+    pub(super) fn path(&self, leg: Leg, mut doors: Vec<Door>, request: Option<Request>) -> Path {
         let mut notes = leg.notes.clone();
-        let class = self.class(&leg, &mut notes);
+        let mut class = self.class(&leg, &mut notes);
+        if class.is_past() {
+            self.shut(&leg, &mut class, &mut doors, &mut notes);
+        }
         let (witness, cure) = match class {
             Class::Past { kind } => (
                 request.map(|request| of_request(&request, &doors, leg.share)),
@@ -113,7 +118,8 @@ impl Explorer<'_> {
             for port in ports(service) {
                 let from = Backend { service: name.clone(), port: port.port };
                 let legs = self.legs(&from, &mut Vec::new());
-                for leg in legs.iter().filter(|leg| !is_gateways || leg.gateways.is_empty()).cloned() {
+                for mut leg in legs.iter().filter(|leg| !is_gateways || leg.gateways.is_empty()).cloned() {
+                    leg.notes.extend(source_ranges(service));
                     let doors = doors::of_service(service, &port);
                     paths.push(self.path_with_direct_witness(leg, doors));
                 }
@@ -154,6 +160,12 @@ fn ports(service: &Item<Service>) -> Vec<ServicePort> {
         return vec![ServicePort { port: 80, ..ServicePort::default() }];
     }
     declared
+}
+
+/// They close nothing: whoever is within them comes in, and a NodePort may have none.
+fn source_ranges(service: &Item<Service>) -> Option<String> {
+    let ranges = &service.value.spec.load_balancer_source_ranges;
+    (!ranges.is_empty()).then(|| format!("its load balancer lets in only {}", ranges.join(", ")))
 }
 
 fn listeners(fronts: &[Front]) -> String {

@@ -7,7 +7,7 @@ use crate::inventory::matches;
 use crate::model::NamespacedName;
 use crate::routes::doors;
 use crate::routes::objects::{IngressBackend, Item, LocalRedirectSpec};
-use crate::routes::path::{Door, From, Hop, Path};
+use crate::routes::path::{Class, Door, From, Hop, Path};
 use crate::routes::reach::Endpoint;
 use crate::routes::request::Request;
 use crate::routes::table::Backend;
@@ -123,7 +123,13 @@ impl Explorer<'_> {
             };
             let door = Door { from, address: format!("{address}:<any port>") };
             let leg = Leg::to(Role::Target, reached(BTreeSet::new())).after(hop(what.into()));
-            paths.push(self.path(leg, vec![door], None));
+            let path = self.path(leg.clone(), vec![door.clone()], None);
+            let closed = matches!(path.class, Class::Closed { .. });
+            paths.push(path);
+            if closed {
+                // No policy shuts out what runs in the node's own network.
+                paths.push(self.path(leg, vec![Door { from: From::Node, ..door }], None));
+            }
             for (host, container) in workload.value.host_ports() {
                 let what = if host_network { "hostNetwork" } else { "hostPort" };
                 let door = Door { from: From::Outside, address: format!("<its node>:{host}") };

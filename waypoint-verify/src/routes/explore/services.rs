@@ -11,6 +11,10 @@ use crate::routes::path::Hop;
 use crate::routes::table::Backend;
 use crate::routes::text;
 
+/// Hops of ways that are followed at most, counted again at each Service on the way: of Gateways that all lead to each other there are more
+/// than anybody waits for.
+const MOST: usize = 100_000;
+
 impl Explorer<'_> {
     /// Every way on from this port, to pods that matter; `stack` is where this walk has been.
     pub(super) fn legs(&self, from: &Backend, stack: &mut Vec<Backend>) -> Legs {
@@ -22,6 +26,11 @@ impl Explorer<'_> {
             self.cuts.set(self.cuts.get() + 1);
             return Rc::default();
         }
+        if self.found.get() > MOST {
+            self.say_too_many();
+            self.cuts.set(self.cuts.get() + 1);
+            return Rc::default();
+        }
         let cuts = self.cuts.get();
         stack.push(from.clone());
         let mut legs = self.to_pods(from, stack);
@@ -30,12 +39,20 @@ impl Explorer<'_> {
         legs.extend(self.by_envoy_configs(from, stack));
         legs.extend(self.by_redirects(from));
         stack.pop();
+        self.found.set(self.found.get() + 1 + legs.iter().map(|leg| leg.hops.len()).sum::<usize>());
         let legs = Rc::new(legs);
         // What was cut short inside of a cycle is not the whole answer for another walk.
         if stack.is_empty() || cuts == self.cuts.get() {
             self.memo.borrow_mut().insert(from.clone(), legs.clone());
         }
         legs
+    }
+
+    fn say_too_many(&self) {
+        self.unread.borrow_mut().insert(Problem::finding(
+            "too many ways lead from Service to Service: not all are followed",
+            "Gateways that lead to each other, or many in a row, multiply ways: break the circles, or give only a part of the objects",
+        ));
     }
 
     fn say_cycle(&self, from: &Backend, stack: &[Backend]) {

@@ -1,8 +1,10 @@
 //! Which kinds and versions are understood, and what an object of each becomes.
 
+use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::guard::{CiliumPolicy, Guard};
 use super::workload::Template;
 use super::{Item, ListenerSetSpec, RouteKind, RouteSpec, TEMPLATES, Workload, World};
 use crate::inventory::{Meta, Pod, without_nulls};
@@ -27,6 +29,11 @@ pub enum Meaning {
     EnvoyConfig,
     ClusterwideEnvoyConfig,
     LocalRedirect,
+    NetworkPolicy,
+    CiliumPolicy,
+    ClusterwideCiliumPolicy,
+    /// Of a kind that says who may dial pods, and that is not understood.
+    OtherPolicy,
     /// Of a kind that declares paths, in a version that is not understood.
     OtherVersion,
     /// Declares no path, whatever is in it.
@@ -36,13 +43,22 @@ pub enum Meaning {
 
 impl Meaning {
     pub fn is_namespaced(self) -> bool {
-        !matches!(self, Self::Namespace | Self::Class | Self::ClusterwideEnvoyConfig | Self::Irrelevant | Self::Foreign)
+        !matches!(
+            self,
+            Self::Namespace
+                | Self::Class
+                | Self::ClusterwideEnvoyConfig
+                | Self::ClusterwideCiliumPolicy
+                | Self::OtherPolicy
+                | Self::Irrelevant
+                | Self::Foreign
+        )
     }
 }
 
 /// Group, kind, versions that mean the same to us, meaning. Versions: Gateway API's changelogs (v1beta1 and v1 of a kind have
 /// one schema; TLSRoute, TCPRoute and UDPRoute v1alpha2 differ from v1 in validation only).
-const KINDS: [(&str, &str, &[&str], Meaning); 19] = [
+const KINDS: [(&str, &str, &[&str], Meaning); 22] = [
     ("", "Namespace", &["v1"], Meaning::Namespace),
     ("", "Pod", &["v1"], Meaning::Pod),
     ("", "Service", &["v1"], Meaning::Service),
@@ -63,11 +79,14 @@ const KINDS: [(&str, &str, &[&str], Meaning); 19] = [
     ("cilium.io", "CiliumLocalRedirectPolicy", &["v2"], Meaning::LocalRedirect),
     // Older than slices; the control plane mirrors them into slices, which are read.
     ("", "Endpoints", &["v1"], Meaning::Irrelevant),
+    ("networking.k8s.io", "NetworkPolicy", &["v1"], Meaning::NetworkPolicy),
+    ("cilium.io", "CiliumNetworkPolicy", &["v2"], Meaning::CiliumPolicy),
+    ("cilium.io", "CiliumClusterwideNetworkPolicy", &["v2"], Meaning::ClusterwideCiliumPolicy),
 ];
 
 /// Kinds that lead traffic nowhere, or only close what others open. What they say of a Service is no path of its own: a pod
 /// that dials it takes the way of every pod.
-const IRRELEVANT: [(&str, &str); 31] = [
+const IRRELEVANT: [(&str, &str); 28] = [
     ("", "ConfigMap"),
     ("", "Secret"),
     ("", "ServiceAccount"),
@@ -89,9 +108,6 @@ const IRRELEVANT: [(&str, &str); 31] = [
     ("storage.k8s.io", "StorageClass"),
     ("scheduling.k8s.io", "PriorityClass"),
     ("networking.k8s.io", "IngressClass"),
-    ("networking.k8s.io", "NetworkPolicy"),
-    ("cilium.io", "CiliumNetworkPolicy"),
-    ("cilium.io", "CiliumClusterwideNetworkPolicy"),
     ("cilium.io", "CiliumNode"),
     ("cilium.io", "CiliumEndpoint"),
     ("cilium.io", "CiliumIdentity"),
@@ -115,7 +131,19 @@ fn meaning(group: &str, kind: &str, version: &str) -> Meaning {
     if (group, kind) == ("extensions", "Ingress") {
         return Meaning::OtherVersion;
     }
-    if IRRELEVANT.contains(&(group, kind)) { Meaning::Irrelevant } else { Meaning::Foreign }
+    if IRRELEVANT.contains(&(group, kind)) {
+        Meaning::Irrelevant
+    } else if kind.ends_with("NetworkPolicy") || kind.ends_with("NetworkPolicySet") {
+        Meaning::OtherPolicy
+    } else {
+        Meaning::Foreign
+    }
+}
+
+/// The version of a kind that is meant where only group and kind are known.
+pub fn version_of(group: &str, kind: &str) -> &'static str {
+    let known = KINDS.iter().find(|known| (known.0, known.1) == (group, kind));
+    known.and_then(|known| known.2.first()).copied().unwrap_or("v1")
 }
 
 /// Whether objects of this kind could declare a path, for all that is known of them; policies are wanted, too.
@@ -124,8 +152,14 @@ pub fn matters(group: &str, kind: &str, version: &str) -> bool {
 }
 
 pub fn take(world: &mut World, meaning: Meaning, object: Object) {
+    let key = object.key.clone();
     if let Err(problem) = read(world, meaning, object) {
         world.unread.push(*problem);
+        // It may let in whomever others shut out.
+        if key.kind.contains("NetworkPolicy") {
+            let (source, value) = ("".into(), Guard::unknown(&key.namespace));
+            world.guards.push(Item { key, source, meta: Meta::default(), value });
+        }
     }
 }
 
@@ -190,6 +224,21 @@ fn read(world: &mut World, meaning: Meaning, object: Object) -> Result<(), Box<P
         Meaning::Ingress => index!(ingresses, "/spec"),
         Meaning::EnvoyConfig | Meaning::ClusterwideEnvoyConfig => index!(envoy_configs, "/spec"),
         Meaning::LocalRedirect => index!(redirects, "/spec"),
+        Meaning::NetworkPolicy => {
+            let policy: Item<NetworkPolicySpec> = item(&object, "/spec")?;
+            let guard = Guard::of_kubernetes(&object.key.namespace, policy.value.clone());
+            world.guards.push(with(policy, guard));
+        }
+        Meaning::CiliumPolicy | Meaning::ClusterwideCiliumPolicy => {
+            let policy: Item<CiliumPolicy> = item(&object, "")?;
+            let guards = policy.value.clone().guards(&object.key.namespace);
+            world.guards.extend(guards.map(|guard| with(policy.clone(), guard)));
+        }
+        Meaning::OtherPolicy => {
+            // Policies of other controllers may rank above all that are understood.
+            let policy: Item<Value> = item(&object, "")?;
+            world.guards.push(with(policy, Guard::unknown("")));
+        }
         Meaning::OtherVersion => {
             return Err(Box::new(finding(
                 &object,

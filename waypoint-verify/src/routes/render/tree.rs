@@ -154,6 +154,7 @@ fn door(door: &Door) -> String {
     let from = match door.from {
         From::Outside => "from outside at",
         From::Cluster => "from any pod at",
+        From::Node => "from processes of its node at",
     };
     format!("{from} {}", door.address)
 }

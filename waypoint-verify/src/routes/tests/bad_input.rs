@@ -1,7 +1,7 @@
 //! Every bad input has a message of its own, and none makes the answer silently smaller.
 
 use super::{analysis, demand, lines, world};
-use crate::routes::{analyze, check};
+use crate::routes::{Assumptions, analyze, check};
 
 fn said(more: &[&str]) -> (Vec<String>, Vec<String>) {
     let found = analysis(more);
@@ -92,7 +92,9 @@ fn references_to_nothing_are_told() {
 #[test]
 fn an_unknown_controller_gets_every_dialect_and_is_told() {
     let route = "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: g}, spec: {gatewayClassName: CLASS, listeners: [{name: x, port: 80, protocol: HTTP}]}}\n---\n{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: {parentRefs: [{name: g}], rules: [{backendRefs: [{name: backend, port: 8083, weight: 0}]}]}}";
-    let found = |class: &str| analyze(&world(&[super::BASE, &route.replace("CLASS", class)]), &demand(), &[]);
+    let found = |class: &str| {
+        analyze(&world(&[super::BASE, &route.replace("CLASS", class)]), &demand(), &Assumptions::default())
+    };
     // Of weight 0: only Cilium's way sends anything there.
     for class in ["other", "unheard-of"] {
         let analysis = found(class);
@@ -120,4 +122,27 @@ fn a_circle_that_was_met_before_hides_nothing() {
         let way = format!("DirectConnection: Service hello/{way} :8085");
         assert!(found.contains(&way), "{way}: {found:?}");
     }
+}
+
+#[test]
+fn gateways_that_all_lead_to_each_other_end_and_it_is_said_that_not_every_way_was_followed() {
+    let gateway = |at: usize| {
+        let backends: Vec<_> = (0..16)
+            .map(|to| format!("{{name: cilium-gateway-m{to}, port: 80}}"))
+            .chain(["{name: backend, port: 8083}".into()])
+            .collect();
+        format!(
+            "{{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {{name: m{at}, namespace: hello}}, spec: {{gatewayClassName: cilium, listeners: [{{name: x, port: 80, protocol: HTTP}}]}}}}\n---\n\
+             {{apiVersion: v1, kind: Service, metadata: {{name: cilium-gateway-m{at}, namespace: hello}}, spec: {{ports: [{{port: 80}}]}}}}\n---\n\
+             {{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {{name: m{at}, namespace: hello}}, spec: {{parentRefs: [{{name: m{at}}}], rules: [{{backendRefs: [{}]}}]}}}}",
+            backends.join(", ")
+        )
+    };
+    let texts: Vec<_> = (0..16).map(gateway).collect();
+    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+    let found = analysis(&texts);
+    assert!(found.unread.iter().any(|problem| problem.to_string().contains("ways lead from Service to Service")));
+    assert!(found.is_partial());
+    // Each of them leads to the target, too.
+    assert!(lines(&found.paths).iter().any(|line| line.contains("Gateway hello/m15 ")));
 }

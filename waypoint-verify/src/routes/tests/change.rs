@@ -1,7 +1,7 @@
 //! What a change opens and closes.
 
 use super::{BASE, analysis, lines};
-use crate::routes::Change;
+use crate::routes::{Assumptions, Change};
 
 const SHADOW: &str = "{apiVersion: v1, kind: Service, metadata: {name: shadow, namespace: hello}, spec: {selector: {app: backend}, ports: [{port: 1, targetPort: 8085}]}}";
 const ROUTE: &str = "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r, namespace: hello}, spec: {parentRefs: [{name: front}], rules: [{matches: [{path: {value: /x}}], backendRefs: [{name: backend, port: 8083}]}]}}";
@@ -25,7 +25,7 @@ fn what_is_added_is_opened_and_what_is_gone_is_closed() {
 #[test]
 fn the_same_path_by_another_file_is_no_change() {
     let moved = super::world(&[ROUTE, BASE]);
-    let head = crate::routes::analyze(&moved, &super::demand(), &[]);
+    let head = crate::routes::analyze(&moved, &super::demand(), &Assumptions::default());
     assert!(Change::between(&analysis(&[ROUTE]), &head).opened.is_empty());
 }
 

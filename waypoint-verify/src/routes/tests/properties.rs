@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{BASE, demand, world};
-use crate::routes::{Analysis, Change, Path, analyze};
+use crate::routes::{Analysis, Assumptions, Change, Path, analyze};
 
 /// Small objects that lead to the target, the waypoint or nowhere, some by references that need grants.
 fn object() -> impl Strategy<Value = String> {
@@ -40,7 +40,7 @@ fn objects() -> impl Strategy<Value = Vec<String>> {
 
 fn of(objects: &[String]) -> Analysis {
     let texts: Vec<_> = [BASE].into_iter().chain(objects.iter().map(String::as_str)).collect();
-    analyze(&world(&texts), &demand(), &[])
+    analyze(&world(&texts), &demand(), &Assumptions::default())
 }
 
 fn open(analysis: &Analysis) -> std::collections::BTreeSet<String> {

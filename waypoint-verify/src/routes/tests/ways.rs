@@ -1,7 +1,7 @@
 //! Each kind of way to the target's pods.
 
 use super::{added, analysis, line, lines};
-use crate::routes::From;
+use crate::routes::{Assumptions, From};
 
 fn service(name: &str, spec: &str) -> String {
     format!("{{apiVersion: v1, kind: Service, metadata: {{name: {name}, namespace: hello}}, spec: {spec}}}")
@@ -186,7 +186,7 @@ fn a_witness_is_there_and_says_how() {
 #[test]
 fn pods_that_nothing_makes_are_assumed() {
     let base = super::BASE.replacen("app: backend}}, spec: {containers", "app: gone}}, spec: {containers", 1);
-    let found = crate::routes::analyze(&super::world(&[&base]), &super::demand(), &[]);
+    let found = crate::routes::analyze(&super::world(&[&base]), &super::demand(), &Assumptions::default());
     assert!(
         lines(&found.paths).contains(&"DirectConnection: Service hello/backend :any".to_owned()),
         "{:?}",
@@ -247,4 +247,17 @@ fn who_calls_itself_a_gateways_is_followed_all_the_same() {
         let found = lines(&added(&[objects]));
         assert!(found.contains(&(*expected).to_owned()), "{what}: {found:?}");
     }
+}
+
+#[test]
+fn source_ranges_of_a_load_balancer_are_told_and_close_nothing() {
+    let spec =
+        "{type: LoadBalancer, loadBalancerSourceRanges: [192.0.2.0/24], selector: {app: backend}, ports: [{port: 1}]}";
+    let paths = added(&[&service("other", spec)]);
+    assert!(paths[0].class.is_past() && paths[0].from_outside());
+    assert_eq!(paths[0].notes, ["its load balancer lets in only 192.0.2.0/24"]);
+    let of_gateway = "{apiVersion: v1, kind: Service, metadata: {name: cilium-gateway-front, namespace: hello}, spec: {type: LoadBalancer, loadBalancerSourceRanges: [192.0.2.0/24], ports: [{port: 80}]}}";
+    let told = analysis(&[of_gateway]).paths;
+    let front = told.iter().filter(|path| path.hops[0].object == "Gateway hello/front");
+    assert!(front.flat_map(|path| &path.notes).any(|note| note.contains("192.0.2.0/24")));
 }

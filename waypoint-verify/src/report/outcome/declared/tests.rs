@@ -1,6 +1,6 @@
 use super::*;
 use crate::manifest::read_str;
-use crate::routes::{Demand, World, analyze};
+use crate::routes::{Assumptions, Demand, World, analyze};
 
 const OBJECTS: &str = "
 {apiVersion: v1, kind: Service, metadata: {name: t, namespace: n}, spec: {selector: {app: t}, ports: [{port: 1}]}}
@@ -21,7 +21,7 @@ fn found(more: &str) -> Analysis {
         entry: None,
     };
     world.assume_pods_of([&name("t"), &name("w")]);
-    analyze(&world, &demand, &[])
+    analyze(&world, &demand, &Assumptions::default())
 }
 
 fn here(hop: &Hop) -> Option<Location> {
@@ -63,4 +63,43 @@ fn beside_what_was_seen_ways_are_risks_and_holes_are_loud() {
     assert!(findings[0].message.starts_with("4 requests were UpstreamBypass"));
     assert!(findings[1..].iter().all(|finding| finding.rule.id == "declared/unseen" && finding.level == Level::Risk));
     assert_eq!(findings.len(), 1 + analysis.past().count());
+}
+
+#[test]
+fn what_came_of_a_witness_decides_how_grave_it_is() {
+    let analysis = found("");
+    let path = analysis.past().find(|path| path.hops[0].object == "Ingress n/i").unwrap();
+    let caught = Probed::Caught { kinds: "RouteBypass".into(), requests: 1, of: 2 };
+    let unclear = Probed::Unclear { why: "lost".into() };
+    let rows = [
+        (caught, "declared/caught", Level::Violation, "1 of 2 sent were caught as RouteBypass; what closes it: "),
+        (Probed::Unseen { of: 1, status: 200 }, "declared/missed", Level::Unproven, "answered with 200"),
+        (Probed::Unseen { of: 1, status: 404 }, "declared/not-taken", Level::Note, "answered with 404"),
+        (Probed::Refuted { of: 1 }, "declared/not-taken", Level::Note, "had passed the waypoint"),
+        (unclear, "declared/missed", Level::Unproven, "not what it was: lost"),
+        (Probed::Unsent { why: "refused".into() }, "declared/not-taken", Level::Note, "nothing was sent: refused"),
+    ];
+    for (came, rule, level, part) in rows {
+        let finding = probed(path, &came, &here);
+        assert_eq!((finding.rule.id.as_ref(), finding.level), (rule, level), "{came:?}");
+        assert!(finding.message.contains(part), "{}", finding.message);
+        assert!(finding.message.contains("Ingress n/i") && finding.location.is_some(), "{finding}");
+    }
+}
+
+#[test]
+fn an_object_is_named_with_a_version_that_its_kind_has() {
+    let redirect = "---\n{apiVersion: cilium.io/v2, kind: CiliumLocalRedirectPolicy, metadata: {name: l, namespace: n}, spec: {redirectFrontend: {addressMatcher: {ip: 169.254.1.1, toPorts: [{port: '80', protocol: TCP}]}}, redirectBackend: {localEndpointSelector: {matchLabels: {app: t}}, toPorts: [{port: '1', protocol: TCP}]}}}\n";
+    let outcome = of_routes(&[found(redirect)], &here, Timestamp::UNIX_EPOCH);
+    let versions: std::collections::BTreeSet<_> = outcome.policies()[0]
+        .findings
+        .iter()
+        .filter_map(|finding| finding.object.as_ref())
+        .map(|object| (object.kind.as_str(), object.api_version.as_str()))
+        .collect();
+    for expected in
+        [("CiliumLocalRedirectPolicy", "cilium.io/v2"), ("Ingress", "networking.k8s.io/v1"), ("Service", "v1")]
+    {
+        assert!(versions.contains(&expected), "{versions:?}");
+    }
 }
