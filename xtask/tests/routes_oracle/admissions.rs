@@ -13,7 +13,7 @@ use waypoint_verify::routes::{Admissions, Enforcement, Sender, World};
 use super::random::Random;
 use super::translate::Answers;
 
-const SETS: u64 = 3000;
+const SETS: u64 = 1500;
 const PORTS: [u16; 3] = [8084, 9090, 1];
 const NAMESPACES: [(&str, &str); 2] = [("hello", "a"), ("far", "b")];
 
