@@ -59,8 +59,17 @@ impl<'a> Admissions<'a> {
         Self { guards: &world.guards, mode, waypoint: waypoint.filter(|(_, selector)| !selector.is_empty()) }
     }
 
+    /// Whatever the pods.
+    pub fn close_nothing(&self) -> bool {
+        match self.mode {
+            Enforcement::Never => true,
+            Enforcement::Default => self.guards.is_empty(),
+            Enforcement::Always => false,
+        }
+    }
+
     /// What keeps this sender from these ports of the pods (none: from every port), if that is certain.
-    pub fn closed_by(&self, pods: &Item<Workload>, ports: &BTreeSet<u16>, sender: Sender) -> Option<String> {
+    pub fn closed_by(&self, pods: &Item<Workload>, ports: &BTreeSet<u16>, sender: Sender) -> Option<BTreeSet<String>> {
         let value = &pods.value;
         if self.mode == Enforcement::Never || value.spec.host_network || value.is_assumed {
             return None;
@@ -79,10 +88,10 @@ impl<'a> Admissions<'a> {
                 closing.insert(guard.key.to_string());
             }
         }
-        match closing.is_empty() {
-            false => Some(closing.into_iter().collect::<Vec<_>>().join(", ")),
-            true => (self.mode == Enforcement::Always).then(|| "no policy lets anybody in".to_owned()),
+        if closing.is_empty() && self.mode == Enforcement::Always {
+            closing.insert("no policy lets anybody in".to_owned());
         }
+        (!closing.is_empty()).then_some(closing)
     }
 
     fn admits(&self, admission: &Admission, ports: &BTreeSet<u16>, sender: Sender) -> bool {

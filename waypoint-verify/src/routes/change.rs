@@ -1,10 +1,10 @@
 //! What a change of the objects opens and closes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Analysis, Class, Path};
+use super::{Analysis, Class, From, Path};
 use crate::manifest::Problem;
 
 /// Of one policy: the paths of one state that the other lacks.
@@ -22,7 +22,7 @@ pub struct Change {
 impl Change {
     /// `base` is the state before, `head` the one after, of one policy.
     pub fn between(base: &Analysis, head: &Analysis) -> Self {
-        let unread: std::collections::BTreeSet<_> = base.unread.iter().chain(&head.unread).cloned().collect();
+        let unread: BTreeSet<_> = base.unread.iter().chain(&head.unread).cloned().collect();
         Self {
             policy: head.policy.clone(),
             opened: without(&head.paths, &base.paths),
@@ -41,7 +41,7 @@ impl Change {
     }
 }
 
-/// Paths of `all` that `others` lacks; equal ones as often as they are more.
+/// Paths of `all` that `others` lacks; equal ones as often as they are more. One that more could take there is none that they lack.
 fn without(all: &[Path], others: &[Path]) -> Vec<Path> {
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for path in others {
@@ -54,5 +54,19 @@ fn without(all: &[Path], others: &[Path]) -> Vec<Path> {
             None => left.push(path.clone()),
         }
     }
+    let mut ways: BTreeMap<String, Vec<BTreeSet<From>>> = BTreeMap::new();
+    if !left.is_empty() {
+        others.iter().for_each(|path| ways.entry(path.way()).or_default().push(path.from()));
+    }
+    left.retain(|path| {
+        let own = path.from();
+        !ways.get(&path.way()).is_some_and(|there| there.iter().any(|others| covers(others, &own)))
+    });
     left
+}
+
+/// Whether these are all of those, and more. Whoever is on the pods' node is in the cluster.
+fn covers(these: &BTreeSet<From>, those: &BTreeSet<From>) -> bool {
+    let has = |from: &From| these.contains(from) || (*from == From::Node && these.contains(&From::Cluster));
+    these != those && those.iter().all(has)
 }

@@ -81,6 +81,8 @@ pub struct Explorer<'a> {
     gateways: Vec<GatewayView<'a>>,
     /// Which Gateway a Service is in front of.
     gateway_of: BTreeMap<NamespacedName, usize>,
+    /// Places in `World::workloads` of the target's pods, by name: two objects of one name may differ.
+    targets: HashMap<String, Vec<usize>>,
     admissions: Admissions<'a>,
     /// Whether policies are known to be enforced.
     enforced: bool,
@@ -103,6 +105,10 @@ impl<'a> Explorer<'a> {
         let gateways: Vec<_> =
             world.gateways.values().map(|gateway| view(world, gateway, &assumptions.dialects)).collect();
         let gateway_of = gateways::services(world, &gateways);
+        let mut targets: HashMap<_, Vec<usize>> = HashMap::new();
+        for at in &roles.target {
+            targets.entry(world.workloads[*at].key.to_string()).or_default().push(*at);
+        }
         let mode = assumptions.enforcement.unwrap_or(Enforcement::Default);
         let mut own_routes: HashMap<_, Vec<usize>> = HashMap::new();
         for (at, (_, route)) in world.routes.iter().enumerate() {
@@ -120,6 +126,7 @@ impl<'a> Explorer<'a> {
             demand,
             gateways,
             gateway_of,
+            targets,
             admissions: Admissions::new(world, &demand.waypoint, mode),
             enforced: assumptions.enforcement.is_some(),
             own_routes,

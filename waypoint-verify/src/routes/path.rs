@@ -1,5 +1,6 @@
 //! A declared way to the waypoint's or the target's pods.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -144,14 +145,20 @@ pub struct Path {
 impl Path {
     /// The same for one path in two states of the objects: what it is made of, not how it is shared or witnessed.
     pub fn identity(&self) -> String {
+        format!("{:?} {}", self.from(), self.way())
+    }
+
+    /// The same, whoever can take it.
+    pub fn way(&self) -> String {
         let hops = self.hops.iter().map(|hop| format!("{} {}", hop.object, hop.what));
-        let doors = self.doors.iter().map(|door| format!("{:?}", door.from));
-        let mut doors: Vec<_> = doors.collect();
-        doors.sort();
-        doors.dedup();
         let reached = self.reaches.iter().map(|reached| format!("{} {:?}", reached.workload, reached.ports));
-        let parts: Vec<_> = doors.into_iter().chain(hops).chain(reached).collect();
+        let parts: Vec<_> = hops.chain(reached).collect();
         format!("{:?} {} {}", self.class, self.mirror, parts.join(" > "))
+    }
+
+    /// Who can take it.
+    pub fn from(&self) -> BTreeSet<From> {
+        self.doors.iter().map(|door| door.from).collect()
     }
 
     /// What of it is to be changed: the rule that leads here, else where it begins.

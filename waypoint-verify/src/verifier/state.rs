@@ -236,6 +236,8 @@ impl State {
             tracing::warn!("no checkpoint: more arrivals are open than it holds");
             return Ok(None);
         };
+        // Of a node that has gone nothing is read any more.
+        checkpoint.positions.retain(|node, _| self.picture.nodes.contains(node));
         checkpoint.lineage = self.lineage;
         checkpoint.at = Timestamp::now().as_second();
         checkpoint.policies = self.judges.save(at);

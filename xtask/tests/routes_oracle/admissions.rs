@@ -268,7 +268,7 @@ fn try_one(seed: u64, answers: &mut Answers, counts: &mut Counts) -> Result<()> 
                 .collect();
             match (admissions.closed_by(target, &ports, sender), let_in.is_empty()) {
                 (Some(by), false) => anyhow::bail!(
-                    "seed {seed} ({name}): {sender:?} at {ports:?} is said to be shut out by {by}, and Cilium lets in {let_in:?}:\n{}",
+                    "seed {seed} ({name}): {sender:?} at {ports:?} is said to be shut out by {by:?}, and Cilium lets in {let_in:?}:\n{}",
                     serde_json::to_string_pretty(&policies)?
                 ),
                 (Some(_), true) => counts.shut += 1,

@@ -1,5 +1,7 @@
 //! Paths that NetworkPolicies close.
 
+use std::collections::BTreeSet;
+
 use super::{Explorer, Leg};
 use crate::routes::admission::Sender;
 use crate::routes::dialect::CILIUM_CONTROLLER;
@@ -41,19 +43,16 @@ impl Explorer<'_> {
 
     /// What closes all pods at its end.
     fn closed_by(&self, leg: &Leg, sender: Sender) -> Option<String> {
-        let mut closing = Vec::new();
+        if self.admissions.close_nothing() {
+            return None;
+        }
+        let mut closing = BTreeSet::new();
         for reached in &leg.reaches {
             let ports = reached.ports.iter().copied().collect();
-            // Two objects of one name may differ.
-            for at in &self.roles.target {
-                let pods = &self.world.workloads[*at];
-                if pods.key.to_string() == reached.workload {
-                    closing.push(self.admissions.closed_by(pods, &ports, sender)?);
-                }
+            for at in self.targets.get(&reached.workload).into_iter().flatten() {
+                closing.extend(self.admissions.closed_by(&self.world.workloads[*at], &ports, sender)?);
             }
         }
-        closing.sort();
-        closing.dedup();
-        (!closing.is_empty()).then(|| closing.join(", "))
+        (!closing.is_empty()).then(|| closing.into_iter().collect::<Vec<_>>().join(", "))
     }
 }

@@ -1,7 +1,7 @@
 //! Paths that NetworkPolicies close, and those that they only seem to close.
 
 use super::{BASE, analysis, demand, line, world};
-use crate::routes::{Assumptions, Class, Enforcement, From, Path, analyze};
+use crate::routes::{Assumptions, Change, Class, Enforcement, From, Path, analyze};
 
 /// Another Service of the target's pods, and a Gateway that leads there.
 const OTHERS: &str = "
@@ -311,4 +311,19 @@ fn a_label_that_a_controller_adds_may_select_or_not() {
     let nobody = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: all, namespace: hello}, spec: {podSelector: {}}}";
     let lets_in = kubernetes("podSelector: {matchLabels: {pod-template-hash: abc}}, ingress: [{}]");
     assert_eq!(closed(&[nobody, &lets_in], Enforcement::Default), (false, false));
+}
+
+#[test]
+fn a_policy_that_is_removed_opens_what_it_had_closed() {
+    let nobody = kubernetes("podSelector: {}");
+    let of = |policies: &[&str]| {
+        let texts: Vec<_> = [BASE, OTHERS].into_iter().chain(policies.iter().copied()).collect();
+        let assumptions = Assumptions { enforcement: Some(Enforcement::Default), ..Assumptions::default() };
+        analyze(&world(&texts), &demand(), &assumptions)
+    };
+    let (closed, open) = (of(&[&nobody]), of(&[]));
+    assert!(Change::between(&closed, &open).opens_past());
+    let change = Change::between(&open, &closed);
+    assert!(!change.opens_past(), "{:?}", change.opened);
+    assert!(change.closed.iter().any(|path| path.hops[0].object == "Service hello/second"));
 }
