@@ -122,10 +122,22 @@ impl Outcome {
         &self.policies
     }
 
-    /// What else is known of a policy.
+    /// What else is known of a policy: a violation makes it False, and what is not verifiable keeps it from being True.
     pub fn add(&mut self, policy: &str, findings: impl IntoIterator<Item = Finding>) {
+        let findings: Vec<_> = findings.into_iter().collect();
+        let gravest = findings.iter().map(|finding| finding.level).min();
         let own = self.policies.iter_mut().find(|own| own.name.to_string() == policy);
-        let all = own.map_or(&mut self.findings, |own| &mut own.findings);
+        let all = match own {
+            None => &mut self.findings,
+            Some(own) => {
+                own.verdict = match (gravest, own.verdict) {
+                    (Some(Level::Violation), _) => PolicyVerdict::False,
+                    (Some(Level::Unproven), PolicyVerdict::True) => PolicyVerdict::Unknown,
+                    (_, verdict) => verdict,
+                };
+                &mut own.findings
+            }
+        };
         all.extend(findings);
         all.sort_by_key(|finding| finding.level);
     }

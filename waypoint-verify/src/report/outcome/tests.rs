@@ -113,3 +113,28 @@ fn a_finding_in_words_names_rule_object_and_place() {
     assert_eq!(verified("good").subject().to_string(), "WaypointPolicy hello/good");
     assert_eq!(named("good").to_string(), "hello/good");
 }
+
+#[test]
+fn what_is_added_to_a_policy_counts_like_what_was_known_of_it() {
+    const RULE: Rule = Rule::new("a/b", "title", "help");
+    let rows = [
+        (PolicyVerdict::True, Level::Violation, PolicyVerdict::False),
+        (PolicyVerdict::True, Level::Unproven, PolicyVerdict::Unknown),
+        (PolicyVerdict::True, Level::Risk, PolicyVerdict::True),
+        (PolicyVerdict::True, Level::Note, PolicyVerdict::True),
+        (PolicyVerdict::Unknown, Level::Unproven, PolicyVerdict::Unknown),
+        (PolicyVerdict::Unknown, Level::Violation, PolicyVerdict::False),
+        (PolicyVerdict::False, Level::Unproven, PolicyVerdict::False),
+        (PolicyVerdict::False, Level::Note, PolicyVerdict::False),
+    ];
+    for (before, level, after) in rows {
+        let name = NamespacedName { namespace: "n".into(), name: "p".into() };
+        let policy =
+            PolicyOutcome { name, uid: None, verdict: before, counts: Counts::default(), findings: Vec::new() };
+        let mut outcome = Outcome::new(vec![policy], Vec::new(), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        outcome.add("n/p", [RULE.finding(Level::Note, "first"), RULE.finding(level, "second")]);
+        assert_eq!(outcome.policies()[0].verdict, after, "{before:?} {level:?}");
+        outcome.add("n/other", [RULE.finding(Level::Violation, "of nobody")]);
+        assert_eq!(outcome.policies()[0].verdict, after, "{before:?} {level:?}");
+    }
+}
