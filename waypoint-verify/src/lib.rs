@@ -13,6 +13,7 @@ pub mod link;
 pub mod lockstep;
 pub mod manifest;
 pub mod model;
+pub mod nonce;
 pub mod policy;
 pub mod probe;
 pub mod recording;

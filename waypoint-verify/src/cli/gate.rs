@@ -140,18 +140,16 @@ fn of_machine(args: &Args, declared: &[Analysis]) -> anyhow::Result<Told> {
     summary.decide(args.min_verified);
     let exit_code = recording::told(kept.as_ref(), code(summary.verdict()));
     let exit_code = attest::told(attesting, &summary, kept.as_ref(), exit_code);
-    let mut outcome = Outcome::of_machine(&summary, args.min_verified, began, Timestamp::now());
-    let (mut text, mut json) = (summary.to_string(), String::new());
-    let mut exit_code = exit_code;
+    let mut told = Told {
+        text: summary.to_string(),
+        json: serde_json::to_string(&summary).context("writing the summary")?,
+        outcome: Outcome::of_machine(&summary, args.min_verified, began, Timestamp::now()),
+        exit_code,
+    };
     if let Some(probes) = probes {
-        text.push_str(&probes.tell(&mut outcome));
-        json = probes.lines();
-        if exit_code == exit::VERIFIED && probes.is_missed() {
-            exit_code = exit::NOT_VERIFIABLE;
-        }
+        probes.tell(&mut told);
     }
-    json.push_str(&serde_json::to_string(&summary).context("writing the summary")?);
-    Ok(Told { text, json, outcome, exit_code })
+    Ok(told)
 }
 
 fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<Told> {

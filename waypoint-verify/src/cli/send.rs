@@ -2,28 +2,36 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::Bytes;
-use http::Request;
-use http::uri::Authority;
+use http::{Request, Uri, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::verifier::canary::Sent;
+use crate::nonce::Sent;
 
 /// For a connection, and for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Who sends.
-pub const AGENT: &str = concat!("waypoint-verify/", env!("CARGO_PKG_VERSION"));
+const AGENT: &str = concat!("waypoint-verify/", env!("CARGO_PKG_VERSION"));
 
-pub fn nothing() -> Empty<Bytes> {
-    Empty::new()
+/// `host`: other than the address of the URL. Whatever the network does is an outcome; an error is a request that makes no sense.
+pub async fn send(method: &str, url: &str, host: Option<&str>, headers: &[(String, String)]) -> anyhow::Result<Sent> {
+    let uri: Uri = url.parse().with_context(|| format!("{url}: not an address"))?;
+    let address = uri.authority().with_context(|| format!("{url}: no address"))?;
+    let request = Request::builder()
+        .method(method)
+        .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
+        .header(header::HOST, host.unwrap_or(address.as_str()))
+        .header(header::USER_AGENT, AGENT);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+    let request = request.body(Empty::new()).with_context(|| format!("{url}: cannot be sent"))?;
+    Ok(over_the_network(address.as_str(), request).await)
 }
 
-/// Whatever the network does is an outcome.
-pub async fn send(address: &Authority, request: Request<Empty<Bytes>>) -> Sent {
-    let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address.as_str())).await;
+async fn over_the_network(address: &str, request: Request<Empty<Bytes>>) -> Sent {
+    let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
     let connection = match connected {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return Sent::NotConnected(error.to_string()),

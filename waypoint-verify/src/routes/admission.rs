@@ -138,14 +138,12 @@ fn selects(guard: &Guard, pods: &Workload) -> Selected {
     };
     let mut known = guard.selector.clone();
     let mut perhaps = guard.perhaps;
-    if let Some(labels) = &mut known.match_labels {
-        labels.retain(|key, _| !is_open(key));
-        perhaps |= labels.len() < guard.selector.match_labels.as_ref().map_or(0, |all| all.len());
-    }
-    if let Some(expressions) = &mut known.match_expressions {
-        expressions.retain(|one| !is_open(&one.key));
-        perhaps |= expressions.len() < guard.selector.match_expressions.as_ref().map_or(0, Vec::len);
-    }
+    let mut is_known = |key: &str| {
+        perhaps |= is_open(key);
+        !is_open(key)
+    };
+    known.match_labels.iter_mut().for_each(|labels| labels.retain(|key, _| is_known(key)));
+    known.match_expressions.iter_mut().for_each(|expressions| expressions.retain(|one| is_known(&one.key)));
     match (matches(&known, &pods.labels), perhaps) {
         (false, _) => Selected::No,
         (true, true) => Selected::Perhaps,

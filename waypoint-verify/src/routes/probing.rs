@@ -3,7 +3,7 @@
 //! Each request carries a nonce that nobody can guess, as its trace id, or in its query where the rule itself asks for a
 //! `traceparent`: what is judged of it is told from what is judged of everybody else's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use super::path::Path;
 use super::witness::Witness;
 use crate::evidence::RequestLine;
 use crate::model::{Bypass, NamespacedName, Verdict};
+use crate::nonce::{self, Sent};
 
 /// The name of the query parameter of a nonce.
 const PARAMETER: &str = "waypoint-verify";
@@ -46,15 +47,6 @@ pub struct Probe {
     pub path: Path,
     /// Or why nothing is sent.
     pub orders: Result<Vec<Order>, String>,
-}
-
-/// What came of a request, as its sender saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// With this status.
-    Answered(u16),
-    /// No connection, or no answer.
-    Failed(String),
 }
 
 /// What is said of one witness.
@@ -97,7 +89,7 @@ pub fn plan<E>(
                 Ok((witness, times)) => {
                     let mut orders = Vec::new();
                     for _ in 0..times {
-                        orders.push(order(witness, format!("{:032x}", u128::from_be_bytes(nonce()?))));
+                        orders.push(order(witness, nonce::of(nonce()?)));
                     }
                     Ok(orders)
                 }
@@ -146,12 +138,14 @@ fn order(witness: &Witness, nonce: String) -> Order {
         headers: witness.headers.clone(),
         nonce,
     };
-    if order.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(TRACE)) {
-        let separator = if order.url.contains('?') { '&' } else { '?' };
-        order.url = format!("{}{separator}{PARAMETER}={}", order.url, order.nonce);
-    } else {
-        let parent = order.nonce.get(..16).unwrap_or_default();
-        order.headers.push((TRACE.into(), format!("00-{}-{parent}-00", order.nonce)));
+    let parent = nonce::traceparent(&order.nonce);
+    let free = !order.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(TRACE));
+    match parent.filter(|_| free) {
+        Some(parent) => order.headers.push((TRACE.into(), parent)),
+        None => {
+            let separator = if order.url.contains('?') { '&' } else { '?' };
+            order.url = format!("{}{separator}{PARAMETER}={}", order.url, order.nonce);
+        }
     }
     order
 }
@@ -165,19 +159,34 @@ pub fn nonce_of(request: &RequestLine) -> Option<&str> {
     in_query().or(request.trace_id.as_deref())
 }
 
-/// What was seen of requests, by nonce, and what was answered.
+/// What came of one request, by now.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
-    verdicts: BTreeMap<(NamespacedName, String), Vec<Verdict>>,
-    /// Nonces of requests that were judged, under whatever policy.
-    judged: BTreeSet<String>,
-    pub sent: BTreeMap<String, Sent>,
+struct Came {
+    /// In the order in which they were given, each under a policy.
+    verdicts: Vec<(String, Verdict)>,
+    sent: Option<Sent>,
 }
 
+/// What came of every request, by nonce: of others nothing is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Seen(BTreeMap<String, Came>);
+
 impl Seen {
+    pub fn new(probes: &[Probe]) -> Self {
+        let orders = probes.iter().filter_map(|probe| probe.orders.as_ref().ok()).flatten();
+        Self(orders.map(|order| (order.nonce.clone(), Came::default())).collect())
+    }
+
+    pub fn sent(&mut self, nonce: &str, sent: Sent) {
+        if let Some(came) = self.0.get_mut(nonce) {
+            came.sent = Some(sent);
+        }
+    }
+
     pub fn judged(&mut self, policy: &NamespacedName, nonce: &str, verdict: &Verdict) {
-        self.judged.insert(nonce.to_owned());
-        self.verdicts.entry((policy.clone(), nonce.to_owned())).or_default().push(verdict.clone());
+        if let Some(came) = self.0.get_mut(nonce) {
+            came.verdicts.push((policy.to_string(), verdict.clone()));
+        }
     }
 
     /// What came of a probe, by now.
@@ -187,19 +196,20 @@ impl Seen {
             Err(why) => return Probed::Unsent { why: why.clone() },
         };
         let of = orders.len() as u64;
-        let (namespace, name) = probe.policy.split_once('/').unwrap_or_default();
-        let policy = NamespacedName { namespace: namespace.to_owned(), name: name.to_owned() };
-        let verdicts_of = |order: &Order| self.verdicts.get(&(policy.clone(), order.nonce.clone()));
+        let came = || orders.iter().filter_map(|order| self.0.get(&order.nonce));
         let (mut caught, mut passed, mut unclear) = (BTreeMap::<String, u64>::new(), 0, None);
-        for verdicts in orders.iter().filter_map(verdicts_of) {
-            let bypass = verdicts.iter().find_map(|verdict| match verdict {
+        for came in came() {
+            let verdicts =
+                || came.verdicts.iter().filter(|(policy, _)| *policy == probe.policy).map(|(_, verdict)| verdict);
+            let bypass = verdicts().find_map(|verdict| match verdict {
                 Verdict::Bypassed(kinds) => Some(Bypass::names(kinds).into_owned()),
                 _ => None,
             });
-            match (bypass, verdicts.last()) {
+            match (bypass, verdicts().next_back()) {
                 (Some(kinds), _) => *caught.entry(kinds).or_default() += 1,
                 (None, Some(Verdict::Unverified(reason))) => unclear = Some(reason.to_string()),
-                (None, _) => passed += 1,
+                (None, Some(_)) => passed += 1,
+                (None, None) => {}
             }
         }
         let requests = caught.values().sum();
@@ -209,15 +219,13 @@ impl Seen {
         if let Some(why) = unclear {
             return Probed::Unclear { why };
         }
-        let answers = || orders.iter().filter_map(|order| self.sent.get(&order.nonce));
-        let answered = answers().find_map(|sent| match sent {
-            Sent::Answered(status) => Some(*status),
-            Sent::Failed(_) => None,
-        });
-        let failed = answers().find_map(|sent| match sent {
-            Sent::Failed(why) => Some(why.clone()),
-            Sent::Answered(_) => None,
-        });
+        let (mut answered, mut failed) = (None, None);
+        for sent in came().filter_map(|came| came.sent.as_ref()) {
+            match sent {
+                Sent::Answered(status) => answered = answered.or(Some(*status)),
+                Sent::NotConnected(why) | Sent::Broken(why) => failed = failed.or(Some(why.clone())),
+            }
+        }
         match (answered, failed) {
             _ if passed > 0 => Probed::Refuted { of },
             (Some(status), _) => Probed::Unseen { of, status },
@@ -225,12 +233,12 @@ impl Seen {
         }
     }
 
-    /// Whether nothing more is to be waited for: every request of every probe was judged, or could not be sent.
-    pub fn is_all(&self, probes: &[Probe]) -> bool {
-        let is_known = |order: &Order| {
-            matches!(self.sent.get(&order.nonce), Some(Sent::Failed(_))) || self.judged.contains(&order.nonce)
+    /// Whether nothing more is to be waited for: every request was judged, or could not be sent.
+    pub fn is_all(&self) -> bool {
+        let is_over = |came: &Came| {
+            !came.verdicts.is_empty() || matches!(came.sent, Some(Sent::NotConnected(_) | Sent::Broken(_)))
         };
-        probes.iter().filter_map(|probe| probe.orders.as_ref().ok()).flatten().all(is_known)
+        self.0.values().all(is_over)
     }
 }
 

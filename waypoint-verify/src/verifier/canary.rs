@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::inventory::CanaryPaths;
 use crate::judge::Judged;
 use crate::model::{BootNs, Bypass, Class, MessageKey, NamespacedName, Verdict};
+use crate::nonce;
+pub use crate::nonce::Sent;
 
 /// How long a nonce is good for.
 const LIFE: BootNs = 60_000_000_000;
@@ -62,18 +64,6 @@ pub struct Order {
     pub url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
-}
-
-/// What came of sending, as the sender saw it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Sent {
-    /// With this status.
-    Answered(u16),
-    /// No connection came about.
-    NotConnected(String),
-    /// The connection broke before an answer was there.
-    Broken(String),
 }
 
 /// What came of a canary.
@@ -176,7 +166,7 @@ impl Canaries {
         }
         let mut orders = Vec::new();
         for (kind, address) in wanted {
-            let id = format!("{:032x}", u128::from_be_bytes(nonce()?));
+            let id = nonce::of(nonce()?);
             let order = Order {
                 id: id.clone(),
                 kind,

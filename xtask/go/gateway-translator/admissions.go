@@ -128,15 +128,9 @@ func entriesOf(logger *slog.Logger, text json.RawMessage) (types.PolicyEntries, 
 			return nil, err
 		}
 		return k8s.ParseNetworkPolicy(logger, "default", &one)
-	case "CiliumNetworkPolicy":
+	case "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy":
+		// The agent reads both as this one: without a namespace it is clusterwide.
 		var one ciliumv2.CiliumNetworkPolicy
-		if err := json.Unmarshal(text, &one); err != nil {
-			return nil, err
-		}
-		rules, err := one.Parse(logger, "default")
-		return utils.RulesToPolicyEntries(rules), err
-	case "CiliumClusterwideNetworkPolicy":
-		var one ciliumv2.CiliumClusterwideNetworkPolicy
 		if err := json.Unmarshal(text, &one); err != nil {
 			return nil, err
 		}

@@ -287,9 +287,8 @@ fn nobody_is_let_in_who_is_said_to_be_shut_out() {
     }
     let mut answers = Answers::start(&["admissions"]).unwrap();
     let mut counts = Counts::default();
-    let number = |name: &str, other: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(other);
-    let first = number("ORACLE_SEED", 0);
-    for seed in first..first + number("ORACLE_SETS", SETS) {
+    let (first, count) = super::seeds(SETS);
+    for seed in first..first + count {
         try_one(seed, &mut answers, &mut counts).unwrap();
     }
     eprintln!("{counts:?}");

@@ -11,7 +11,7 @@ use super::shrink::{ORDERS, shrink};
 use super::translate::Set;
 use super::{generate, requests};
 
-/// How many sets where nobody says otherwise (ORACLE_SETS), and the first seed (ORACLE_SEED).
+/// How many sets where nobody says otherwise.
 const SETS: u64 = 300;
 const BATCH: u64 = 50;
 const REQUESTS: usize = 30;
@@ -45,8 +45,7 @@ fn no_request_goes_where_routes_does_not_say() {
     if !super::available("no_request_goes_where_routes_does_not_say") {
         return;
     }
-    let number = |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().expect(name));
-    let (first, count) = (number("ORACLE_SEED", 0), number("ORACLE_SETS", SETS));
+    let (first, count) = super::seeds(SETS);
     let mut oracle = Oracle::start(&super::dir("compare")).unwrap();
     let mut tally = Tally::default();
     let mut seed = first;

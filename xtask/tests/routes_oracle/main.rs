@@ -30,6 +30,12 @@ fn available(test: &str) -> bool {
     privileged::unless(test, lack.map(|error| format!("{error:#}")))
 }
 
+/// The first seed (ORACLE_SEED), and how many there are where nobody says otherwise (ORACLE_SETS).
+fn seeds(count: u64) -> (u64, u64) {
+    let number = |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().expect(name));
+    (number("ORACLE_SEED", 0), number("ORACLE_SETS", count))
+}
+
 fn dir(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("routes-oracle-{name}"));
     let _ = fs::remove_dir_all(&dir);

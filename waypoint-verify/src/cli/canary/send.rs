@@ -1,32 +1,15 @@
-//! Makes the request of a canary.
+//! Sends one canary.
 
 use anyhow::Context as _;
-use bytes::Bytes;
-use http::uri::Authority;
-use http::{Request, Uri, header};
-use http_body_util::Empty;
 
 use crate::cli::send;
+use crate::nonce;
 use crate::verifier::canary::{Order, Sent};
 
 /// An error is an order that makes no sense.
 pub async fn send(order: &Order) -> anyhow::Result<Sent> {
-    let url: Uri = order.url.parse().with_context(|| format!("{}: not an address", order.url))?;
-    let address = url.authority().with_context(|| format!("{}: no address", order.url))?;
-    Ok(send::send(address, request(order, &url, address)?).await)
-}
-
-fn request(order: &Order, url: &Uri, address: &Authority) -> anyhow::Result<Request<Empty<Bytes>>> {
-    let host = order.authority.as_deref().unwrap_or(address.as_str());
-    let parent = order.id.get(..16).with_context(|| format!("{}: not a trace id", order.id))?;
-    Request::builder()
-        .method(order.method.as_str())
-        .uri(url.path_and_query().map_or("/", |path| path.as_str()))
-        .header(header::HOST, host)
-        .header(header::USER_AGENT, send::AGENT)
-        .header("traceparent", format!("00-{}-{parent}-00", order.id))
-        .body(send::nothing())
-        .with_context(|| format!("{}: cannot be sent", order.url))
+    let parent = nonce::traceparent(&order.id).with_context(|| format!("{}: not a trace id", order.id))?;
+    send::send(&order.method, &order.url, order.authority.as_deref(), &[("traceparent".to_owned(), parent)]).await
 }
 
 #[cfg(test)]

@@ -3,21 +3,19 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use clap::Args as ClapArgs;
-use http::{Request, Uri, header};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::cli::declared::Lines;
-use crate::cli::send;
+use crate::cli::{exit, send};
 use crate::engine::random_key;
 use crate::judge::Judged;
-use crate::report::Outcome;
+use crate::nonce::Sent;
+use crate::report::Told;
 use crate::report::outcome::probed;
 use crate::routes::Analysis;
-use crate::routes::probing::{Order, Probe, Probing, Seen, Sent, nonce_of, plan};
-use crate::verifier::canary::Sent as Came;
+use crate::routes::probing::{Order, Probe, Probing, Seen, nonce_of, plan};
 
 /// After the last answer, how long verdicts are waited for.
 const GRACE: Duration = Duration::from_secs(10);
@@ -75,7 +73,8 @@ impl Witnesses {
         }
         let probing = Probing { any_method: self.probe_any_method, confidence: self.probe_confidence };
         let probes = plan(&declared, probing, random_key::<16>)?;
-        Ok(Some(Probes { probes, seen: Seen::default(), answers: None, over: None }))
+        let seen = Seen::new(&probes);
+        Ok(Some(Probes { probes, seen, answers: None, over: None }))
     }
 }
 
@@ -100,7 +99,7 @@ impl Probes {
         });
         loop {
             match answers.try_recv() {
-                Ok((nonce, sent)) => drop(self.seen.sent.insert(nonce, sent)),
+                Ok((nonce, sent)) => self.seen.sent(&nonce, sent),
                 Err(mpsc::error::TryRecvError::Empty) => break,
                 Err(mpsc::error::TryRecvError::Disconnected) => {
                     self.over.get_or_insert_with(Instant::now);
@@ -113,60 +112,36 @@ impl Probes {
                 self.seen.judged(&one.policy, nonce, &one.verdict);
             }
         }
-        self.over.is_some_and(|over| over.elapsed() >= GRACE || self.seen.is_all(&self.probes))
+        self.over.is_some_and(|over| over.elapsed() >= GRACE || self.seen.is_all())
     }
 
-    /// Whether one was answered as if it had come past the waypoint, and was not caught.
-    pub fn is_missed(&self) -> bool {
-        self.probes.iter().any(|probe| self.seen.of(probe).is_missed())
-    }
-
-    /// One JSON object a line, of type `probed`.
-    pub fn lines(&self) -> String {
-        let line = |probe: &Probe| {
-            let hops: Vec<_> = probe.path.hops.iter().map(|hop| format!("{} {}", hop.object, hop.what)).collect();
-            json!({"type": "probed", "policy": probe.policy, "path": hops, "probed": self.seen.of(probe)}).to_string()
-                + "\n"
-        };
-        self.probes.iter().map(line).collect()
-    }
-
-    /// What came of each, in the outcome and in words.
-    pub fn tell(&self, outcome: &mut Outcome) -> String {
-        let lines = Lines::default();
-        let mut text = String::new();
+    /// Adds what came of each; one that was answered as if it had come past the waypoint, and was not caught, keeps the gate from 0.
+    pub fn tell(&self, told: &mut Told) {
+        let (files, mut lines) = (Lines::default(), String::new());
         for probe in &self.probes {
-            let finding = probed(&probe.path, &self.seen.of(probe), &|hop| lines.locate(hop));
-            let _ = write!(text, "\n{}: {finding}", probe.policy);
-            outcome.add(&probe.policy, [finding]);
+            let came = self.seen.of(probe);
+            let hops: Vec<_> = probe.path.hops.iter().map(|hop| format!("{} {}", hop.object, hop.what)).collect();
+            let line = json!({"type": "probed", "policy": probe.policy, "path": hops, "probed": came});
+            let _ = writeln!(lines, "{line}");
+            let finding = probed(&probe.path, &came, &|hop| files.locate(hop));
+            let _ = write!(told.text, "\n{}: {finding}", probe.policy);
+            told.outcome.add(&probe.policy, [finding]);
+            if told.exit_code == exit::VERIFIED && came.is_missed() {
+                told.exit_code = exit::NOT_VERIFIABLE;
+            }
         }
-        text
+        told.json.insert_str(0, &lines);
     }
 }
 
 /// One after the other, each over a connection of its own.
 async fn send_all(orders: Vec<Order>, told: mpsc::UnboundedSender<(String, Sent)>) {
     for order in orders {
-        let sent = match one(&order).await {
-            Ok(Came::Answered(status)) => Sent::Answered(status),
-            Ok(Came::NotConnected(why) | Came::Broken(why)) => Sent::Failed(why),
-            Err(error) => Sent::Failed(format!("{error:#}")),
-        };
+        let host = Some(order.host.as_str()).filter(|host| !host.is_empty());
+        let sent = send::send(&order.method, &order.url, host, &order.headers).await;
+        let sent = sent.unwrap_or_else(|error| Sent::NotConnected(format!("{error:#}")));
         if told.send((order.nonce, sent)).is_err() {
             return;
         }
     }
-}
-
-async fn one(order: &Order) -> anyhow::Result<Came> {
-    let url: Uri = order.url.parse().with_context(|| format!("{}: not an address", order.url))?;
-    let address = url.authority().with_context(|| format!("{}: no address", order.url))?.clone();
-    let host = if order.host.is_empty() { address.as_str() } else { &order.host };
-    let request = Request::builder()
-        .method(order.method.as_str())
-        .uri(url.path_and_query().map_or("/", |path| path.as_str()))
-        .header(header::HOST, host)
-        .header(header::USER_AGENT, send::AGENT);
-    let request = order.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-    Ok(send::send(&address, request.body(send::nothing())?).await)
 }

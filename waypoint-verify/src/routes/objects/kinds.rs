@@ -133,11 +133,16 @@ fn meaning(group: &str, kind: &str, version: &str) -> Meaning {
     }
     if IRRELEVANT.contains(&(group, kind)) {
         Meaning::Irrelevant
-    } else if kind.ends_with("NetworkPolicy") || kind.ends_with("NetworkPolicySet") {
+    } else if guards(kind) {
         Meaning::OtherPolicy
     } else {
         Meaning::Foreign
     }
+}
+
+/// Whether objects of this kind say who may dial pods, whoever's they are.
+fn guards(kind: &str) -> bool {
+    kind.ends_with("NetworkPolicy") || kind.ends_with("NetworkPolicySet")
 }
 
 /// The version of a kind that is meant where only group and kind are known.
@@ -156,7 +161,7 @@ pub fn take(world: &mut World, meaning: Meaning, object: Object) {
     if let Err(problem) = read(world, meaning, object) {
         world.unread.push(*problem);
         // It may let in whomever others shut out.
-        if key.kind.contains("NetworkPolicy") {
+        if guards(&key.kind) {
             let (source, value) = ("".into(), Guard::unknown(&key.namespace));
             world.guards.push(Item { key, source, meta: Meta::default(), value });
         }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::model::Reason;
 use crate::routes::path::{Door, From};
@@ -72,7 +74,7 @@ fn only_what_may_be_sent_and_can_be_is_sent() {
             (Ok(orders), Ok(count)) => assert_eq!(orders.len(), count, "{witness:?}"),
             (Err(why), Err(part)) => {
                 assert!(why.contains(part), "{why}");
-                assert_eq!(Seen::default().of(&probe), Probed::Unsent { why: why.clone() });
+                assert_eq!(Seen::new(std::slice::from_ref(&probe)).of(&probe), Probed::Unsent { why: why.clone() });
             }
             (orders, _) => panic!("{witness:?}: {orders:?}"),
         }
@@ -119,7 +121,7 @@ fn what_is_said_of_a_witness_follows_from_every_verdict_and_answer() {
         (
             "caught, without an answer",
             vec![(&policy, bypassed.clone())],
-            Some(Sent::Failed("reset".into())),
+            Some(Sent::Broken("reset".into())),
             caught(1),
             false,
         ),
@@ -149,21 +151,38 @@ fn what_is_said_of_a_witness_follows_from_every_verdict_and_answer() {
         ),
         ("answered and not seen", vec![], Some(Sent::Answered(200)), Probed::Unseen { of: 1, status: 200 }, true),
         ("refused and not seen", vec![], Some(Sent::Answered(404)), Probed::Unseen { of: 1, status: 404 }, false),
-        ("not reached", vec![], Some(Sent::Failed("refused".into())), Probed::Unsent { why: "refused".into() }, false),
+        (
+            "not reached",
+            vec![],
+            Some(Sent::NotConnected("refused".into())),
+            Probed::Unsent { why: "refused".into() },
+            false,
+        ),
         ("not sent", vec![], None, Probed::Unsent { why: "it was not sent in time".into() }, false),
     ];
     for (what, verdicts, sent, expected, is_missed) in rows {
         let probe = planned(Some(get()), false);
         let nonce = probe.orders.as_ref().unwrap()[0].nonce.clone();
-        let mut seen = Seen::default();
+        let mut seen = Seen::new(std::slice::from_ref(&probe));
         for (policy, verdict) in &verdicts {
             seen.judged(policy, &nonce, verdict);
         }
-        let failed = matches!(sent, Some(Sent::Failed(_)));
-        seen.sent.extend(sent.map(|sent| (nonce, sent)));
+        let failed = matches!(sent, Some(Sent::NotConnected(_) | Sent::Broken(_)));
+        sent.into_iter().for_each(|sent| seen.sent(&nonce, sent));
         let probed = seen.of(&probe);
         assert_eq!(probed, expected, "{what}");
         assert_eq!(probed.is_missed(), is_missed, "{what}");
-        assert_eq!(seen.is_all(&[probe]), failed || !verdicts.is_empty(), "{what}");
+        assert_eq!(seen.is_all(), failed || !verdicts.is_empty(), "{what}");
     }
+}
+
+#[test]
+fn of_requests_of_others_nothing_is_kept() {
+    let policy = NamespacedName { namespace: "hello".into(), name: "policy".into() };
+    let probe = planned(Some(get()), false);
+    let mut seen = Seen::new(&[probe]);
+    seen.judged(&policy, "0af7651916cd43dd8448eb211c80319c", &Verdict::Verified);
+    seen.sent("0af7651916cd43dd8448eb211c80319c", Sent::Answered(200));
+    assert_eq!(seen.0.len(), 1);
+    assert!(!seen.is_all());
 }
