@@ -10,6 +10,7 @@ pub mod host;
 pub mod inventory;
 pub mod judge;
 pub mod link;
+mod listing;
 pub mod lockstep;
 pub mod manifest;
 pub mod model;

@@ -42,6 +42,7 @@ pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
     printcolumn = r#"{"name": "Covered", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Covered')].status"}"#,
     printcolumn = r#"{"name": "Verified", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Verified')].status"}"#,
     printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Verified')].reason"}"#,
+    printcolumn = r#"{"name": "Enforced", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Enforced')].status"}"#,
     printcolumn = r#"{"name": "Requests", "type": "integer", "jsonPath": ".status.counts.requests"}"#,
     printcolumn = r#"{"name": "Last-Bypass", "type": "date", "jsonPath": ".status.lastBypass.time", "priority": 1}"#,
     printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#

@@ -29,7 +29,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::manifest::Problem;
+use crate::manifest::{Object, Problem};
 use crate::model::NamespacedName;
 use crate::policy::{Loaded, TargetRef};
 
@@ -38,8 +38,8 @@ pub use attach::{ListenerAt, listeners};
 pub use change::Change;
 pub use dialect::Dialect;
 pub use explore::{Demand, count};
-pub use objects::{World, matters, place, version_of};
-pub use observed::{Compared, compare};
+pub use objects::{TEMPLATES, World, matters, place, version_of};
+pub use observed::{Compared, compare, kinds_of};
 pub use path::{Class, Door, From, Hop, Path, Reached};
 pub use render::{changes, dot, tree};
 pub use request::Request;
@@ -123,6 +123,34 @@ pub fn check(world: &World, demand: &Demand) -> Vec<Problem> {
         .map(|(field, name)| missing("Service", field, name))
         .chain(gateways.map(|(field, name)| missing("Gateway", field, name)))
         .collect()
+}
+
+impl World {
+    /// For these questions; `unread`: what could not be read of the objects.
+    pub fn of_demands(objects: Vec<Object>, unread: Vec<Problem>, demands: &[Demand]) -> Self {
+        let mut world = Self::from_objects(objects);
+        world.unread.extend(unread);
+        for demand in demands {
+            world.assume_pods_of(demand.targets.iter().chain([&demand.waypoint]));
+        }
+        world
+    }
+}
+
+/// Of each policy, in their order: its declared paths, or what keeps it from being asked about.
+pub fn analyze_all(
+    objects: Vec<Object>,
+    unread: Vec<Problem>,
+    policies: &[Loaded],
+    assumptions: &Assumptions,
+) -> Vec<Result<Analysis, Vec<Problem>>> {
+    let demands: Vec<_> = policies.iter().map(Demand::of).collect();
+    let world = World::of_demands(objects, unread, &demands);
+    let of = |demand: &Demand| match check(&world, demand) {
+        missing if missing.is_empty() => Ok(analyze(&world, demand, assumptions)),
+        missing => Err(missing),
+    };
+    demands.iter().map(of).collect()
 }
 
 /// What objects do not say.

@@ -7,6 +7,7 @@
 //! - [`roles`] tells evidence of others' policies from one's own, and [`early`] holds what comes before what it speaks of (both pure).
 //! - [`judges`] gives verdicts and counts them within each policy's [`window`] (pure).
 //! - [`checkpoint`] is what one verifier leaves for the next (pure).
+//! - [`declarations`] is what the objects declare beside what was seen (pure), [`declared`] reads it anew.
 //! - [`older`] is what a policy waits for (pure).
 //! - [`status`] says it in conditions, and [`grace`] when not to say a thing yet (both pure), [`writer`] writes them.
 //! - [`recent`] keeps what explains the newest verdicts, [`canary`] what came of requests that were sent to be seen (both pure).
@@ -20,6 +21,8 @@ pub mod canary;
 mod checkpoint;
 mod cluster;
 mod containers;
+mod declarations;
+mod declared;
 mod early;
 mod events;
 mod grace;
@@ -59,6 +62,7 @@ use crate::bus::keys::Signer;
 use crate::bus::nats::{Address, Streams};
 use crate::bus::subject::Names;
 use crate::judge;
+use crate::routes::{Assumptions, Enforcement};
 use judging::Judging;
 use objects::Objects;
 use partition::Partitions;
@@ -73,6 +77,8 @@ pub struct Options {
     pub judge: judge::Limits,
     /// Into how many policies are divided, each with a verifier that judges it.
     pub partitions: Partitions,
+    /// How the nodes enforce NetworkPolicies; `None`: not known, and then these close no declared path.
+    pub enforcement: Option<Enforcement>,
     /// Between two ticks.
     pub tick: Duration,
     /// How long a tick waits for a node.
@@ -107,7 +113,11 @@ pub async fn run(
     let clusters = cluster::follow(&objects, options.partitions, options.digest_key);
     let (ask, questions): (Vec<_>, Vec<_>) =
         options.partitions.all().map(|_| mpsc::channel(questions::WAITING)).unzip();
-    let shared = Shared::new(client.clone(), signer, &options, clusters.clone(), ask);
+    let (tell, declared) = watch::channel(Arc::default());
+    let shared = Shared::new(client.clone(), signer, &options, clusters.clone(), declared.clone(), ask);
+    let judging = shared.clone();
+    let assumptions = Assumptions { enforcement: options.enforcement, ..Assumptions::default() };
+    declared::follow(&client, &objects, assumptions, tell, move || judging.of_all().is_ok());
     let serving = serve::serve(&options, &shared).await?;
     let hold = lease::hold(&client, &options.lease_namespace, options.partitions, &options.identity);
     let (stop_judging, stopped) = watch::channel(false);
@@ -119,6 +129,7 @@ pub async fn run(
             objects: Arc::clone(&objects),
             clusters: clusters.clone(),
             shared: shared.clone(),
+            declared: declared.clone(),
             holding: holding.clone(),
             questions,
         };

@@ -25,6 +25,19 @@ const PIPELINE: &str = "pipeline";
 const NODE: &str = "node-1";
 /// A public key of a user of the bus, as agents make one for themselves.
 const USER: &str = r#"{"user": "UAAACAQDAQCQMBYIBEFAWDANBYHRAEISCMKBKFQXDAMRUGY4DUPB63NN"}"#;
+/// What it lists beside what it watches.
+const DECLARED: [&str; 10] = [
+    "apiservices",
+    "ciliumlocalredirectpolicies",
+    "ingresses",
+    "listenersets",
+    "mutatingwebhookconfigurations",
+    "networkpolicies",
+    "tcproutes",
+    "tlsroutes",
+    "udproutes",
+    "validatingwebhookconfigurations",
+];
 /// For all of them together: forty list everything at the same time, on what is left of this machine.
 const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -169,6 +182,12 @@ impl Stage {
         ensure!((owner.kind.as_str(), owner.name.as_str()) == ("WaypointPolicy", POLICY.1), "owned by {owner:?}");
         // No agent has answered.
         ensure!(report.data["summary"]["error"].as_u64() > Some(0), "{:#}", report.data);
+        patience::wait("what objects declare to be read", || {
+            let metrics = candidate.verifier.metrics()?;
+            Ok(metrics.contains("waypoint_verify_declared_age_seconds").then_some(()))
+        })?;
+        let log = candidate.verifier.log()?;
+        ensure!(!log.contains("declared paths: "), "something is not read: {log}");
         let admitted = self.admits(candidate)?;
         ensure!(admitted.0 == 200, "an agent is not admitted: {admitted:?}");
         patience::wait("it to judge", || Ok((self.answers(candidate)?.0 == 200).then_some(())))?;
@@ -259,6 +278,11 @@ impl Stage {
                 || candidate.verifier.readiness(),
                 |text| text.contains("reading WaypointPolicy") && text.contains("forbidden"),
             ),
+            // It judges all the same, and says what is not read.
+            (_, "list") if DECLARED.contains(&resource.as_str()) => {
+                let unread = format!("cannot be listed: ApiError: {resource}.{} is forbidden", missing.group);
+                self.wait(|| candidate.verifier.log(), |log| log.contains(&unread))
+            }
             // Of a list that it was never given its log says more than its readiness.
             (_, "list") => self.wait(
                 || Ok((candidate.verifier.readiness()?, candidate.verifier.complaint())),

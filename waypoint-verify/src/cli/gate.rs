@@ -70,11 +70,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         ([policy], []) if !policy.exists() => {
             args.recording.refuse("--record is for one machine: a policy of a cluster is judged by its verifier")?;
             args.attesting.refuse("--attest is for one machine: a policy of a cluster is judged by its verifier")?;
-            anyhow::ensure!(
-                !args.probing.is_wanted(),
-                "--probe-witnesses is for one machine: in a cluster, let a Job send them under the gate that judges the cluster's policy"
-            );
-            of_cluster(args, &policy.to_string_lossy())?
+            of_cluster(args, &policy.to_string_lossy(), &declared)?
         }
         _ => of_machine(args, &declared)?,
     };
@@ -133,7 +129,14 @@ fn of_machine(args: &Args, declared: &[Analysis]) -> anyhow::Result<Told> {
     let began = Timestamp::now();
     let enough = |engine: &Engine, judged: &[Judged]| {
         // Whatever is clear: what was sent is to be seen.
-        let probed = probes.as_mut().is_none_or(|probes| probes.step(judged));
+        let probed = probes.as_mut().is_none_or(|probes| {
+            for one in judged {
+                if let Some(explanation) = one.explanation.as_deref() {
+                    probes.judged(&one.policy, &explanation.request, &one.verdict);
+                }
+            }
+            probes.is_over()
+        });
         !args.keep_going && probed && clear(engine)
     };
     let (mut summary, _, kept) = observe(watch, &observation, args.output.stream(), Some(timeout), planned, enough)?;
@@ -152,7 +155,7 @@ fn of_machine(args: &Args, declared: &[Analysis]) -> anyhow::Result<Told> {
     Ok(told)
 }
 
-fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<Told> {
+fn of_cluster(args: &Args, policy: &str, declared: &[Analysis]) -> anyhow::Result<Told> {
     let name = args.access.name(policy);
     let wanted = cluster::Wanted {
         min_verified: args.min_verified,
@@ -162,13 +165,18 @@ fn of_cluster(args: &Args, policy: &str) -> anyhow::Result<Told> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let began = Timestamp::now();
-    let found = runtime.block_on(cluster::watch(&args.access, &name, wanted))?;
-    Ok(Told {
+    let mut probes = args.probing.plan(declared)?;
+    let found = runtime.block_on(cluster::watch(&args.access, &name, wanted, probes.as_mut()))?;
+    let mut told = Told {
         text: found.to_string(),
         json: serde_json::to_string(&found).context("writing the outcome")?,
         outcome: found.outcome(args.min_verified, began, Timestamp::now()),
         exit_code: code(found.verdict),
-    })
+    };
+    if let Some(probes) = probes {
+        probes.tell(&mut told);
+    }
+    Ok(told)
 }
 
 pub fn code(verdict: PolicyVerdict) -> u8 {

@@ -1,6 +1,5 @@
 //! `waypoint-verify routes`: the declared paths, which of them skip the waypoint, and what a change opens.
 
-pub mod cluster;
 pub mod source;
 
 use std::io::Write as _;
@@ -18,8 +17,8 @@ use crate::policy::Loaded;
 use crate::report::outcome::of_routes;
 use crate::report::{github, junit, sarif};
 use crate::routes::{
-    Analysis, Assumptions, Change, Class, Demand, Dialect, Enforcement, From, Path, World, analyze, changes, check,
-    dot, tree,
+    Analysis, Assumptions, Change, Class, Demand, Dialect, Enforcement, Path, World, analyze, analyze_all, changes,
+    check, dot, tree,
 };
 use source::{Source, State};
 
@@ -193,7 +192,7 @@ fn wanted(args: &Args, state: State, policies: &[Loaded]) -> anyhow::Result<Vec<
 /// The same of the state before a change. A policy whose Services or Gateways only the change brings had no paths.
 fn before(args: &Args, state: State, policies: &[Loaded]) -> Vec<Analysis> {
     let demands: Vec<_> = policies.iter().map(Demand::of).collect();
-    let world = world(state, &demands);
+    let world = World::of_demands(state.objects, state.unread, &demands);
     let of = |demand: &Demand| {
         let mut analysis = analyze(&world, demand, &assumptions(args));
         let is_there = check(&world, demand).is_empty();
@@ -216,7 +215,7 @@ fn assumptions(args: &Args) -> Assumptions {
 fn counts(args: &Args, path: &Path) -> bool {
     let is_wanted = match args.from {
         FromArg::Any => true,
-        FromArg::Pods => path.doors.iter().any(|door| door.from != From::Node),
+        FromArg::Pods => path.from_pods(),
         FromArg::Outside => path.from_outside(),
     };
     is_wanted || !matches!(path.class, Class::Past { .. })
@@ -224,22 +223,14 @@ fn counts(args: &Args, path: &Path) -> bool {
 
 /// Declared paths of each policy.
 pub fn analyses(state: State, policies: &[Loaded], assumptions: &Assumptions) -> anyhow::Result<Vec<Analysis>> {
-    let demands: Vec<_> = policies.iter().map(Demand::of).collect();
-    let world = world(state, &demands);
-    let missing: Vec<_> = demands.iter().flat_map(|demand| check(&world, demand)).collect();
-    if !missing.is_empty() {
-        return Err(Problems(missing).into());
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for analysis in analyze_all(state.objects, state.unread, policies, assumptions) {
+        match analysis {
+            Ok(analysis) => found.push(analysis),
+            Err(problems) => missing.extend(problems),
+        }
     }
-    Ok(demands.iter().map(|demand| analyze(&world, demand, assumptions)).collect())
-}
-
-fn world(state: State, demands: &[Demand]) -> World {
-    let mut world = World::from_objects(state.objects);
-    world.unread.extend(state.unread);
-    for demand in demands {
-        world.assume_pods_of(demand.targets.iter().chain([&demand.waypoint]));
-    }
-    world
+    if missing.is_empty() { Ok(found) } else { Err(Problems(missing).into()) }
 }
 
 fn tell(output: Output, analyses: &[Analysis], exit_code: u8) -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ use clap::Args as ClapArgs;
 
 use super::common::{Bus, stopped};
 use super::exit;
+use super::routes::Policing;
 use crate::bus::keys::Signer;
 use crate::bus::nats::Streams;
 use crate::verifier::partition::Partitions;
@@ -45,6 +46,8 @@ pub struct Args {
     /// Into how many partitions policies are divided (1 to 16): each is judged by one verifier at a time. The same for all verifiers.
     #[arg(long, value_name = "N", default_value = "1")]
     partitions: Partitions,
+    #[command(flatten)]
+    policing: Policing,
     /// Milliseconds between two ticks.
     #[arg(long, value_name = "MS", default_value_t = 200)]
     tick: u64,
@@ -87,6 +90,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             explain: judge::Explain::Sparingly { verified: verifier::EXPLAINED },
         },
         partitions: args.partitions,
+        enforcement: args.policing.mode(),
         tick: Duration::from_millis(args.tick),
         patience: Duration::from_millis(args.patience),
         listen: args.listen,

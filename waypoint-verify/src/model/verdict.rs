@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "verdict", content = "detail", rename_all = "camelCase")]
 pub enum Verdict {
     Verified,
@@ -19,7 +19,7 @@ pub enum Verdict {
 pub type Bypasses = SmallVec<[Bypass; 5]>;
 
 /// The ways past a waypoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Bypass {
     /// Someone other than the permitted last hop opened the connection to the target's pod.
     DirectConnection,

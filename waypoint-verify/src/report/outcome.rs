@@ -20,7 +20,7 @@ use crate::model::NamespacedName;
 use crate::policy::{Counts, GROUP, KIND};
 
 pub use counted::counted;
-pub use declared::{of_routes, probed, risks};
+pub use declared::{declared_more, of_routes, probed, risks};
 pub use rules::{CANARY, NOT_ACCEPTED, NOT_COVERED, OBSERVER, UNANSWERED, unknown};
 
 #[derive(Clone, Debug, PartialEq)]

@@ -16,11 +16,13 @@ pub struct Compared<'a> {
     pub undeclared: Vec<(String, u64)>,
 }
 
+/// The kinds that a label of a tally names: each is possible.
+pub fn kinds_of(label: &str) -> BTreeSet<Bypass> {
+    Bypass::ALL.into_iter().filter(|kind| label.split(" or ").any(|part| part == kind.name())).collect()
+}
+
 /// `bypassed`: requests by kind, as tallies count them (`RouteBypass`, or `A or B` where either is possible).
 pub fn compare<'a>(analysis: &'a Analysis, bypassed: &BTreeMap<String, u64>) -> Compared<'a> {
-    let kinds_of = |label: &str| -> BTreeSet<Bypass> {
-        Bypass::ALL.into_iter().filter(|kind| label.split(" or ").any(|part| part == kind.name())).collect()
-    };
     let seen: BTreeSet<Bypass> =
         bypassed.iter().filter(|(_, count)| **count > 0).flat_map(|(label, _)| kinds_of(label)).collect();
     let mut compared = Compared { unseen: Vec::new(), seen: Vec::new(), undeclared: Vec::new() };

@@ -27,6 +27,16 @@ pub enum Class {
 }
 
 impl Class {
+    pub const NAMES: [&'static str; 4] = ["past", "unknown", "closed", "through"];
+
+    /// As what a request that takes it counts.
+    pub fn bypass(&self) -> Option<Bypass> {
+        match self {
+            Self::Past { kind } => Some(*kind),
+            _ => None,
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Past { .. } => "past",
@@ -164,6 +174,11 @@ impl Path {
     /// What of it is to be changed: the rule that leads here, else where it begins.
     pub fn offender(&self) -> Option<&Hop> {
         self.hops.iter().find(|hop| hop.field.is_some()).or_else(|| self.hops.first())
+    }
+
+    /// Not only from the own network of the pods' node, from which nothing shuts anybody out.
+    pub fn from_pods(&self) -> bool {
+        self.doors.iter().any(|door| door.from != From::Node)
     }
 
     pub fn from_outside(&self) -> bool {

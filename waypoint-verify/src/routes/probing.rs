@@ -183,9 +183,13 @@ impl Seen {
         }
     }
 
+    /// The same may be told again.
     pub fn judged(&mut self, policy: &NamespacedName, nonce: &str, verdict: &Verdict) {
         if let Some(came) = self.0.get_mut(nonce) {
-            came.verdicts.push((policy.to_string(), verdict.clone()));
+            let told = (policy.to_string(), verdict.clone());
+            if !came.verdicts.contains(&told) {
+                came.verdicts.push(told);
+            }
         }
     }
 

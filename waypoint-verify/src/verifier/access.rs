@@ -18,6 +18,8 @@ pub enum Right<'a> {
     Policies,
     /// `get waypointpolicies/verdicts`: single requests, with their paths and senders.
     Verdicts(&'a NamespacedName),
+    /// `get waypointpolicies/declared`: the ways to the targets, and the objects of all namespaces that open them.
+    Declared(&'a NamespacedName),
     /// `create waypointpolicies/canaries`: requests that go past the waypoint and are not counted as such.
     Canaries(&'a NamespacedName),
 }
@@ -27,6 +29,7 @@ impl Right<'_> {
         let (verb, subresource, policy) = match self {
             Self::Policies => ("list", None, None),
             Self::Verdicts(policy) => ("get", Some("verdicts"), Some(policy)),
+            Self::Declared(policy) => ("get", Some("declared"), Some(policy)),
             Self::Canaries(policy) => ("create", Some("canaries"), Some(policy)),
         };
         ResourceAttributes {

@@ -145,7 +145,7 @@ async fn metrics_text(State(shared): State<Shared>) -> Response {
     let judged: Vec<_> = shared.reports().iter().map(|report| report.is_judged()).collect();
     (
         [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
-        metrics::text(&shared.report(), &judged),
+        metrics::text(&shared.report(), &judged, &shared.declared()),
     )
         .into_response()
 }

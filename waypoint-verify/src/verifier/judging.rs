@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::Options;
 use super::checkpoint::Checkpoint;
 use super::cluster::{Cluster, Clusters};
+use super::declarations::Declarations;
 use super::lease::Holding;
 use super::objects::Objects;
 use super::questions::Question;
@@ -40,6 +41,7 @@ pub struct Judging {
     pub objects: Arc<Objects>,
     pub clusters: Clusters,
     pub shared: Shared,
+    pub declared: watch::Receiver<Arc<Declarations>>,
     pub holding: watch::Receiver<Holding>,
     pub questions: mpsc::Receiver<Question>,
 }
@@ -143,9 +145,16 @@ impl Judging {
                 if let Some(checkpoint) = state.checkpoint()? {
                     saved = self.save(&bus, saved, &checkpoint).await?;
                 }
+                state.set_declared(Arc::clone(&self.declared.borrow()));
                 let may_write = || self.holding.borrow().is_ours();
                 let failed = writer
-                    .write(&self.shared.client, state.policies(), may_write, |name, before| state.status(name, before))
+                    .write(
+                        &self.shared.client,
+                        state.policies(),
+                        may_write,
+                        |name, before| state.status(name, before),
+                        |name| state.declared_findings(name),
+                    )
                     .await;
                 failed.iter().for_each(|error| tracing::warn!("{error}"));
                 self.publish(state.report(failed, writer.events.suppressed));

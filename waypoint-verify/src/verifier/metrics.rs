@@ -10,7 +10,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::declarations::Declarations;
 use super::report::Report;
+use crate::routes::Class;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Verdict {
@@ -23,6 +25,12 @@ struct Verdict {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Policy {
     policy: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Declared {
+    policy: String,
+    class: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -40,8 +48,9 @@ struct Source {
     source: &'static str,
 }
 
-/// Made anew for every question: what it tells is kept elsewhere. `judged`: which partitions this verifier judges.
-pub fn text(report: &Report, judged: &[bool]) -> String {
+/// Made anew for every question: what it tells is kept elsewhere. `judged`: which partitions this verifier judges. `declared`: what the
+/// objects declare.
+pub fn text(report: &Report, judged: &[bool], declared: &Declarations) -> String {
     let mut registry = Registry::with_prefix("waypoint_verify");
     let requests = Family::<Verdict, Counter>::default();
     let verified = Family::<Policy, Gauge>::default();
@@ -67,6 +76,15 @@ pub fn text(report: &Report, judged: &[bool]) -> String {
             crate::judge::PolicyVerdict::Unknown => -1,
         });
         provisional.get_or_create(&label).set(i64::try_from(policy.provisional).unwrap_or(i64::MAX));
+    }
+    let paths = Family::<Declared, Gauge>::default();
+    for (name, analysis) in declared.analyses() {
+        // Every class: one that is not there is 0, and not unknown.
+        for class in Class::NAMES {
+            let count = analysis.paths.iter().filter(|path| path.class.name() == class).count();
+            let label = Declared { policy: name.to_string(), class };
+            paths.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
     let covered = Family::<Node, Gauge>::default();
     let nodes =
@@ -113,6 +131,12 @@ pub fn text(report: &Report, judged: &[bool]) -> String {
         "Verified, unless an exchange that still runs shows otherwise",
         provisional,
     );
+    registry.register("declared_paths", "Ways to the targets that the objects open, by what they are", paths);
+    if let Some(began) = declared.began {
+        let age = Gauge::<f64, AtomicU64>::default();
+        age.set(began.elapsed().as_secs_f64());
+        registry.register_with_unit("declared_age", "Age of what is known of these", Unit::Seconds, age);
+    }
     registry.register("node_covered", "Whether the node was seen at the last tick", covered);
     if judged.contains(&true) {
         let help = "Age of that of which everything is judged: of the newest tick that every node has answered";

@@ -117,6 +117,11 @@ fn not_listed(known: &BTreeMap<&'static str, Known>) -> Result<(), Vec<String>> 
     if waiting.is_empty() { Ok(()) } else { Err(waiting) }
 }
 
+/// Whether objects of this kind are among them.
+pub fn is_watched(group: &str, kind: &str) -> bool {
+    KINDS.iter().any(|watched| (watched.group, watched.kind) == (group, kind))
+}
+
 /// Watches every kind, for ever.
 pub fn watch(client: &Client, objects: &Arc<Objects>) {
     for kind in &KINDS {

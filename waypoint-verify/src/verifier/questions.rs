@@ -17,6 +17,8 @@ pub enum Question {
     Earlier { policy: NamespacedName, age: u64, answer: oneshot::Sender<Option<PolicyReport>> },
     /// The newest verdicts under a policy. No answer: it is not judged.
     Verdicts { policy: NamespacedName, wanted: Wanted, answer: oneshot::Sender<Option<Vec<Value>>> },
+    /// What the objects declare beside what was seen. No answer: it was not read yet.
+    Declared { policy: NamespacedName, answer: oneshot::Sender<Option<Value>> },
     /// Canaries to send.
     Issue { asked: Asked, answer: oneshot::Sender<Result<Vec<Order>, Refused>> },
     /// What came of sending one. The answer: whether the pod has such a one.

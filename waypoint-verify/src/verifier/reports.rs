@@ -15,7 +15,7 @@ use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use crate::model::NamespacedName;
 use crate::policy::WaypointPolicyStatus;
 use crate::report::openreports::{GROUP, KIND, PLURAL, VERSION, object};
-use crate::report::outcome::PolicyOutcome;
+use crate::report::outcome::{Finding, PolicyOutcome};
 
 const MANAGER: &str = "waypoint-verify-verifier";
 /// Between two looks for the definition, and how old counts may be.
@@ -43,6 +43,7 @@ impl Reports {
         &mut self,
         client: &Client,
         policies: impl Iterator<Item = (&'a NamespacedName, &'a str, &'a WaypointPolicyStatus)>,
+        declared: impl Fn(&NamespacedName) -> Vec<Finding>,
         may_write: impl Fn() -> bool,
     ) -> Vec<String> {
         if !self.look(client).await {
@@ -53,7 +54,7 @@ impl Reports {
         self.written.retain(|name, _| policies.iter().any(|(other, ..)| *other == name));
         let mut failed = Vec::new();
         for (name, uid, status) in policies {
-            let outcome = outcome::of_status(name, uid, status);
+            let outcome = outcome::of_status(name, uid, status, declared(name));
             let written = self.written.get(name);
             if !is_due(written, &outcome) || !may_write() {
                 continue;

@@ -3,11 +3,12 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Options;
 use super::api::Refusal;
 use super::cluster::Clusters;
+use super::declarations::Declarations;
 use super::questions::Question;
 use super::report::Report;
 use crate::bus::keys::Signer;
@@ -26,6 +27,7 @@ pub struct Shared {
     /// `system:serviceaccount:NAMESPACE:NAME` of the agents.
     pub agents: Arc<str>,
     clusters: Clusters,
+    declared: watch::Receiver<Arc<Declarations>>,
     partitions: Arc<[Partition]>,
 }
 
@@ -49,12 +51,13 @@ impl Shared {
         signer: Arc<Signer>,
         options: &Options,
         clusters: Clusters,
+        declared: watch::Receiver<Arc<Declarations>>,
         questions: Vec<mpsc::Sender<Question>>,
     ) -> Self {
         let unknown = || RwLock::new(Arc::new(Report::standing_by(None, Vec::new())));
         let partitions = questions.into_iter().map(|questions| Partition { report: unknown(), questions }).collect();
         let (names, agents) = (options.names.clone(), options.agents.as_str().into());
-        Self { client, signer, names, agents, clusters, partitions }
+        Self { client, signer, names, agents, clusters, declared, partitions }
     }
 
     /// The partition of a policy, if this verifier judges it.
@@ -87,6 +90,11 @@ impl Shared {
         };
         let answer = tokio::time::timeout(ANSWER, asked).await.ok().flatten();
         answer.ok_or_else(|| Refusal::unavailable("the verifier that judges does not answer"))
+    }
+
+    /// What the objects declare, as it was read last.
+    pub fn declared(&self) -> Arc<Declarations> {
+        Arc::clone(&self.declared.borrow())
     }
 
     /// Of each partition.

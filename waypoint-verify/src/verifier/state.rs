@@ -13,6 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::Options;
 use super::checkpoint::{Checkpoint, Progress};
 use super::cluster::Cluster;
+use super::declarations::{Declarations, Sightings};
 use super::early::Early;
 use super::grace::Grace;
 use super::judges::Judges;
@@ -28,6 +29,7 @@ use crate::manifest::Problem;
 use crate::model::{BootNs, CompiledPolicy, NamespacedName};
 use crate::policy::WaypointPolicyStatus;
 use crate::probe::boot_ns;
+use crate::report::outcome::Finding;
 
 /// How long the API server may refuse before what is known of the cluster counts as stale.
 const STALE: Duration = Duration::from_secs(30);
@@ -78,6 +80,10 @@ pub struct State {
     missing: BTreeSet<&'static str>,
     troubled_since: Option<Instant>,
     errors: Vec<Problem>,
+    declared: Arc<Declarations>,
+    sightings: Sightings,
+    /// Of each policy, requests by kind that nothing explains which was declared.
+    undeclared: BTreeMap<NamespacedName, BTreeMap<String, u64>>,
 }
 
 impl State {
@@ -124,6 +130,9 @@ impl State {
             missing: BTreeSet::new(),
             troubled_since: None,
             errors: Vec::new(),
+            declared: Arc::default(),
+            sightings: Sightings::default(),
+            undeclared: BTreeMap::new(),
         };
         state.set_cluster(cluster)?;
         Ok(state)
@@ -224,6 +233,19 @@ impl State {
         Ok(())
     }
 
+    /// What the objects declare, as it was read last. At the end of every tick.
+    pub fn set_declared(&mut self, declared: Arc<Declarations>) {
+        let Self { judges, picture, sightings, .. } = self;
+        let seen = |name: &NamespacedName| judges.record(name).map(|record| &record.said.bypassed);
+        let policies = || picture.watch.policies.iter().filter_map(|policy| Some((policy, seen(&policy.name)?)));
+        sightings.update(policies().map(|(policy, seen)| (&policy.name, seen)), Instant::now());
+        let holes = policies().map(|(policy, seen)| {
+            (policy.name.clone(), declared.undeclared(&policy.name, seen, sightings, policy.window))
+        });
+        self.undeclared = holes.filter(|(_, undeclared)| !undeclared.is_empty()).collect();
+        self.declared = declared;
+    }
+
     /// What another verifier goes on from, now and then. After a tick.
     pub fn checkpoint(&mut self) -> anyhow::Result<Option<Checkpoint>> {
         if self.saved_at.is_some_and(|saved_at| saved_at.elapsed() < SAVE) {
@@ -251,6 +273,7 @@ impl State {
     fn facts<'a>(&'a self, name: &NamespacedName, coverage: &'a Coverage) -> Option<Facts<'a>> {
         static NOTHING: LazyLock<Said> = LazyLock::new(Said::default);
         static NONE: LazyLock<Waits> = LazyLock::new(Waits::default);
+        static NO_HOLES: BTreeMap<String, u64> = BTreeMap::new();
         let record = self.judges.record(name);
         Some(Facts {
             policy: self.picture.policies.get(name)?,
@@ -260,11 +283,19 @@ impl State {
             waits: self.waits.get(name).unwrap_or(&NONE),
             errors: &self.errors,
             last_bypass: record.and_then(|record| record.last_bypass.as_ref()),
+            declared: self.declared.analysis(name),
+            undeclared: self.undeclared.get(name).unwrap_or(&NO_HOLES),
             since: record.map(|record| record.since),
         })
     }
 
     pub fn status(&self, name: &NamespacedName, before: Option<&WaypointPolicyStatus>) -> Option<WaypointPolicyStatus> {
         Some(status(&self.facts(name, &self.shown)?, before, Timestamp::now()))
+    }
+
+    /// For a policy's Report.
+    pub fn declared_findings(&self, name: &NamespacedName) -> Vec<Finding> {
+        let facts = self.facts(name, &self.shown);
+        facts.map_or_else(Vec::new, |facts| self.declared.findings(name, &facts.said.bypassed, facts.undeclared))
     }
 }

@@ -1,5 +1,9 @@
 //! What a policy's status says. Pure: the same facts and time give the same status.
 
+mod enforced;
+
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
@@ -10,10 +14,12 @@ use crate::judge::PolicyVerdict;
 use crate::lockstep::Coverage;
 use crate::manifest::{Nature, Problem};
 use crate::policy::{Counts, LastBypass, WaypointPolicyStatus};
+use crate::routes::Analysis;
 
 pub const ACCEPTED: &str = "Accepted";
 pub const COVERED: &str = "Covered";
 pub const VERIFIED: &str = "Verified";
+pub const ENFORCED: &str = "Enforced";
 
 /// Octets of a condition's message; the schema allows more, but people read it.
 const MESSAGE: usize = 1024;
@@ -31,6 +37,10 @@ pub struct Facts<'a> {
     /// What is wrong with objects that no policy names.
     pub errors: &'a [Problem],
     pub last_bypass: Option<&'a LastBypass>,
+    /// What the objects declare, once it was read.
+    pub declared: Option<&'a Analysis>,
+    /// Requests past the waypoint, by kind, that nothing explains which was declared.
+    pub undeclared: &'a BTreeMap<String, u64>,
     /// Nothing is counted of a policy that is not accepted.
     pub since: Option<Timestamp>,
 }
@@ -71,6 +81,7 @@ pub fn status(facts: &Facts<'_>, before: Option<&WaypointPolicyStatus>, now: Tim
             condition(ACCEPTED, accepted(facts.policy)),
             condition(COVERED, covered(facts)),
             condition(VERIFIED, verified(facts)),
+            condition(ENFORCED, enforced::enforced(facts)),
         ],
         counts: Some(counts(facts.said, facts.provisional)),
         last_bypass: facts.last_bypass.cloned(),

@@ -13,6 +13,7 @@ use super::events::{Events, Subject};
 use super::reports::Reports;
 use crate::model::NamespacedName;
 use crate::policy::{GROUP, KIND, WaypointPolicy, WaypointPolicyStatus};
+use crate::report::outcome::Finding;
 
 /// Between two writes of one policy.
 const LEAST: Duration = Duration::from_secs(1);
@@ -44,13 +45,15 @@ impl Writer {
         Self { written: BTreeMap::new(), events: Events::new(identity), reports: Reports::default() }
     }
 
-    /// Makes the status of each policy from the one that is there, and writes what is due. Returns what could not be written.
+    /// Makes the status of each policy from the one that is there, and writes what is due; `declared`: what its Report says of what objects
+    /// declare. Returns what could not be written.
     pub async fn write<'a>(
         &mut self,
         client: &Client,
         policies: impl Iterator<Item = (&'a NamespacedName, &'a str)>,
         may_write: impl Fn() -> bool,
         status: impl Fn(&NamespacedName, Option<&WaypointPolicyStatus>) -> Option<WaypointPolicyStatus>,
+        declared: impl Fn(&NamespacedName) -> Vec<Finding>,
     ) -> Vec<String> {
         let mut failed = Vec::new();
         let policies: Vec<_> = policies.collect();
@@ -99,7 +102,7 @@ impl Writer {
         // What the status says that is there.
         let there = self.written.iter();
         let there = there.filter_map(|(name, written)| Some((name, written.uid.as_str(), written.status.as_ref()?)));
-        failed.extend(self.reports.write(client, there, may_write).await);
+        failed.extend(self.reports.write(client, there, declared, may_write).await);
         failed
     }
 }

@@ -1,6 +1,7 @@
 //! Everything together: API server, Cilium's controller, NATS, verifier and an agent on each node, and real traffic in the lab.
 
 mod canaries;
+mod declared;
 mod forward;
 
 use std::collections::BTreeSet;
@@ -9,6 +10,7 @@ use std::path::Path;
 use xtask::client::Request;
 use xtask::demo::{self, cluster};
 use xtask::lab::patience;
+use xtask::setup::OPEN_REPORTS;
 
 #[test]
 fn every_row_of_the_demo_in_a_cluster_is_as_expected() {
@@ -18,6 +20,8 @@ fn every_row_of_the_demo_in_a_cluster_is_as_expected() {
     demo::build().unwrap();
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("netns-installation");
     let mut stage = cluster::Stage::up(&dir, "install", |_| {}).unwrap();
+    // The verifier looks now and then whether there are such objects.
+    stage.experiment.server.define(&OPEN_REPORTS).unwrap();
     let mut wrong = Vec::new();
     for row in cluster::ALL {
         let outcome = row.play(&mut stage).unwrap_or_else(|error| panic!("{}: {error:?}", row.name));
@@ -50,6 +54,7 @@ fn every_row_of_the_demo_in_a_cluster_is_as_expected() {
 
     forward::a_gate_comes_by_port_forward(&mut stage);
     canaries::a_gate_sends_canaries_and_a_stolen_one_is_a_bypass(&mut stage);
+    declared::what_objects_open_is_told_and_what_takes_it_is_caught(&mut stage);
     a_killed_verifier_goes_on_where_it_was(&mut stage);
 
     // What one machine says of each scenario, the cluster says, too, and all of its witnesses.

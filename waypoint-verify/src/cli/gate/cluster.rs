@@ -16,6 +16,7 @@ use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
 use kube::api::Api;
 
+use super::probing::Probes;
 use crate::cli::common::stopped;
 use crate::cli::kube::Kube;
 use crate::judge::PolicyVerdict;
@@ -87,8 +88,13 @@ impl Access {
     }
 }
 
-/// Asks until the outcome is clear, the time is over, or a signal comes.
-pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> anyhow::Result<Found> {
+/// Asks until the outcome is clear, the time is over, or a signal comes. `probes` are sent once the verifier counts.
+pub async fn watch(
+    access: &Access,
+    name: &NamespacedName,
+    wanted: Wanted,
+    mut probes: Option<&mut Probes>,
+) -> anyhow::Result<Found> {
     let config = access.kube.config().await?;
     let client = kube::Client::try_from(config.clone())?;
     let policies: Api<WaypointPolicy> = Api::namespaced(client.clone(), &name.namespace);
@@ -130,8 +136,20 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
                 gate.no_answer(failure);
             }
         }
+        let mut is_probed = true;
+        if let Some(probes) = probes.as_deref_mut().filter(|_| gate.counts()) {
+            match asked.verdicts().await {
+                Ok(judged) => take(probes, name, &judged),
+                Err(error) if asked::is_refused(&error) => {
+                    return Err(error
+                        .context("--probe-witnesses: bind the ClusterRole waypoint-verify-audit to the gate's user"));
+                }
+                Err(error) => gate.no_answer(format!("{error:#}")),
+            }
+            is_probed = probes.is_over();
+        }
         let found = gate.found(wanted.min_verified);
-        let is_clear = found.verdict != PolicyVerdict::Unknown && !wanted.keep_going;
+        let is_clear = is_probed && found.verdict != PolicyVerdict::Unknown && !wanted.keep_going;
         if is_clear || is_stopped || start.elapsed() >= wanted.timeout {
             break found;
         }
@@ -150,6 +168,14 @@ pub async fn watch(access: &Access, name: &NamespacedName, wanted: Wanted) -> an
         run.end().await;
     }
     Ok(found)
+}
+
+fn take(probes: &mut Probes, policy: &NamespacedName, judged: &[asked::Judged]) {
+    for one in judged {
+        if let Some(explanation) = &one.explanation {
+            probes.judged(policy, &explanation.request, &one.verdict);
+        }
+    }
 }
 
 /// Says from when on requests count.

@@ -10,20 +10,24 @@ use tokio::sync::mpsc;
 use crate::cli::declared::Lines;
 use crate::cli::{exit, send};
 use crate::engine::random_key;
-use crate::judge::Judged;
+use crate::evidence::RequestLine;
+use crate::model::{NamespacedName, Verdict};
 use crate::nonce::Sent;
 use crate::report::Told;
 use crate::report::outcome::probed;
 use crate::routes::Analysis;
 use crate::routes::probing::{Order, Probe, Probing, Seen, nonce_of, plan};
 
+/// Between two requests.
+const PAUSE: Duration = Duration::from_millis(10);
 /// After the last answer, how long verdicts are waited for.
 const GRACE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Witnesses {
     /// With --declared: send the witness of every declared path past the waypoint, and expect each to be caught. They are real requests,
-    /// from this process, and count as such. Only GET, and only where an address is known (--probe-at).
+    /// from this process, and count as such. Only GET, and only where an address is known (--probe-at). In a cluster the token has to
+    /// allow `get waypointpolicies/verdicts`.
     #[arg(long, requires = "declared")]
     probe_witnesses: bool,
     /// Send witnesses of every method.
@@ -52,11 +56,7 @@ fn place(text: &str) -> Result<(String, String), String> {
 }
 
 impl Witnesses {
-    pub fn is_wanted(&self) -> bool {
-        self.probe_witnesses
-    }
-
-    /// What is to be sent; sending begins with the first call of [`Probes::step`].
+    /// What is to be sent; sending begins with the first call of [`Probes::is_over`].
     pub fn plan(&self, declared: &[Analysis]) -> anyhow::Result<Option<Probes>> {
         if !self.probe_witnesses {
             return Ok(None);
@@ -89,8 +89,15 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// Takes what was judged, and says whether nothing more is to be waited for. Within a runtime.
-    pub fn step(&mut self, judged: &[Judged]) -> bool {
+    /// What was judged of some request.
+    pub fn judged(&mut self, policy: &NamespacedName, request: &RequestLine, verdict: &Verdict) {
+        if let Some(nonce) = nonce_of(request) {
+            self.seen.judged(policy, nonce, verdict);
+        }
+    }
+
+    /// Sends what is to be sent, and says whether nothing more is to be waited for. Within a runtime.
+    pub fn is_over(&mut self) -> bool {
         let orders = || self.probes.iter().filter_map(|probe| probe.orders.as_ref().ok()).flatten();
         let answers = self.answers.get_or_insert_with(|| {
             let (told, answers) = mpsc::unbounded_channel();
@@ -105,11 +112,6 @@ impl Probes {
                     self.over.get_or_insert_with(Instant::now);
                     break;
                 }
-            }
-        }
-        for one in judged {
-            if let Some(nonce) = one.explanation.as_deref().and_then(|explanation| nonce_of(&explanation.request)) {
-                self.seen.judged(&one.policy, nonce, &one.verdict);
             }
         }
         self.over.is_some_and(|over| over.elapsed() >= GRACE || self.seen.is_all())
@@ -134,7 +136,7 @@ impl Probes {
     }
 }
 
-/// One after the other, each over a connection of its own.
+/// One after the other, each over a connection of its own; slowly, because a verifier keeps only the newest verdicts for whoever asks.
 async fn send_all(orders: Vec<Order>, told: mpsc::UnboundedSender<(String, Sent)>) {
     for order in orders {
         let host = Some(order.host.as_str()).filter(|host| !host.is_empty());
@@ -143,5 +145,6 @@ async fn send_all(orders: Vec<Order>, told: mpsc::UnboundedSender<(String, Sent)
         if told.send((order.nonce, sent)).is_err() {
             return;
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -5,8 +5,10 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::cluster;
+use anyhow::Context as _;
+
 use crate::cli::kube::Kube;
+use crate::listing;
 use crate::manifest::{Object, ObjectKey, Problem, read_path};
 use crate::policy::{Loaded, take_policies};
 use crate::routes::place;
@@ -26,6 +28,14 @@ impl FromStr for Source {
     }
 }
 
+fn of_cluster(access: &Kube) -> anyhow::Result<(Vec<Object>, Vec<Problem>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(async {
+        let client = kube::Client::try_from(access.config().await?)?;
+        listing::list(&client, |_| true).await.context("asking the API server what it serves")
+    })
+}
+
 /// Objects, and what could not be read of them.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -39,7 +49,7 @@ impl State {
         for source in sources {
             let (objects, unread) = match source {
                 Source::Path(path) => read_path(path),
-                Source::Cluster => cluster::read(access)?,
+                Source::Cluster => of_cluster(access)?,
             };
             state.objects.extend(objects);
             state.unread.extend(unread);

@@ -68,6 +68,11 @@ pub fn risks(compared: &Compared<'_>, analysis: &Analysis, locate: Locate<'_>) -
     undeclared.chain(seen).chain(unseen).chain(unknown(analysis, Level::Note, locate)).collect()
 }
 
+/// Instead of so many more of them.
+pub fn declared_more(level: Level, count: usize) -> Finding {
+    PAST.finding(level, format!("and {count} findings more about declared ways: the verifier tells them all"))
+}
+
 /// Declared paths alone, as if they were a gate's outcome: past the waypoint is False, not understood Unknown.
 pub fn of_routes(analyses: &[Analysis], locate: Locate<'_>, at: Timestamp) -> Outcome {
     let policies = analyses.iter().map(|analysis| {

@@ -1,4 +1,4 @@
-//! Single requests: verdicts with what explains them, and canaries. Answered by the one that judges.
+//! Single requests: verdicts with what explains them, canaries; and the ways that requests could take. Answered by the one that judges.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -44,6 +44,7 @@ struct OneCanary {
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/v1/policies/{namespace}/{name}/verdicts", get(verdicts))
+        .route("/v1/policies/{namespace}/{name}/declared", get(declared))
         .route("/v1/policies/{namespace}/{name}/canaries", get(canaries).post(issue))
         .route("/v1/policies/{namespace}/{name}/canaries/{id}", post(sent))
 }
@@ -58,6 +59,19 @@ async fn verdicts(
     let asked = policy.clone();
     let told = shared.ask(&policy, |answer| Question::Verdicts { policy: asked, wanted, answer }).await?;
     told.map(|told| Json(told).into_response()).ok_or_else(|| Refusal::no_policy(&policy))
+}
+
+async fn declared(
+    State(shared): State<Shared>,
+    Path(policy): Path<NamespacedName>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    check(&shared, &headers, None, Right::Declared(&policy)).await?;
+    let asked = policy.clone();
+    let told = shared.ask(&policy, |answer| Question::Declared { policy: asked, answer }).await?;
+    told.map(|told| Json(told).into_response()).ok_or_else(|| {
+        Refusal::unavailable(format!("what objects declare for WaypointPolicy {policy} was not read yet"))
+    })
 }
 
 /// Whoever may list policies may know how their canaries fared.

@@ -3,11 +3,16 @@
 use crate::judge::PolicyVerdict;
 use crate::model::NamespacedName;
 use crate::policy::WaypointPolicyStatus;
-use crate::report::outcome::{Level, NOT_ACCEPTED, NOT_COVERED, PolicyOutcome, counted, unknown};
+use crate::report::outcome::{Finding, Level, NOT_ACCEPTED, NOT_COVERED, PolicyOutcome, counted, unknown};
 use crate::verifier::status::{ACCEPTED, COVERED, VERIFIED};
 
-/// What the conditions say, and the counts.
-pub fn of_status(name: &NamespacedName, uid: &str, status: &WaypointPolicyStatus) -> PolicyOutcome {
+/// What the conditions say, and the counts; and what was found in what objects declare.
+pub fn of_status(
+    name: &NamespacedName,
+    uid: &str,
+    status: &WaypointPolicyStatus,
+    declared: Vec<Finding>,
+) -> PolicyOutcome {
     let condition = |kind: &str| status.conditions.iter().find(|condition| condition.type_ == kind);
     let is = |kind: &str, what: &str| condition(kind).is_some_and(|condition| condition.status == what);
     let message = |kind: &str| condition(kind).map(|condition| condition.message.clone()).unwrap_or_default();
@@ -30,6 +35,7 @@ pub fn of_status(name: &NamespacedName, uid: &str, status: &WaypointPolicyStatus
         let reason = condition(VERIFIED).map_or("", |condition| condition.reason.as_str());
         findings.push(unknown(reason).finding(Level::Unproven, message(VERIFIED)));
     }
+    findings.extend(declared);
     findings.sort_by_key(|finding| finding.level);
     PolicyOutcome { name: name.clone(), uid: Some(uid.to_owned()), verdict, counts, findings }
 }

@@ -57,12 +57,13 @@ fn a_report_says_what_the_conditions_say() {
         ),
         (WaypointPolicyStatus::default(), PolicyVerdict::Unknown, vec!["traffic/tooLittle", "coverage/node"]),
     ] {
-        let outcome = outcome::of_status(&name(), "u", &status);
+        let outcome = outcome::of_status(&name(), "u", &status, Vec::new());
         let told: Vec<_> = outcome.findings.iter().map(|finding| &*finding.rule.id).collect();
         assert_eq!((outcome.verdict, told), (verdict, rules), "{status:?}");
         assert_eq!(outcome.uid.as_deref(), Some("u"));
     }
-    let not_covered = outcome::of_status(&name(), "u", &status("True", "False", ("Unknown", "NotCovered"), good()));
+    let not_covered =
+        outcome::of_status(&name(), "u", &status("True", "False", ("Unknown", "NotCovered"), good()), Vec::new());
     assert_eq!(not_covered.findings[0].message, "as Covered says");
 }
 
@@ -77,14 +78,15 @@ fn the_latest_bypass_is_told_with_its_kind() {
     };
     let mut status = status("True", "True", ("False", "Bypassed"), past(2));
     status.last_bypass = Some(last);
-    let told = outcome::of_status(&name(), "u", &status).findings[0].message.clone();
+    let told = outcome::of_status(&name(), "u", &status, Vec::new()).findings[0].message.clone();
     assert_eq!(told, "2 requests bypassed the waypoint: RouteBypass; one of them: GET /x from client at backend");
 }
 
 #[test]
 fn another_rule_is_written_at_once_and_counts_now_and_then() {
-    let came =
-        |uid: &str, counts| outcome::of_status(&name(), uid, &status("True", "True", ("False", "Bypassed"), counts));
+    let came = |uid: &str, counts| {
+        outcome::of_status(&name(), uid, &status("True", "True", ("False", "Bypassed"), counts), Vec::new())
+    };
     let written = |age| {
         let at = Instant::now().checked_sub(age).unwrap();
         Written { outcome: came("u", past(1)), version: None, at }

@@ -1,5 +1,7 @@
 //! What the verifier that judges answers, from what it knows.
 
+use serde_json::Value;
+
 use super::super::canary::{Asked, Refused};
 use super::super::questions::Question;
 use super::super::report::{Counters, PolicyReport, Report};
@@ -26,6 +28,9 @@ impl State {
                 let record = self.judges.record(&policy);
                 let _ = answer.send(record.map(|record| record.recent.shown(wanted)));
             }
+            Question::Declared { policy, answer } => {
+                let _ = answer.send(self.declared_of(&policy));
+            }
             Question::Issue { asked, answer } => {
                 let issued = match self.canary_paths(&asked) {
                     Ok(paths) => self.judges.canaries.issue(&asked, &paths, at, random_key)?,
@@ -41,6 +46,12 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn declared_of(&self, name: &NamespacedName) -> Option<Value> {
+        let facts = self.facts(name, &self.coverage)?;
+        let shown = self.declared.shown(name, &facts.said.bypassed, facts.undeclared)?;
+        serde_json::to_value(shown).ok()
     }
 
     /// With the counts as they were `age` seconds ago.

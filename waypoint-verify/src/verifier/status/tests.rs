@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::lockstep::Blind;
 use crate::model::Reason;
+use crate::routes::{Assumptions, Enforcement, analyze_all};
 
 fn policy(errors: Vec<Problem>) -> Policy {
     Policy { uid: "u".into(), generation: 3, errors, findings: Vec::new(), canary: None }
@@ -30,7 +31,19 @@ fn said(status: &WaypointPolicyStatus, kind: &str) -> (String, String) {
 
 fn facts<'a>(policy: &'a Policy, said: &'a Said, coverage: &'a Coverage) -> Facts<'a> {
     static NONE: LazyLock<Waits> = LazyLock::new(Waits::default);
-    Facts { policy, said, provisional: 0, coverage, waits: &NONE, errors: &[], last_bypass: None, since: Some(at(1)) }
+    static NO_HOLES: BTreeMap<String, u64> = BTreeMap::new();
+    Facts {
+        policy,
+        said,
+        provisional: 0,
+        coverage,
+        waits: &NONE,
+        errors: &[],
+        last_bypass: None,
+        declared: None,
+        undeclared: &NO_HOLES,
+        since: Some(at(1)),
+    }
 }
 
 #[test]
@@ -66,6 +79,76 @@ fn conditions_say_what_is_known_and_why_not() {
     let unread = status(&Facts { errors: &unread, ..facts(&good, &verified, &seen) }, None, at(2));
     assert_eq!(said(&unread, COVERED).1, "InventoryUnreadable");
     assert_eq!(said(&unread, VERIFIED), ("Unknown".to_owned(), "NotCovered".to_owned()));
+}
+
+/// A waypoint that dials the target itself, and what a test adds.
+fn declared(more: &str) -> Analysis {
+    let base = "
+apiVersion: v1
+kind: Pod
+metadata: {name: backend, namespace: hello, labels: {app: backend}}
+spec: {containers: [{name: c, ports: [{containerPort: 8084}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: backend, namespace: hello}
+spec: {selector: {app: backend}, ports: [{port: 8083, targetPort: 8084}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: waypoint, namespace: hello, labels: {app: waypoint}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: waypoint, namespace: hello}
+spec: {selector: {app: waypoint}, ports: [{port: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: only-the-waypoint, namespace: hello}
+spec: {podSelector: {matchLabels: {app: backend}}, ingress: [{from: [{podSelector: {matchLabels: {app: waypoint}}}]}]}
+---
+apiVersion: waypoint-verify.dev/v1alpha1
+kind: WaypointPolicy
+metadata: {name: p, namespace: hello}
+spec: {targetRefs: [{group: '', kind: Service, name: backend}], waypoint: {ref: {group: '', kind: Service, name: waypoint}}}
+";
+    let (objects, problems) = crate::manifest::read_str("test", &format!("{base}---{more}"));
+    assert_eq!(problems, []);
+    let mut problems = Vec::new();
+    let (policies, objects) = crate::policy::take_policies(objects, &mut problems);
+    assert_eq!(problems, []);
+    let assumptions = Assumptions { enforcement: Some(Enforcement::Default), ..Assumptions::default() };
+    analyze_all(objects, Vec::new(), &policies, &assumptions).remove(0).unwrap()
+}
+
+#[test]
+fn enforced_says_what_objects_open_and_what_they_do_not_explain() {
+    let (good, seen) = (policy(Vec::new()), seen());
+    let bypassed = Said { bypassed: BTreeMap::from([("DirectConnection".into(), 2)]), ..Said::default() };
+    let (shut, open) = (
+        declared(""),
+        declared(
+            "\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: all, namespace: hello}\nspec: {podSelector: {}, ingress: [{}]}\n",
+        ),
+    );
+    let unread = Analysis { unread: vec![Problem::finding("Gate cannot be listed", "grant it")], ..shut.clone() };
+    let hole = BTreeMap::from([("RouteBypass".to_owned(), 2)]);
+    let none = BTreeMap::new();
+    for (declared, said_of, undeclared, expected, reason, word) in [
+        (None, &Said::default(), &none, "Unknown", "NotRead", "not read yet"),
+        (Some(&shut), &Said::default(), &none, "True", "NoPathOpen", "own node"),
+        (Some(&open), &Said::default(), &none, "False", "PathOpen", "DirectConnection by Pod hello/backend"),
+        (Some(&open), &bypassed, &none, "False", "PathOpen", "(its kind was seen)"),
+        (Some(&unread), &Said::default(), &none, "Unknown", "NotRead", "Gate cannot be listed (grant it)"),
+        (Some(&open), &bypassed, &hole, "False", "Undeclared", "2 RouteBypass"),
+    ] {
+        let status = status(&Facts { declared, undeclared, ..facts(&good, said_of, &seen) }, None, at(2));
+        let condition = status.conditions.iter().find(|condition| condition.type_ == ENFORCED).unwrap();
+        assert_eq!((&*condition.status, &*condition.reason), (expected, reason), "{}", condition.message);
+        assert!(condition.message.contains(word), "{}", condition.message);
+    }
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
+use http::StatusCode;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Access;
 use super::forward::{self, Forwarded};
-use crate::model::NamespacedName;
+use crate::evidence::RequestLine;
+use crate::model::{NamespacedName, Verdict};
 use crate::verifier::canary::Told;
 use crate::verifier::report::PolicyReport;
 use crate::web::Web;
@@ -16,6 +19,32 @@ use crate::web::Web;
 const ASK: Duration = Duration::from_millis(500);
 /// The longest pause while there is no way to the verifier.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// What the verifier answers instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{status}: {told}")]
+struct Refused {
+    status: StatusCode,
+    told: String,
+}
+
+/// Whether the verifier knows who asks, and gives nothing.
+pub fn is_refused(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|Refused { status, .. }| *status == StatusCode::FORBIDDEN)
+}
+
+/// What is read of a verdict.
+#[derive(Debug, Deserialize)]
+pub struct Judged {
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    pub explanation: Option<Explanation>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Explanation {
+    pub request: RequestLine,
+}
 
 #[derive(Debug)]
 pub struct Asked {
@@ -60,6 +89,11 @@ impl Asked {
         self.get(&format!("{}{query}", self.path)).await
     }
 
+    /// The newest verdicts, of those that are explained.
+    pub async fn verdicts(&mut self) -> anyhow::Result<Vec<Judged>> {
+        self.get(&format!("{}/verdicts", self.path)).await
+    }
+
     pub async fn canaries(&mut self, run: &str) -> anyhow::Result<Vec<Told>> {
         self.get(&format!("{}/canaries?run={run}", self.path)).await
     }
@@ -79,7 +113,10 @@ impl Asked {
         };
         self.unanswered = if answer.is_ok() { 0 } else { self.unanswered + 1 };
         let (head, body) = answer?.into_parts();
-        ensure!(head.status.is_success(), "{}: {}", head.status, String::from_utf8_lossy(&body).trim());
+        if !head.status.is_success() {
+            let told = String::from_utf8_lossy(&body).trim().to_owned();
+            return Err(Refused { status: head.status, told }.into());
+        }
         serde_json::from_slice(&body).with_context(|| path.to_owned())
     }
 }

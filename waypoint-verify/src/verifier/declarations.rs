@@ -1,0 +1,166 @@
+//! What the cluster's objects declare, beside what was seen: every way to each policy's targets, as of one reading. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::manifest::{Object, Problem};
+use crate::model::{Bypass, NamespacedName};
+use crate::policy::take_policies;
+use crate::report::outcome::{Finding, Level, declared_more, risks};
+use crate::routes::{Analysis, Assumptions, Compared, analyze_all, compare, kinds_of};
+
+/// Ways that are told of one policy in its Report.
+const TOLD: usize = 50;
+
+/// As of one reading.
+#[derive(Debug, Default)]
+pub struct Declarations {
+    /// Of which state of the objects that are watched; `None`: nothing was read yet.
+    pub of: Option<u64>,
+    /// When reading began.
+    pub began: Option<Instant>,
+    /// How long it took to make this of what was read.
+    pub took: Duration,
+    /// What could not be read.
+    pub unread: Vec<Problem>,
+    policies: BTreeMap<NamespacedName, Declared>,
+}
+
+/// Of one policy.
+#[derive(Debug)]
+struct Declared {
+    analysis: Arc<Analysis>,
+    /// Kinds of bypasses that objects have declared, and when last.
+    kinds: BTreeMap<Bypass, Instant>,
+}
+
+/// For whoever asks.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown<'a> {
+    #[serde(flatten)]
+    analysis: &'a Analysis,
+    /// Requests within the policy's window that went past the waypoint, by kind.
+    seen: &'a BTreeMap<String, u64>,
+    /// Those of them that no object explains.
+    undeclared: &'a BTreeMap<String, u64>,
+}
+
+impl Declarations {
+    /// `before`: the reading before this one, which began at `began`.
+    pub fn new(
+        of: u64,
+        objects: Vec<Object>,
+        unread: Vec<Problem>,
+        assumptions: &Assumptions,
+        before: &Self,
+        began: Instant,
+    ) -> Self {
+        // What is wrong with policies their status says.
+        let (policies, objects) = take_policies(objects, &mut Vec::new());
+        let analyses = analyze_all(objects, unread.clone(), &policies, assumptions);
+        let of_policy = |name: NamespacedName, analysis: Analysis| {
+            let known = before.policies.get(&name).map(|known| known.kinds.clone());
+            let mut kinds = known.unwrap_or_default();
+            kinds.extend(analysis.paths.iter().filter_map(|path| Some((path.class.bypass()?, began))));
+            (name, Declared { analysis: Arc::new(analysis), kinds })
+        };
+        let found = policies.iter().zip(analyses);
+        let policies = found.filter_map(|(policy, analysis)| Some(of_policy(policy.key(), analysis.ok()?))).collect();
+        Self { of: Some(of), began: Some(began), took: began.elapsed(), unread, policies }
+    }
+
+    /// `None`: it was not read yet, or its target is not there.
+    pub fn analysis(&self, policy: &NamespacedName) -> Option<&Analysis> {
+        self.policies.get(policy).map(|declared| &*declared.analysis)
+    }
+
+    pub fn analyses(&self) -> impl Iterator<Item = (&NamespacedName, &Analysis)> {
+        self.policies.iter().map(|(name, declared)| (name, &*declared.analysis))
+    }
+
+    /// Of these requests, by kind, those that nothing explains which was declared since the window began, though they were seen before this
+    /// reading began.
+    pub fn undeclared(
+        &self,
+        policy: &NamespacedName,
+        seen: &BTreeMap<String, u64>,
+        sightings: &Sightings,
+        window: Duration,
+    ) -> BTreeMap<String, u64> {
+        let (Some(declared), Some(began)) = (self.policies.get(policy), self.began) else { return BTreeMap::new() };
+        let last = |kind: &Bypass| declared.kinds.get(kind).is_some_and(|last| began.duration_since(*last) <= window);
+        let Compared { undeclared, .. } = compare(&declared.analysis, seen);
+        let is_hole = |label: &str| sightings.before(policy, label, began) && !kinds_of(label).iter().any(last);
+        undeclared.into_iter().filter(|(label, _)| is_hole(label)).collect()
+    }
+
+    /// What a Report says of them; the gravest first, and not more than people read.
+    pub fn findings(
+        &self,
+        policy: &NamespacedName,
+        seen: &BTreeMap<String, u64>,
+        undeclared: &BTreeMap<String, u64>,
+    ) -> Vec<Finding> {
+        let Some(analysis) = self.analysis(policy) else { return Vec::new() };
+        let mut compared = compare(analysis, seen);
+        compared.undeclared = undeclared.clone().into_iter().collect();
+        let mut findings = risks(&compared, analysis, &|_| None);
+        findings.sort_by_key(|finding| finding.level);
+        if findings.len() > TOLD {
+            let left = findings.split_off(TOLD);
+            let level = left.first().map_or(Level::Note, |finding| finding.level);
+            findings.push(declared_more(level, left.len()));
+        }
+        findings
+    }
+
+    pub fn shown<'a>(
+        &'a self,
+        policy: &NamespacedName,
+        seen: &'a BTreeMap<String, u64>,
+        undeclared: &'a BTreeMap<String, u64>,
+    ) -> Option<Shown<'a>> {
+        Some(Shown { analysis: self.analysis(policy)?, seen, undeclared })
+    }
+}
+
+/// Since when bypasses of each kind are counted.
+#[derive(Debug, Default)]
+pub struct Sightings {
+    /// By policy and kinds. `None`: since before this verifier looked, so that nobody knows what was declared then.
+    since: BTreeMap<(NamespacedName, String), Option<Instant>>,
+    began: bool,
+}
+
+impl Sightings {
+    /// `counted`: everything that is counted now, within windows. At every tick.
+    pub fn update<'a>(
+        &mut self,
+        counted: impl Iterator<Item = (&'a NamespacedName, &'a BTreeMap<String, u64>)>,
+        now: Instant,
+    ) {
+        let first = self.began.then_some(now);
+        let mut there = BTreeSet::new();
+        for (policy, by_kind) in counted {
+            for (label, _) in by_kind.iter().filter(|(_, count)| **count > 0) {
+                let key = (policy.clone(), label.clone());
+                self.since.entry(key.clone()).or_insert(first);
+                there.insert(key);
+            }
+        }
+        self.since.retain(|key, _| there.contains(key));
+        self.began = true;
+    }
+
+    fn before(&self, policy: &NamespacedName, label: &str, time: Instant) -> bool {
+        let since = self.since.get(&(policy.clone(), label.to_owned())).copied().flatten();
+        since.is_some_and(|since| since < time)
+    }
+}
+
+#[cfg(test)]
+mod tests;

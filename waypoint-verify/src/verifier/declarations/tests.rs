@@ -1,0 +1,121 @@
+use super::*;
+use crate::manifest::read_str;
+
+const OBJECTS: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: backend, namespace: hello}
+spec: {selector: {app: backend}, ports: [{port: 8083}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: waypoint, namespace: hello}
+spec: {selector: {app: waypoint}, ports: [{port: 8080}]}
+---
+apiVersion: waypoint-verify.dev/v1alpha1
+kind: WaypointPolicy
+metadata: {name: p, namespace: hello}
+spec: {targetRefs: [{group: '', kind: Service, name: backend}], waypoint: {ref: {group: '', kind: Service, name: waypoint}}}
+";
+const ROUTE: &str = "
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: cilium}
+spec: {controllerName: io.cilium/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: front, namespace: hello}
+spec: {gatewayClassName: cilium, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: past, namespace: hello}
+spec: {parentRefs: [{name: front}], rules: [{backendRefs: [{name: backend, port: 8083}]}]}
+";
+const WINDOW: Duration = Duration::from_secs(600);
+
+fn name() -> NamespacedName {
+    NamespacedName { namespace: "hello".into(), name: "p".into() }
+}
+
+fn read(text: &str, before: &Declarations, began: Instant) -> Declarations {
+    let (objects, problems) = read_str("test", text);
+    assert_eq!(problems, []);
+    Declarations::new(1, objects, Vec::new(), &Assumptions::default(), before, began)
+}
+
+fn counted(kind: &str) -> BTreeMap<String, u64> {
+    BTreeMap::from([(kind.to_owned(), 3)])
+}
+
+/// Sightings of this kind, first at this time.
+fn sighted(seen: &BTreeMap<String, u64>, at: Instant) -> Sightings {
+    let mut sightings = Sightings::default();
+    sightings.update(std::iter::empty(), at);
+    sightings.update([(&name(), seen)].into_iter(), at);
+    sightings
+}
+
+#[test]
+fn what_was_seen_before_a_reading_and_is_in_none_of_it_is_a_hole() {
+    let start = Instant::now();
+    let later = start + Duration::from_secs(1);
+    let (seen, none) = (counted("RouteBypass"), BTreeMap::new());
+    let sightings = sighted(&seen, start);
+    let holes = |read: &Declarations, sightings: &Sightings| read.undeclared(&name(), &seen, sightings, WINDOW);
+    let declared = read(OBJECTS, &Declarations::default(), later);
+    assert_eq!(holes(&declared, &sightings), seen);
+    // What opened it may be newer than the reading.
+    assert_eq!(holes(&declared, &sighted(&seen, later)), none);
+    // Nobody knows what was declared before this verifier looked.
+    let mut inherited = Sightings::default();
+    inherited.update([(&name(), &seen)].into_iter(), start);
+    assert_eq!(holes(&declared, &inherited), none);
+    // It was open, and is no more.
+    let open = read(&format!("{OBJECTS}{ROUTE}"), &Declarations::default(), later);
+    assert_eq!(holes(&open, &sightings), none);
+    let closed = read(OBJECTS, &open, later + Duration::from_secs(1));
+    assert_eq!(holes(&closed, &sightings), none);
+    // Too long ago to explain what is counted within the window.
+    assert_eq!(closed.undeclared(&name(), &seen, &sightings, Duration::ZERO), seen);
+}
+
+#[test]
+fn what_is_not_counted_any_more_was_not_seen() {
+    let start = Instant::now();
+    let seen = counted("RouteBypass");
+    let mut sightings = sighted(&seen, start);
+    sightings.update(std::iter::empty(), start);
+    sightings.update([(&name(), &seen)].into_iter(), start + Duration::from_secs(5));
+    assert!(!sightings.before(&name(), "RouteBypass", start + Duration::from_secs(5)));
+    assert!(sightings.before(&name(), "RouteBypass", start + Duration::from_secs(6)));
+}
+
+#[test]
+fn a_report_tells_ways_with_requests_and_is_bounded() {
+    let open = read(&format!("{OBJECTS}{ROUTE}"), &Declarations::default(), Instant::now());
+    let told = open.findings(&name(), &counted("RouteBypass"), &counted("UpstreamBypass"));
+    assert_eq!((&*told[0].rule.id, told[0].level), ("declared/undeclared", Level::Violation));
+    let route = told.iter().find(|finding| finding.message.starts_with("RouteBypass")).unwrap();
+    assert_eq!(&*route.rule.id, "declared/past");
+    assert!(route.message.contains("a request that takes it, from outside: curl"), "{}", route.message);
+    assert_eq!(route.object.as_ref().unwrap().name, "past");
+    let many: String = (0..200)
+        .map(|at| format!("---\napiVersion: v1\nkind: Service\nmetadata: {{name: s{at}, namespace: hello}}\nspec: {{selector: {{app: backend}}, ports: [{{port: 80}}]}}\n"))
+        .collect();
+    let told = read(&format!("{OBJECTS}{many}"), &Declarations::default(), Instant::now());
+    let told = told.findings(&name(), &BTreeMap::new(), &BTreeMap::new());
+    assert_eq!(told.len(), TOLD + 1);
+    assert!(told[TOLD].message.contains("findings more"), "{}", told[TOLD].message);
+}
+
+#[test]
+fn a_policy_without_its_target_is_not_read_and_others_are() {
+    let (_, policy) = OBJECTS.rsplit_once("---").unwrap();
+    let other = policy.replace("name: p,", "name: other,").replace("name: backend", "name: missing");
+    let read = read(&format!("{OBJECTS}---{other}"), &Declarations::default(), Instant::now());
+    let names: Vec<_> = read.analyses().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(names, ["hello/p"]);
+}
