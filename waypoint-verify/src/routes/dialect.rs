@@ -4,6 +4,8 @@ mod cilium;
 mod matchers;
 mod spec;
 
+pub use cilium::ingress;
+
 use std::fmt;
 
 use serde::Serialize;

@@ -4,6 +4,7 @@ mod foreign;
 mod fronts;
 mod gateways;
 mod generated;
+mod ingresses;
 mod others;
 mod services;
 mod shut;
@@ -21,6 +22,7 @@ use super::table::{Backend, Table};
 use super::{Assumptions, attach};
 use crate::manifest::Problem;
 use crate::model::NamespacedName;
+pub use services::{OwnWay, own_ways};
 
 /// What a policy asks of paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +88,6 @@ pub struct Explorer<'a> {
     admissions: Admissions<'a>,
     /// Whether policies are known to be enforced.
     enforced: bool,
-    /// Routes whose parent is the Service (GAMMA), by place in `World::routes`.
-    own_routes: HashMap<NamespacedName, Vec<usize>>,
     memo: RefCell<HashMap<Backend, Legs>>,
     /// Hops of ways that were found so far.
     found: Cell<usize>,
@@ -110,15 +110,6 @@ impl<'a> Explorer<'a> {
             targets.entry(world.workloads[*at].key.to_string()).or_default().push(*at);
         }
         let mode = assumptions.enforcement.unwrap_or(Enforcement::Default);
-        let mut own_routes: HashMap<_, Vec<usize>> = HashMap::new();
-        for (at, (_, route)) in world.routes.iter().enumerate() {
-            for parent in route.value.parent_refs.iter().filter(|parent| parent.is("", "Service")) {
-                let routes = own_routes.entry(parent.named_from(&route.key.namespace)).or_default();
-                if routes.last() != Some(&at) {
-                    routes.push(at);
-                }
-            }
-        }
         Self {
             world,
             reach,
@@ -129,7 +120,6 @@ impl<'a> Explorer<'a> {
             targets,
             admissions: Admissions::new(world, &demand.waypoint, mode),
             enforced: assumptions.enforcement.is_some(),
-            own_routes,
             memo: RefCell::default(),
             found: Cell::default(),
             cuts: Cell::default(),

@@ -21,9 +21,12 @@ pub struct Request {
 }
 
 impl Request {
-    /// Values of a header, line by line.
+    /// Values of a header, line by line; `:authority` is one, too.
     pub fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        let authority = (name == ":authority").then_some(self.host.as_str());
+        let headers =
+            self.headers.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        authority.into_iter().chain(headers)
     }
 
     /// Lower-case name of the authority, and whether a port follows it.

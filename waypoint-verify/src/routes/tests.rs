@@ -2,6 +2,7 @@ mod admission;
 mod bad_input;
 mod change;
 mod cilium;
+mod ingresses;
 mod observed;
 mod properties;
 mod references;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::hosts;
 use super::request::{Matcher, PathMatch, Request, ValueMatch};
 use super::sample::sample;
-use super::table::{Backend, Entry, Table, VirtualHost};
+use super::table::{Action, Answer, Backend, Entry, Table, VirtualHost};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,21 +43,51 @@ impl Witness {
     }
 }
 
-/// A request that this entry of this table sends to the backend, or copies to it; `None`: none was found among those tried.
-pub fn find(
-    table: &Table,
-    host: &VirtualHost,
-    entry: &Entry,
-    backend: &Backend,
-    mirror: bool,
-    scheme: &str,
-) -> Option<Request> {
-    let names = names(&host.domain);
-    let mut requests = names.iter().flat_map(|name| candidates(&entry.matcher, name, scheme));
-    requests.find(|request| {
-        let answer = table.answer(request);
-        if mirror { answer.mirrors().contains(backend) } else { answer.backends().contains(backend) }
-    })
+/// Where a request is to come from an entry, and what it is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Aim<'a> {
+    pub host: &'a VirtualHost,
+    pub entry: &'a Entry,
+    pub backend: &'a Backend,
+    /// A copy of it is to come there.
+    pub mirror: bool,
+    pub scheme: &'a str,
+}
+
+impl Aim<'_> {
+    /// A request that nothing can send elsewhere, whichever of these tables holds; else one that may go there by the first of them. `None`:
+    /// none was found among those tried.
+    pub fn request(&self, tables: &[&Table]) -> Option<Request> {
+        let surely = |request: &Request| tables.iter().all(|table| self.is_sure(&table.answer(request)));
+        let perhaps = |request: &Request| tables.first().is_some_and(|table| self.is_possible(&table.answer(request)));
+        self.candidates().find(surely).or_else(|| self.candidates().find(perhaps))
+    }
+
+    /// A request that may go there, whichever of these tables holds.
+    pub fn request_by_all(&self, tables: &[&Table]) -> Option<Request> {
+        self.candidates().find(|request| tables.iter().all(|table| self.is_possible(&table.answer(request))))
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = Request> {
+        let (entry, scheme) = (self.entry, self.scheme);
+        names(&self.host.domain).into_iter().flat_map(move |name| candidates(&entry.matcher, &name, scheme))
+    }
+
+    fn is_possible(&self, answer: &Answer<'_>) -> bool {
+        let reached = if self.mirror { answer.mirrors() } else { answer.backends() };
+        reached.contains(self.backend)
+    }
+
+    fn is_sure(&self, answer: &Answer<'_>) -> bool {
+        let leads = |action: &Action| match action {
+            Action::Forward(forward) => {
+                let reached = if self.mirror { &forward.mirrors } else { &forward.backends };
+                reached.iter().any(|(backend, share)| backend == self.backend && *share > 0)
+            }
+            _ => false,
+        };
+        !answer.nothing && answer.actions.iter().all(|action| leads(action))
+    }
 }
 
 /// Names of a domain: others than those that somebody else's host may claim.
@@ -71,7 +101,7 @@ fn names(domain: &str) -> Vec<String> {
 
 fn candidates(matcher: &Matcher, host: &str, scheme: &str) -> Vec<Request> {
     let headers: Vec<_> =
-        matcher.headers.iter().filter_map(|(name, wanted)| Some((name.to_ascii_lowercase(), value(wanted)?))).collect();
+        matcher.headers.iter().filter_map(|(name, wanted)| Some((own(name)?, value(wanted)?))).collect();
     let query: Vec<_> =
         matcher.query.iter().filter_map(|(name, wanted)| Some((name.clone(), value(wanted)?))).collect();
     // Where a route with a method of its own would take it, another one may be left.
@@ -92,6 +122,11 @@ fn candidates(matcher: &Matcher, host: &str, scheme: &str) -> Vec<Request> {
             headers: headers.clone(),
         })
         .collect()
+}
+
+/// `:authority` is the host.
+fn own(name: &str) -> Option<String> {
+    (!name.starts_with(':')).then(|| name.to_ascii_lowercase())
 }
 
 fn paths(wanted: &PathMatch) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Small worlds by chance: Gateways, ListenerSets, routes, grants and Services, with few enough names that much of them meets.
 
+pub mod ingresses;
 pub mod routes;
 
 use serde_json::{Value, json};
@@ -51,6 +52,25 @@ pub fn set(seed: u64) -> Set {
     for number in 1..=random.below(4) {
         objects.push(grant(random, number));
     }
+    as_stored(random, seed, objects)
+}
+
+/// Ingresses, and routes of Services themselves (GAMMA).
+pub fn others(seed: u64) -> Set {
+    let mut random = Random::new(seed ^ 0x1296_1234);
+    let random = &mut random;
+    let mut objects = common(random);
+    for number in 1..=random.below(5) {
+        objects.push(ingresses::ingress(random, &format!("i{number}")));
+    }
+    for number in 1..=random.below(4) {
+        objects.push(routes::of_services(random, &format!("m{number}")));
+    }
+    as_stored(random, seed, objects)
+}
+
+/// With what an API server adds, in any order.
+fn as_stored(random: &mut Random, seed: u64, mut objects: Vec<Value>) -> Set {
     for object in &mut objects {
         let seconds = random.below(60);
         object["metadata"]["creationTimestamp"] = json!(format!("2026-01-01T00:00:{seconds:02}Z"));

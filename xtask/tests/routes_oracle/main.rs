@@ -17,6 +17,7 @@ mod shrink;
 mod sound;
 mod tls;
 mod translate;
+mod witnesses;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,14 +8,20 @@ use serde_json::Value;
 use waypoint_verify::manifest::{Object, ObjectKey};
 use waypoint_verify::model::NamespacedName;
 use waypoint_verify::routes::dialect::CILIUM_CONTROLLER;
+use waypoint_verify::routes::ingress::{self, Settings};
 use waypoint_verify::routes::table::{Action, Front, Speaks, Table};
 use waypoint_verify::routes::{self, Dialect, World};
 
 use super::model::{Backend, Request};
+use super::requests::SHARED;
 use super::translate::Set;
 
-/// The tables of every Gateway of a set.
+/// The operator's defaults.
+const SETTINGS: Settings = Settings { shared: false, https: true };
+
+/// The tables of every Gateway and Ingress of a set.
 pub struct Predictions {
+    world: World,
     tables: BTreeMap<(String, String), Vec<Table>>,
 }
 
@@ -30,11 +36,20 @@ pub struct Predicted {
     pub front: bool,
     /// Some table of the Gateway is one that Envoy does not take.
     pub refused: bool,
+    /// What a proxy answers itself is not said.
+    pub anything: bool,
+}
+
+impl Predicted {
+    /// How many different things may come of it.
+    pub fn possibilities(&self) -> usize {
+        self.backends.len() + usize::from(self.redirect) + self.own.len()
+    }
 }
 
 impl Predictions {
     pub fn of(set: &Set) -> Self {
-        let world = World::from_objects(set.objects.iter().map(object));
+        let world = world(set);
         let served = world.gateways.values().filter(|gateway| {
             let controller = world.classes.get(&gateway.value.gateway_class_name).map(|class| class.value.as_str());
             controller == Some(CILIUM_CONTROLLER)
@@ -44,12 +59,37 @@ impl Predictions {
             let front = (gateway.key.namespace.clone(), format!("cilium-gateway-{}", gateway.key.name));
             (front, Dialect::Cilium120.tables(&world, &listeners))
         });
-        Self { tables: tables.collect() }
+        let mut tables: BTreeMap<_, _> = tables.collect();
+        for ingress in world.ingresses.values().filter(|ingress| ingress::is_served(ingress) == Some(true)) {
+            let own = (ingress.key.namespace.clone(), format!("{}-{}", SHARED.1, ingress.key.name));
+            let at =
+                if ingress::is_shared(ingress, SETTINGS) { (SHARED.0.to_owned(), SHARED.1.to_owned()) } else { own };
+            tables.insert(at, ingress::tables(&world, ingress, SETTINGS));
+        }
+        Self { tables, world }
+    }
+
+    /// At a Service with routes of its own: which of them is taken `routes` does not say.
+    fn at_service(&self, request: &Request) -> Predicted {
+        let (namespace, name) = request.front.clone();
+        let from = routes::table::Backend { service: NamespacedName { namespace, name }, port: request.port };
+        let mut predicted = Predicted {
+            backends: BTreeSet::from([backend(&from)]),
+            refused: true,
+            anything: true,
+            ..Predicted::default()
+        };
+        for way in routes::own_ways(&self.world, &from) {
+            let of_kind = if way.mirror { &mut predicted.mirrors } else { &mut predicted.backends };
+            of_kind.insert(backend(&way.next));
+        }
+        predicted
     }
 
     pub fn predict(&self, request: &Request) -> Predicted {
+        let Some(tables) = self.tables.get(&request.front) else { return self.at_service(request) };
         let mut predicted = Predicted::default();
-        for table in self.tables.get(&request.front).into_iter().flatten() {
+        for table in tables {
             // The oracle has a Gateway's tables in one Envoy listener: all are refused with one.
             predicted.refused |= table.refused.is_some();
             let speaks =
@@ -62,10 +102,6 @@ impl Predictions {
             }
             predicted.front = true;
             let answer = table.answer(&asked);
-            let backend = |backend: &routes::table::Backend| {
-                let NamespacedName { namespace, name } = backend.service.clone();
-                Backend { namespace, service: name, port: backend.port }
-            };
             predicted.backends.extend(answer.backends().into_iter().map(backend));
             predicted.mirrors.extend(answer.mirrors().into_iter().map(backend));
             if answer.nothing {
@@ -83,6 +119,16 @@ impl Predictions {
         }
         predicted
     }
+}
+
+/// The objects of a set, read.
+pub fn world(set: &Set) -> World {
+    World::from_objects(set.objects.iter().map(object))
+}
+
+fn backend(backend: &routes::table::Backend) -> Backend {
+    let NamespacedName { namespace, name } = backend.service.clone();
+    Backend { namespace, service: name, port: backend.port }
 }
 
 fn object(json: &Value) -> Object {

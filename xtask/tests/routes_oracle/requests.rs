@@ -1,6 +1,6 @@
 //! Requests for a set: what its routes ask for, nearly that, and others.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::generate::routes::{HEADERS, PARAMETERS, PATTERNS, VALUE_PATTERNS, VALUES};
 use super::model::Request;
@@ -19,17 +19,46 @@ struct Wanted<'a> {
     of: &'a Value,
 }
 
+/// Every route, and each rule of an Ingress as if it were one.
+fn routes(set: &Set) -> Vec<Value> {
+    let is_route = |object: &&Value| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Route"));
+    let mut routes: Vec<Value> = set.objects.iter().filter(is_route).cloned().collect();
+    for ingress in set.objects.iter().filter(|object| object["kind"] == "Ingress") {
+        for rule in ingress["spec"]["rules"].as_array().into_iter().flatten() {
+            let matches = rule["http"]["paths"].as_array().into_iter().flatten().map(|path| {
+                let kind = match path["pathType"].as_str() {
+                    Some("Prefix") => "PathPrefix",
+                    Some("ImplementationSpecific") => "RegularExpression",
+                    _ => "Exact",
+                };
+                json!({"path": {"type": kind, "value": path["path"]}})
+            });
+            let hosts: Vec<_> = rule["host"].as_str().into_iter().collect();
+            routes.push(json!({
+                "kind": "HTTPRoute", "metadata": ingress["metadata"],
+                "spec": {
+                    "parentRefs": [{"kind": "Ingress", "name": ingress["metadata"]["name"]}], "hostnames": hosts,
+                    "rules": [{"matches": matches.collect::<Vec<_>>()}],
+                },
+            }));
+        }
+    }
+    routes
+}
+
 /// `count` of them.
 pub fn of(set: &Set, seed: u64, count: usize) -> Vec<Request> {
     let random = &mut Random::new(seed ^ 0x5eed);
     let fronts = fronts(set);
-    let wanted = wanted(set);
+    let routes = routes(set);
+    let wanted = wanted(&routes);
     let hosts: Vec<&str> = set.objects.iter().flat_map(|object| names(&object["spec"])).collect();
     let speaks_tls = set
         .objects
         .iter()
         .flat_map(|object| object["spec"]["listeners"].as_array().into_iter().flatten())
-        .any(|listener| listener["tls"].is_object());
+        .any(|listener| listener["tls"].is_object())
+        || set.objects.iter().any(|object| object["kind"] == "Ingress");
     let mut requests = Vec::new();
     while requests.len() < count && !fronts.is_empty() {
         let any = &fronts[random.below(fronts.len())];
@@ -63,11 +92,20 @@ pub fn of(set: &Set, seed: u64, count: usize) -> Vec<Request> {
 
 type Front = (String, String, u16);
 
+/// The Service of all Ingresses that share one.
+pub const SHARED: (&str, &str) = ("kube-system", "cilium-ingress");
+
 /// At a Gateway that the route names as its parent, for a host that it names.
 fn aim(random: &mut Random, request: &mut Request, route: &Value, fronts: &[Front]) {
     let parents = route["spec"]["parentRefs"].as_array().into_iter().flatten();
-    let gateways: Vec<_> = parents.map(|parent| format!("cilium-gateway-{}", text(&parent["name"]))).collect();
-    let near: Vec<_> = fronts.iter().filter(|front| gateways.contains(&front.1)).collect();
+    let services: Vec<_> = parents
+        .flat_map(|parent| match parent["kind"].as_str() {
+            Some("Ingress") => vec![SHARED.1.to_owned(), format!("{}-{}", SHARED.1, text(&parent["name"]))],
+            Some("Service") => vec![text(&parent["name"])],
+            _ => vec![format!("cilium-gateway-{}", text(&parent["name"]))],
+        })
+        .collect();
+    let near: Vec<_> = fronts.iter().filter(|front| services.contains(&front.1)).collect();
     if !near.is_empty() {
         let front = random.of(&near);
         (request.front, request.port) = ((front.0.clone(), front.1.clone()), front.2);
@@ -78,7 +116,8 @@ fn aim(random: &mut Random, request: &mut Request, route: &Value, fronts: &[Fron
     }
 }
 
-/// The Services that Cilium makes for Gateways, with the ports that listeners of the Gateway or its ListenerSets have.
+/// The Services that Cilium makes for Gateways, with the ports that listeners of the Gateway or its ListenerSets have; those of Ingresses, and
+/// Services with routes of their own.
 fn fronts(set: &Set) -> Vec<Front> {
     let of_kind = |kind: &'static str| set.objects.iter().filter(move |object| object["kind"] == kind);
     let mut fronts = Vec::new();
@@ -94,13 +133,25 @@ fn fronts(set: &Set) -> Vec<Front> {
         ports.dedup();
         fronts.extend(ports.into_iter().map(|port| (namespace.clone(), format!("cilium-gateway-{name}"), port)));
     }
+    for ingress in of_kind("Ingress") {
+        let own =
+            (text(&ingress["metadata"]["namespace"]), format!("{}-{}", SHARED.1, text(&ingress["metadata"]["name"])));
+        for (namespace, name) in [own, (SHARED.0.to_owned(), SHARED.1.to_owned())] {
+            fronts.extend([80, 443].map(|port| (namespace.clone(), name.clone(), port)));
+        }
+    }
+    for route in set.objects.iter().filter(|object| object["spec"]["parentRefs"][0]["kind"] == "Service") {
+        let parent = &route["spec"]["parentRefs"][0];
+        let namespace =
+            parent["namespace"].as_str().unwrap_or(route["metadata"]["namespace"].as_str().unwrap_or_default());
+        fronts.extend([80, 8080].map(|port| (namespace.to_owned(), text(&parent["name"]), port)));
+    }
     fronts
 }
 
-fn wanted(set: &Set) -> Vec<Wanted<'_>> {
+fn wanted(routes: &[Value]) -> Vec<Wanted<'_>> {
     let mut all = Vec::new();
-    for route in set.objects.iter().filter(|object| object["kind"].as_str().is_some_and(|kind| kind.ends_with("Route")))
-    {
+    for route in routes {
         for rule in route["spec"]["rules"].as_array().into_iter().flatten() {
             let matches = rule["matches"].as_array().into_iter().flatten();
             all.extend(matches.map(|of| Wanted { route, of }));
@@ -112,11 +163,12 @@ fn wanted(set: &Set) -> Vec<Wanted<'_>> {
     all
 }
 
-/// Of a route, or of the listeners of a Gateway or ListenerSet.
+/// Of a route, of the rules of an Ingress, or of the listeners of a Gateway or ListenerSet.
 fn names(spec: &Value) -> impl Iterator<Item = &str> {
     let routes = spec["hostnames"].as_array().into_iter().flatten();
+    let ingresses = spec["rules"].as_array().into_iter().flatten().map(|rule| &rule["host"]);
     let listeners = spec["listeners"].as_array().into_iter().flatten().map(|listener| &listener["hostname"]);
-    routes.chain(listeners).filter_map(Value::as_str)
+    routes.chain(ingresses).chain(listeners).filter_map(Value::as_str)
 }
 
 fn text(value: &Value) -> String {

@@ -9,6 +9,8 @@ use super::translate::Set;
 
 /// Variants that one Envoy serves at once.
 const AT_ONCE: usize = 100;
+/// Fields of Ingresses without which an API server takes none and Cilium's operator panics, or nobody knows whose they are.
+const NEEDED: [&str; 4] = ["backend", "ingressClassName", "pathType", "service"];
 pub const ORDERS: [i64; 4] = [1, 2, 3, 4];
 
 /// A part of a set: an object, or something within its spec.
@@ -85,6 +87,7 @@ fn fields(set: &Set) -> Vec<Part> {
     parts
 }
 
+/// `NEEDED` stays, whatever is within.
 fn walk(value: &Value, path: &mut Vec<Step>, take: &mut dyn FnMut(&[Step])) {
     let mut step = |step: Step, inner: &Value| {
         path.push(step);
@@ -94,7 +97,10 @@ fn walk(value: &Value, path: &mut Vec<Step>, take: &mut dyn FnMut(&[Step])) {
     };
     match value {
         Value::Array(items) => items.iter().enumerate().for_each(|(at, item)| step(Step::Item(at), item)),
-        Value::Object(fields) => fields.iter().for_each(|(name, field)| step(Step::Field(name.clone()), field)),
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(name, _)| !NEEDED.contains(&name.as_str()))
+            .for_each(|(name, field)| step(Step::Field(name.clone()), field)),
         _ => {}
     }
 }

@@ -3,6 +3,7 @@
 //! Where it depends on the order in which the API server's cache lists routes, every order counts: the cache is a Go map.
 
 mod drafts;
+pub mod ingress;
 mod listeners;
 mod secure;
 

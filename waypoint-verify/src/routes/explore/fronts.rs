@@ -130,13 +130,18 @@ impl Explorer<'_> {
 
     pub(super) fn path_with_direct_witness(&self, leg: Leg, doors: Vec<Door>) -> Path {
         let request = Request { method: "GET".into(), scheme: "http".into(), path: "/".into(), ..Request::default() };
-        // Behind another proxy it depends on that proxy's rules.
-        let direct = leg.gateways.is_empty() && !leg.proxied;
-        self.path(leg, doors, direct.then_some(request))
+        let request = Some(request).filter(|_| leg.is_plain());
+        self.path(leg, doors, request)
     }
 }
 
 impl Leg {
+    /// No proxy is on it. Behind one it depends on that proxy's rules what a request does, and Envoys of Cilium dial pods, whatever routes a
+    /// Service has of its own.
+    pub(super) fn is_plain(&self) -> bool {
+        self.gateways.is_empty() && !self.proxied
+    }
+
     pub(super) fn to(role: Role, reaches: Vec<crate::routes::path::Reached>) -> Self {
         Self {
             hops: Vec::new(),
@@ -173,9 +178,11 @@ fn listeners(fronts: &[Front]) -> String {
     fronts.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// From outside if that is open, else from a pod.
+/// From outside if that is open, else from a pod; at the scheme's own port if there is one.
 fn of_request(request: &Request, doors: &[Door], share: Option<f64>) -> Witness {
-    let door = doors.iter().find(|door| door.from == From::Outside).or(doors.first());
+    let port = if request.scheme == "https" { ":443" } else { ":80" };
+    let outside = || doors.iter().filter(|door| door.from == From::Outside);
+    let door = outside().find(|door| door.address.ends_with(port)).or_else(|| outside().next()).or(doors.first());
     let address = door.map_or("<address>", |door| door.address.as_str());
     Witness {
         method: request.method.clone(),

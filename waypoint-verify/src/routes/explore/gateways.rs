@@ -9,7 +9,8 @@ use crate::routes::objects::World;
 use crate::routes::path::Hop;
 use crate::routes::request::Request;
 use crate::routes::table::{Action, Backend, Entry, Front, Table, VirtualHost};
-use crate::routes::{text, witness};
+use crate::routes::text;
+use crate::routes::witness::Aim;
 
 /// Labels by which controllers mark the Service of a Gateway.
 const OWNER_LABELS: [&str; 2] = ["gateway.networking.k8s.io/gateway-name", "io.cilium.gateway/owning-gateway"];
@@ -77,9 +78,14 @@ impl Explorer<'_> {
                     "mend the rule; what the Gateway serves until then is not known",
                 ));
             }
+            // What of it holds depends on certificates that nobody has read: it comes first.
+            let speaks = |table: &Table| table.fronts.first().map(|front| front.speaks);
+            let others = view.tables.iter().filter(|(other, one)| other == dialect && speaks(one) == speaks(table));
+            let others = others.map(|(_, other)| other).filter(|other| *other != table);
+            let alike: Vec<&Table> = std::iter::once(table).chain(others).collect();
             for host in &table.hosts {
                 for entry in &host.entries {
-                    for mut way in self.entry_ways(table, host, entry, witnesses, stack) {
+                    for mut way in self.entry_ways(&alike, host, entry, witnesses, stack) {
                         way.leg.gateways.insert(0, view.gateway.name());
                         way.leg.dialects.insert(*dialect);
                         found.push(way);
@@ -90,15 +96,17 @@ impl Explorer<'_> {
         found
     }
 
+    /// `alike`: the table of this host, and those that may hold instead.
     fn entry_ways<'t>(
         &self,
-        table: &'t Table,
+        alike: &[&'t Table],
         host: &VirtualHost,
         entry: &Entry,
         witnesses: bool,
         stack: &mut Vec<Backend>,
     ) -> Vec<Way<'t>> {
         let mut ways = Vec::new();
+        let Some(table) = alike.first() else { return ways };
         let mut done: BTreeSet<(&Backend, bool)> = BTreeSet::new();
         for action in &entry.actions {
             let Action::Forward(forward) = action else { continue };
@@ -119,9 +127,10 @@ impl Explorer<'_> {
                 let is_wanted = witnesses && legs.iter().any(|leg| leg.role == Role::Target);
                 let request = scheme
                     .filter(|_| is_wanted)
-                    .and_then(|scheme| witness::find(table, host, entry, backend, mirror, scheme));
+                    .and_then(|scheme| Aim { host, entry, backend, mirror, scheme }.request(alike));
                 let share = (u64::from(share) < whole).then(|| 100.0 * f64::from(share) / whole as f64);
                 for leg in legs.iter().cloned() {
+                    let request = request.clone().filter(|_| leg.is_plain());
                     let mut leg = leg.after(self.rule_hop(host, entry));
                     leg.mirror |= mirror;
                     leg.share = share.or(leg.share);
@@ -133,7 +142,7 @@ impl Explorer<'_> {
                     if entry.matcher.unknown {
                         leg.notes.push("the rule asks for something that is not understood".into());
                     }
-                    ways.push(Way { leg, fronts: &table.fronts, request: request.clone() });
+                    ways.push(Way { leg, fronts: &table.fronts, request });
                 }
             }
         }

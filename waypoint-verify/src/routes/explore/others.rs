@@ -1,76 +1,15 @@
-//! Other ways in than Gateways and Services: Ingresses, local redirects, pods' own addresses, ports of nodes.
+//! Other ways in than Gateways, Ingresses and Services: local redirects, pods' own addresses, ports of nodes.
 
 use std::collections::BTreeSet;
 
 use super::{Explorer, Leg, Role};
 use crate::inventory::matches;
-use crate::model::NamespacedName;
 use crate::routes::doors;
-use crate::routes::objects::{IngressBackend, Item, LocalRedirectSpec};
+use crate::routes::objects::{Item, LocalRedirectSpec};
 use crate::routes::path::{Class, Door, From, Hop, Path};
 use crate::routes::reach::Endpoint;
-use crate::routes::request::Request;
-use crate::routes::table::Backend;
 
 impl Explorer<'_> {
-    pub(super) fn ingress_paths(&self) -> Vec<Path> {
-        let mut paths = Vec::new();
-        for ingress in self.world.ingresses.values() {
-            let spec = &ingress.value;
-            let default = spec.default_backend.iter().map(|backend| {
-                (
-                    "*".to_owned(),
-                    "/".to_owned(),
-                    "default backend".to_owned(),
-                    backend,
-                    "spec.defaultBackend".to_owned(),
-                )
-            });
-            let rules = spec.rules.iter().enumerate().flat_map(|(at, rule)| {
-                let host = if rule.host.is_empty() { "*".to_owned() } else { rule.host.clone() };
-                rule.http.paths.iter().enumerate().map(move |(number, path)| {
-                    let what = format!("rule {at}: {host} {} {}", path.path_type, path.path);
-                    (
-                        host.clone(),
-                        path.path.clone(),
-                        what,
-                        &path.backend,
-                        format!("spec.rules[{at}].http.paths[{number}]"),
-                    )
-                })
-            });
-            for (host, path, what, backend, field) in default.chain(rules) {
-                let Some(next) = self.ingress_backend(ingress.key.namespace.as_str(), backend) else { continue };
-                let hop = Hop::of(ingress, what).at(field);
-                for leg in self.legs(&next, &mut Vec::new()).iter().cloned() {
-                    let mut leg = leg.after(hop.clone());
-                    leg.proxied = true;
-                    let doors = doors::of_ingress(&ingress.value);
-                    let request = Request {
-                        method: "GET".into(),
-                        scheme: "http".into(),
-                        host: host.replace('*', "a").trim_start_matches("a.").to_owned(),
-                        path: if path.starts_with('/') { path.clone() } else { "/".into() },
-                        ..Request::default()
-                    };
-                    paths.push(self.path(leg, doors, Some(request)));
-                }
-            }
-        }
-        paths
-    }
-
-    fn ingress_backend(&self, namespace: &str, backend: &IngressBackend) -> Option<Backend> {
-        let to = backend.service.as_ref()?;
-        let name = NamespacedName { namespace: namespace.to_owned(), name: to.name.clone() };
-        let named = || {
-            let service = self.world.services.get(&name)?;
-            service.value.spec.ports.iter().find(|port| Some(&port.name) == to.port.name.as_ref()).map(|port| port.port)
-        };
-        let port = to.port.number.or_else(named)?;
-        Some(Backend { service: name, port })
-    }
-
     /// CiliumLocalRedirectPolicies of an address; those of a Service are part of its paths.
     pub(super) fn redirect_paths(&self) -> Vec<Path> {
         let by_address = self.world.redirects.values().filter_map(|redirect| {

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use super::{Explorer, Leg, Legs};
+use crate::inventory::ParentReference;
 use crate::manifest::Problem;
 use crate::model::NamespacedName;
 use crate::routes::dialect::resolve;
-use crate::routes::objects::{EnvoyConfigSpec, EnvoyService, Item, RouteKind};
+use crate::routes::objects::{EnvoyConfigSpec, EnvoyService, Item, RouteKind, RouteSpec, World};
 use crate::routes::path::Hop;
 use crate::routes::table::Backend;
 use crate::routes::text;
@@ -14,6 +15,41 @@ use crate::routes::text;
 /// Hops of ways that are followed at most, counted again at each Service on the way: of Gateways that all lead to each other there are more
 /// than anybody waits for.
 const MOST: usize = 100_000;
+
+/// Where a rule of a Service's own routes (GAMMA) leads.
+#[derive(Clone, Debug)]
+pub struct OwnWay<'a> {
+    route: &'a Item<RouteSpec>,
+    rule: usize,
+    pub next: Backend,
+    pub mirror: bool,
+}
+
+/// Everything that routes whose parent is the Service itself may do with what comes to this port of it: whatever they match, and of whatever
+/// namespace they are. Cilium makes one table of them, so that a port that any of them names is served by those of other ports, too.
+pub fn own_ways<'a>(world: &'a World, from: &'a Backend) -> impl Iterator<Item = OwnWay<'a>> {
+    let routes = || world.by_parent.get(&from.service).into_iter().flatten().map(|at| &world.routes[*at]);
+    let parents = |route: &'a Item<RouteSpec>| {
+        let is_service = |parent: &&ParentReference| {
+            parent.is("", "Service") && parent.named_from(&route.key.namespace) == from.service
+        };
+        route.value.parent_refs.iter().filter(is_service)
+    };
+    let mut ports = routes().flat_map(|(_, route)| parents(route)).map(|parent| parent.port);
+    let is_served = ports.any(|port| port.is_none_or(|port| port == from.port));
+    let own =
+        routes().filter(move |(kind, route)| is_served && *kind != RouteKind::Udp && parents(route).next().is_some());
+    own.flat_map(move |(kind, route)| {
+        let rules = route.value.rules.iter().flatten().enumerate();
+        rules.flat_map(move |(rule, of)| {
+            let mirrors = of.filters.iter().filter_map(|filter| filter.request_mirror.as_ref());
+            let references = of.backend_refs.iter().map(|reference| (&reference.to, false));
+            let references = references.chain(mirrors.map(|mirror| (&mirror.backend_ref, true)));
+            let way = move |next, mirror| OwnWay { route, rule, next, mirror };
+            references.filter_map(move |(to, mirror)| Some(way(resolve(world, *kind, route, to).backend()?, mirror)))
+        })
+    })
+}
 
 impl Explorer<'_> {
     /// Every way on from this port, to pods that matter; `stack` is where this walk has been.
@@ -90,38 +126,18 @@ impl Explorer<'_> {
     /// Routes whose parent is the Service itself.
     fn by_own_routes(&self, from: &Backend, stack: &mut Vec<Backend>) -> Vec<Leg> {
         let mut legs = Vec::new();
-        for at in self.own_routes.get(&from.service).into_iter().flatten() {
-            let (kind, route) = &self.world.routes[*at];
-            let meant = route.value.parent_refs.iter().any(|parent| {
-                parent.is("", "Service")
-                    && parent.name == from.service.name
-                    && parent.port.is_none_or(|port| port == from.port)
-            });
-            if !meant || *kind == RouteKind::Udp {
+        for OwnWay { route, rule, next, mirror } in own_ways(self.world, from) {
+            // To its own pods it is what the Service does without a route.
+            if next == *from {
                 continue;
             }
-            for (number, rule) in route.value.rules.iter().flatten().enumerate() {
-                let mirrors = rule.filters.iter().filter_map(|filter| filter.request_mirror.as_ref());
-                let references = rule
-                    .backend_refs
-                    .iter()
-                    .map(|reference| (&reference.to, false))
-                    .chain(mirrors.map(|mirror| (&mirror.backend_ref, true)));
-                for (reference, mirror) in references {
-                    let Some(next) = resolve(self.world, *kind, route, reference).backend() else { continue };
-                    // To its own pods it is what the Service does without a route.
-                    if next == *from {
-                        continue;
-                    }
-                    let hop = Hop::of(route, format!("rule {number} of the Service's own routes"))
-                        .at(format!("spec.rules[{number}]"));
-                    for leg in self.legs(&next, stack).iter().cloned() {
-                        let mut leg = leg.after(hop.clone()).after(self.hop_of(from));
-                        leg.proxied = true;
-                        leg.mirror |= mirror;
-                        legs.push(leg);
-                    }
-                }
+            let hop =
+                Hop::of(route, format!("rule {rule} of the Service's own routes")).at(format!("spec.rules[{rule}]"));
+            for leg in self.legs(&next, stack).iter().cloned() {
+                let mut leg = leg.after(hop.clone()).after(self.hop_of(from));
+                leg.proxied = true;
+                leg.mirror |= mirror;
+                legs.push(leg);
             }
         }
         legs

@@ -9,8 +9,15 @@ use serde_json::Value;
 pub struct IngressSpec {
     pub default_backend: Option<IngressBackend>,
     pub rules: Vec<IngressRule>,
-    /// Whether there are any is all that counts.
-    pub tls: Vec<Value>,
+    pub tls: Vec<IngressTls>,
+    pub ingress_class_name: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct IngressTls {
+    pub hosts: Vec<String>,
+    pub secret_name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

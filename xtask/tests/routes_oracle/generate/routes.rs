@@ -6,8 +6,8 @@ use super::{HOSTS, LISTENERS, NAMESPACES, PORTS, Parent, SERVICES};
 use crate::random::Random;
 
 const GROUP: &str = "gateway.networking.k8s.io";
-const PREFIXES: [&str; 7] = ["/", "/x", "/x/", "/x/y", "/y", "/pack.Svc", "/xx"];
-const EXACT: [&str; 5] = ["/", "/x", "/x/y", "/x/", "/pack.Svc/Get"];
+pub const PREFIXES: [&str; 7] = ["/", "/x", "/x/", "/x/y", "/y", "/pack.Svc", "/xx"];
+pub const EXACT: [&str; 5] = ["/", "/x", "/x/y", "/x/", "/pack.Svc/Get"];
 /// Of different and of equal length; each with a path that it matches (`crate::requests`).
 pub const PATTERNS: [(&str, &str); 6] = [
     ("/x.*", "/xyz"),
@@ -35,18 +35,20 @@ pub fn http(random: &mut Random, name: &str, parents: &[Parent]) -> Value {
 pub fn grpc(random: &mut Random, name: &str, parents: &[Parent]) -> Value {
     let namespace = random.of(&NAMESPACES);
     let mut spec = spec(random, namespace, parents);
-    let rules = (0..random.between(1, 2)).map(|_| {
-        let mut rule = json!({"backendRefs": backends(random, namespace)});
-        if random.often(80) {
-            rule["matches"] = (0..random.between(1, 2)).map(|_| grpc_match(random)).collect();
-        }
-        if random.often(15) {
-            rule["filters"] = json!([mirror(random, namespace)]);
-        }
-        rule
-    });
+    let rules = (0..random.between(1, 2)).map(|_| grpc_rule(random, namespace));
     spec.insert("rules".to_owned(), rules.collect());
     object("GRPCRoute", namespace, name, spec)
+}
+
+fn grpc_rule(random: &mut Random, namespace: &str) -> Value {
+    let mut rule = json!({"backendRefs": backends(random, namespace)});
+    if random.often(80) {
+        rule["matches"] = (0..random.between(1, 2)).map(|_| grpc_match(random)).collect();
+    }
+    if random.often(15) {
+        rule["filters"] = json!([mirror(random, namespace)]);
+    }
+    rule
 }
 
 pub fn tls(random: &mut Random, name: &str, parents: &[Parent]) -> Value {
@@ -60,6 +62,27 @@ pub fn tls(random: &mut Random, name: &str, parents: &[Parent]) -> Value {
     }
     spec.insert("rules".to_owned(), json!([{"backendRefs": backends}]));
     object("TLSRoute", namespace, name, spec)
+}
+
+/// A route whose parents are Services, some of them of another namespace.
+pub fn of_services(random: &mut Random, name: &str) -> Value {
+    let namespace = random.of(&NAMESPACES);
+    let mut parent = json!({"group": "", "kind": "Service", "name": random.of(&SERVICES)});
+    if random.often(15) {
+        parent["namespace"] = json!(random.of(&NAMESPACES));
+    }
+    if random.often(70) {
+        parent["port"] = json!(random.of(&[80, 80, 8080]));
+    }
+    let mut spec = Map::from_iter([("parentRefs".to_owned(), json!([parent]))]);
+    let grpc = random.often(20);
+    let rules =
+        (0..random.between(1, 3)).map(|_| if grpc { grpc_rule(random, namespace) } else { rule(random, namespace) });
+    spec.insert("rules".to_owned(), rules.collect());
+    if random.often(20) {
+        spec.insert("hostnames".to_owned(), json!([random.of(&HOSTS)]));
+    }
+    object(if grpc { "GRPCRoute" } else { "HTTPRoute" }, namespace, name, spec)
 }
 
 fn object(kind: &str, namespace: &str, name: &str, spec: Map<String, Value>) -> Value {

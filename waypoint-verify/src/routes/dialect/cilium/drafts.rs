@@ -8,6 +8,7 @@ use super::super::super::table::{Backend, RuleAt};
 use super::super::{matchers, resolve};
 
 /// A match of a rule, before it is merged with those of equal key.
+#[derive(Clone)]
 pub struct Draft {
     pub matcher: Matcher,
     pub key: String,
