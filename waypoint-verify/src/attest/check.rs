@@ -1,6 +1,8 @@
 //! A statement that was signed, against what it is about.
 
-use super::statement::{Outcome, PREDICATE_TYPE, STATEMENT_TYPE, Statement, TestResult};
+use serde_json::Value;
+
+use super::statement::{Outcome, PREDICATE_TYPE, STATEMENT_TYPE, Statement, TestResult, Tested};
 use crate::recording::{Replayed, Role, Source};
 
 /// Why a statement does not hold.
@@ -14,6 +16,8 @@ pub enum Mismatch {
     NoSubject(&'static str),
     #[error("the subject {0:?} has no role or no SHA-256 digest as waypoint-verify writes them")]
     Subject(String),
+    #[error("the subject {0:?} holds something else than its digest says")]
+    Held(String),
     #[error("its result is {result:?}, and its tests say something else")]
     Inconsistent { result: Outcome },
     #[error("{role} {name}: another content was attested")]
@@ -57,6 +61,9 @@ pub fn read(payload: &[u8]) -> Result<Attested, Mismatch> {
     if !sources.iter().any(|source| source.role == Role::Policy) {
         return Err(Mismatch::NoSubject("policy"));
     }
+    if let Some(subject) = statement.subject.iter().find(|subject| matches!(subject.held(), Some(Err(_)))) {
+        return Err(Mismatch::Held(subject.name.clone()));
+    }
     let result = statement.predicate.result;
     if statement.predicate.is_consistent() {
         Ok(Attested { statement, sources })
@@ -89,6 +96,12 @@ impl Attested {
         Ok(())
     }
 
+    /// The policy that it holds itself: the object of a cluster that a verifier judged.
+    pub fn policy(&self) -> Option<Value> {
+        let mut held = self.statement.subject.iter().filter_map(|subject| subject.held()?.ok());
+        held.find_map(|octets| serde_json::from_slice(&octets).ok())
+    }
+
     /// Subjects that were not at hand.
     pub fn not_among<'a>(&'a self, given: &'a [Source]) -> impl Iterator<Item = &'a Source> {
         self.sources
@@ -109,7 +122,7 @@ impl Attested {
         }
         let version = env!("CARGO_PKG_VERSION");
         let attested = &self.statement.predicate;
-        let found = TestResult::of(&replayed.summary, (0, 0), Vec::new());
+        let found = TestResult::of(&Tested::from(&replayed.summary), (0, 0), Vec::new());
         if found.result != attested.result {
             return Err(Mismatch::OtherResult { attested: attested.result, found: found.result, version });
         }

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::judge::PolicyVerdict;
-use crate::recording::{Digest, Role, Source};
+use crate::model::NamespacedName;
+use crate::recording::{Digest, Hashing, Role, Source};
 use crate::report::Summary;
 
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -83,17 +84,62 @@ pub struct Counted {
     pub policies: Value,
 }
 
+/// What a gate found, whoever judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tested {
+    pub overall: PolicyVerdict,
+    pub policies: Vec<(NamespacedName, PolicyVerdict)>,
+    pub uncovered_nodes: Vec<String>,
+    /// As the gate tells it.
+    pub counted: Value,
+}
+
+impl From<&Summary> for Tested {
+    fn from(summary: &Summary) -> Self {
+        Self {
+            overall: summary.verdict(),
+            policies: summary.policies.iter().map(|one| (one.policy.clone(), one.verdict)).collect(),
+            uncovered_nodes: summary.uncovered_nodes.clone(),
+            counted: json!(summary.policies),
+        }
+    }
+}
+
+/// What a statement is about; with its content where it is no file that somebody keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    pub source: Source,
+    pub content: Option<Vec<u8>>,
+}
+
+impl From<Source> for Subject {
+    fn from(source: Source) -> Self {
+        Self { source, content: None }
+    }
+}
+
 /// When observation began and ended, in seconds of the epoch.
 pub type Times = (u64, u64);
 
 impl Descriptor {
-    fn of(source: &Source) -> Self {
+    fn of(Subject { source, content }: &Subject) -> Self {
         Self {
             name: source.name.clone(),
             digest: BTreeMap::from([("sha256".into(), source.sha256.to_string())]),
+            content: content.as_ref().map(|content| STANDARD.encode(content)),
+            media_type: content.as_ref().map(|_| "application/json".into()),
             annotations: BTreeMap::from([("role".into(), json!(source.role.to_string()))]),
-            ..Self::default()
         }
+    }
+
+    /// What it holds itself; an error has the digest of it, which is another one than is said.
+    pub fn held(&self) -> Option<Result<Vec<u8>, Digest>> {
+        let octets = STANDARD.decode(self.content.as_ref()?).unwrap_or_default();
+        let mut hashing = Hashing::default();
+        hashing.add(&octets);
+        let found = hashing.so_far();
+        let is_it = self.digest.get("sha256") == Some(&found.to_string());
+        Some(if is_it { Ok(octets) } else { Err(found) })
     }
 
     /// `None` where it is not one of ours.
@@ -110,17 +156,17 @@ impl Descriptor {
 
 impl TestResult {
     /// What a gate found. The verdict of all policies together outranks that of each: where a node is not covered, none passed.
-    pub fn of(summary: &Summary, times: Times, configuration: Vec<Descriptor>) -> Self {
-        let overall = summary.verdict();
+    pub fn of(tested: &Tested, times: Times, configuration: Vec<Descriptor>) -> Self {
+        let overall = tested.overall;
         let names = |wanted: PolicyVerdict| -> Vec<String> {
             let verdict = |verdict| match (verdict, overall) {
-                (PolicyVerdict::True, PolicyVerdict::Unknown) if !summary.uncovered_nodes.is_empty() => {
+                (PolicyVerdict::True, PolicyVerdict::Unknown) if !tested.uncovered_nodes.is_empty() => {
                     PolicyVerdict::Unknown
                 }
                 (verdict, _) => verdict,
             };
-            let of = summary.policies.iter().filter(|policy| verdict(policy.verdict) == wanted);
-            of.map(|policy| policy.policy.to_string()).collect()
+            let of = tested.policies.iter().filter(|(_, own)| verdict(*own) == wanted);
+            of.map(|(policy, _)| policy.to_string()).collect()
         };
         Self {
             result: match overall {
@@ -136,8 +182,8 @@ impl TestResult {
                 program: env!("CARGO_PKG_VERSION").into(),
                 began: times.0,
                 ended: times.1,
-                uncovered_nodes: summary.uncovered_nodes.clone(),
-                policies: json!(summary.policies),
+                uncovered_nodes: tested.uncovered_nodes.clone(),
+                policies: tested.counted.clone(),
             }),
         }
     }
@@ -155,22 +201,21 @@ impl TestResult {
 }
 
 impl Statement {
-    /// Of these files; `min_verified` is the gate's.
-    pub fn of(summary: &Summary, sources: &[Source], times: Times, min_verified: u64) -> Self {
-        let settings = json!({"command": "gate", "program": env!("CARGO_PKG_VERSION"), "minVerified": min_verified});
+    /// Of these files and objects; `settings` are the gate's.
+    pub fn of(tested: &Tested, subjects: &[Subject], times: Times, settings: &Value) -> Self {
         let settings = Descriptor {
             name: "settings".into(),
             content: Some(STANDARD.encode(settings.to_string())),
             media_type: Some("application/json".into()),
             ..Descriptor::default()
         };
-        let files = sources.iter().filter(|source| source.role != Role::Evidence).map(Descriptor::of);
+        let files = subjects.iter().filter(|subject| subject.source.role != Role::Evidence).map(Descriptor::of);
         let configuration = files.chain([settings]).collect();
         Self {
             statement_type: STATEMENT_TYPE.into(),
-            subject: sources.iter().map(Descriptor::of).collect(),
+            subject: subjects.iter().map(Descriptor::of).collect(),
             predicate_type: PREDICATE_TYPE.into(),
-            predicate: TestResult::of(summary, times, configuration),
+            predicate: TestResult::of(tested, times, configuration),
         }
     }
 }

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::check::{Attested, Mismatch, read};
 use super::dsse::{Envelope, PAYLOAD_TYPE, Refused, Signature, open, pae, seal};
 use super::keys::{KeyError, PublicKey, SigningKey};
-use super::statement::{Outcome, Statement};
+use super::statement::{Outcome, Statement, Subject, Tested};
 use crate::judge::{Judge, Limits, PolicyVerdict};
 use crate::model::NamespacedName;
 use crate::model::WatchList;
-use crate::recording::{Digest, Observed, Role, Source};
+use crate::recording::{Digest, Hashing, Observed, Role, Source};
 use crate::report::{PolicySummary, Summary};
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -61,7 +61,8 @@ fn summary(policies: &[(&str, PolicyVerdict)], uncovered: bool) -> Summary {
 }
 
 fn statement(policies: &[(&str, PolicyVerdict)], uncovered: bool) -> Statement {
-    Statement::of(&summary(policies, uncovered), &files(), (1, 2), 3)
+    let subjects: Vec<_> = files().into_iter().map(Subject::from).collect();
+    Statement::of(&Tested::from(&summary(policies, uncovered)), &subjects, (1, 2), &json!({"minVerified": 3}))
 }
 
 fn passed() -> Value {
@@ -85,6 +86,24 @@ fn what_was_sealed_is_opened_with_the_public_key_and_no_other() {
 }
 
 type Change<'a> = &'a dyn Fn(&mut Envelope);
+
+/// Of a policy of a cluster, which is no file.
+#[test]
+fn what_a_subject_holds_is_what_its_digest_says() {
+    let content = json!({"metadata": {"name": "p"}}).to_string().into_bytes();
+    let mut hashing = Hashing::default();
+    hashing.add(&content);
+    let source = Source { role: Role::Policy, name: "hello/p".into(), sha256: hashing.so_far() };
+    let subject = Subject { source, content: Some(content) };
+    let tested = Tested::from(&summary(&[("hello/p", PolicyVerdict::True)], false));
+    let mut statement = json!(Statement::of(&tested, &[subject], (1, 2), &json!({})));
+    assert_eq!(read_value(&statement).unwrap().policy().unwrap()["metadata"]["name"], "p");
+    assert_eq!(read_value(&passed()).unwrap().policy(), None, "files are not held");
+    for other in [STANDARD.encode("{}"), "not base64!".to_owned()] {
+        statement["subject"][0]["content"] = json!(other);
+        assert_eq!(read_value(&statement), Err(Mismatch::Held("hello/p".into())));
+    }
+}
 
 #[test]
 fn an_envelope_that_was_changed_is_refused() {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args as ClapArgs, Subcommand};
+use serde_json::Value;
 
 use super::exit;
 use super::replay;
@@ -18,8 +19,9 @@ use crate::attest::keys::PublicKey;
 use crate::attest::statement::Outcome;
 use crate::engine::load;
 use crate::judge::Explain;
+use crate::policy::{Loaded, read_policies};
 use crate::recording::{Replayed, Role, Source, for_the_judge, sources};
-pub use gate::{Attesting, told};
+pub use gate::{Attesting, told, told_of_cluster};
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
@@ -58,6 +60,10 @@ struct Verify {
 /// What was compared with an attestation.
 struct Compared {
     given: Vec<Source>,
+    /// Files that hold what the policy of a cluster asks for.
+    same: Vec<Source>,
+    /// That policy.
+    held: Option<Value>,
     replayed: Option<Replayed>,
     /// The watch list of the evidence was made again of policies and inventory.
     made_again: bool,
@@ -83,10 +89,14 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         Ok(attested) => attested,
         Err(why) => return refuse(&why),
     };
+    // A policy of a cluster is no file: one that asks for the same is as good.
+    let held = attested.policy();
+    let (same, given): (Vec<_>, Vec<_>) =
+        given.into_iter().partition(|source| held.as_ref().is_some_and(|held| asks_the_same(source, held)));
     if let Err(why) = attested.compare(&given) {
         return refuse(&why);
     }
-    let mut compared = Compared { given, replayed: None, made_again: false };
+    let mut compared = Compared { given, same, held, replayed: None, made_again: false };
     if let Some(evidence) = args.evidence.as_ref().filter(|_| args.replay) {
         let replayed = match replay::judge(evidence, Explain::Nothing, |judged| {
             judged.clear();
@@ -126,6 +136,19 @@ fn given(args: &Verify) -> anyhow::Result<Vec<Source>> {
         }
     }
     Ok(given)
+}
+
+/// Whether the file holds the policy of this name, and it asks for the same.
+fn asks_the_same(source: &Source, held: &Value) -> bool {
+    if source.role != Role::Policy {
+        return false;
+    }
+    let (policies, ..) = read_policies([&source.name]);
+    let is_it = |one: &Loaded| {
+        held["metadata"]["namespace"] == one.namespace.as_str() && held["metadata"]["name"] == one.name.as_str()
+    };
+    let asks = |one: &Loaded| serde_json::to_value(&one.policy.spec).is_ok_and(|spec| spec == held["spec"]);
+    policies.iter().any(|one| is_it(one) && asks(one))
 }
 
 /// Where all policies and all of the inventory are at hand, and this is the version that recorded: they have to make the watch

@@ -22,7 +22,11 @@ use crate::judge::{Judged, PolicyVerdict};
 use crate::recording::Command;
 use crate::report::{Format, Outcome, Told};
 use crate::routes::Analysis;
+pub use cluster::Found;
 use files::Files;
+
+const NOT_OF_OTHERS: &str =
+    "--attest says what was observed of others: it is not for requests that the gate sends itself";
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
@@ -69,7 +73,6 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let mut told = match (&args.sources.policies[..], &args.sources.inventory[..]) {
         ([policy], []) if !policy.exists() => {
             args.recording.refuse("--record is for one machine: a policy of a cluster is judged by its verifier")?;
-            args.attesting.refuse("--attest is for one machine: a policy of a cluster is judged by its verifier")?;
             of_cluster(args, &policy.to_string_lossy(), &declared)?
         }
         _ => of_machine(args, &declared)?,
@@ -110,8 +113,7 @@ fn declared(args: &Args) -> anyhow::Result<Vec<Analysis>> {
 fn of_machine(args: &Args, declared: &[Analysis]) -> anyhow::Result<Told> {
     let mut probes = args.probing.plan(declared)?;
     if probes.is_some() {
-        args.attesting
-            .refuse("--attest says what was observed of others: it is not for requests that the gate sends itself")?;
+        args.attesting.refuse(NOT_OF_OTHERS)?;
     }
     let observation = Observation { explain: probes.is_some(), ..args.observation.clone() };
     let planned = args.recording.plan(Command::Gate, args.min_verified, &args.sources)?;
@@ -166,12 +168,20 @@ fn of_cluster(args: &Args, policy: &str, declared: &[Analysis]) -> anyhow::Resul
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
     let began = Timestamp::now();
     let mut probes = args.probing.plan(declared)?;
-    let found = runtime.block_on(cluster::watch(&args.access, &name, wanted, probes.as_mut()))?;
+    if probes.is_some() {
+        args.attesting.refuse(NOT_OF_OTHERS)?;
+    }
+    let files = args.declared.iter().filter_map(|source| match source {
+        Source::Path(path) => Some(path.clone()),
+        Source::Cluster => None,
+    });
+    let attesting = args.attesting.plan_for_cluster(&files.collect::<Vec<_>>(), args.min_verified)?;
+    let (found, policy) = runtime.block_on(cluster::watch(&args.access, &name, wanted, probes.as_mut()))?;
     let mut told = Told {
         text: found.to_string(),
         json: serde_json::to_string(&found).context("writing the outcome")?,
         outcome: found.outcome(args.min_verified, began, Timestamp::now()),
-        exit_code: code(found.verdict),
+        exit_code: attest::told_of_cluster(attesting, &found, &policy, code(found.verdict)),
     };
     if let Some(probes) = probes {
         probes.tell(&mut told);

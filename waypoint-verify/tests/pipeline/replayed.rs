@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use waypoint_verify::attest::dsse::{Envelope, pae, seal};
 use waypoint_verify::attest::keys::SigningKey;
-use waypoint_verify::attest::statement::Statement;
+use waypoint_verify::attest::statement::{Statement, Subject, Tested};
 use waypoint_verify::judge::Explain;
 use waypoint_verify::recording::{Redactor, Role, Source, replay, sha256};
 
@@ -140,7 +140,9 @@ fn attest(folder: &Folder, octets: &[u8]) -> Statement {
     let mut sources = replayed.begin.sources.clone();
     let digest = sha256(fs::File::open(&evidence).unwrap()).unwrap();
     sources.push(Source { role: Role::Evidence, name: "run.rec".into(), sha256: digest });
-    let statement = Statement::of(&replayed.summary, &sources, (1_700_000_000, 1_700_000_060), 1);
+    let subjects: Vec<_> = sources.into_iter().map(Subject::from).collect();
+    let tested = Tested::from(&replayed.summary);
+    let statement = Statement::of(&tested, &subjects, (1_700_000_000, 1_700_000_060), &serde_json::json!({}));
     sign(folder, &statement);
     statement
 }

@@ -1,5 +1,6 @@
 //! Everything together: API server, Cilium's controller, NATS, verifier and an agent on each node, and real traffic in the lab.
 
+mod attested;
 mod canaries;
 mod declared;
 mod forward;
@@ -55,6 +56,7 @@ fn every_row_of_the_demo_in_a_cluster_is_as_expected() {
     forward::a_gate_comes_by_port_forward(&mut stage);
     canaries::a_gate_sends_canaries_and_a_stolen_one_is_a_bypass(&mut stage);
     declared::what_objects_open_is_told_and_what_takes_it_is_caught(&mut stage);
+    attested::what_a_verifier_told_is_signed(&mut stage);
     a_killed_verifier_goes_on_where_it_was(&mut stage);
 
     // What one machine says of each scenario, the cluster says, too, and all of its witnesses.

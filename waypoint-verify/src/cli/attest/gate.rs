@@ -4,15 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use serde_json::{Value, json};
 
 use super::super::common::Sources;
 use super::super::exit;
 use super::super::fresh::Fresh;
+use super::super::gate::Found;
 use super::super::recording::{Kept, files, seconds};
 use crate::attest::dsse::seal;
 use crate::attest::keys::SigningKey;
-use crate::attest::statement::Statement;
-use crate::recording::{Role, Source};
+use crate::attest::statement::{Statement, Subject, Tested};
+use crate::policy::{GROUP, KIND, WaypointPolicy};
+use crate::recording::{Hashing, Role, Source, sources};
 use crate::report::Summary;
 
 #[derive(Args, Clone, Debug)]
@@ -38,13 +41,29 @@ pub struct Planned {
 impl Attesting {
     /// Before policies and inventory are read.
     pub fn plan(&self, from: &Sources, min_verified: u64) -> anyhow::Result<Option<Planned>> {
-        let (Some(path), Some(key)) = (&self.attest, &self.attest_key) else { return Ok(None) };
-        if from.policies.iter().chain(&from.inventory).any(|path| *path == *Path::new("-")) {
+        if self.attest.is_some() && from.policies.iter().chain(&from.inventory).any(|path| *path == *Path::new("-")) {
             bail!("--attest: what comes by standard input cannot be named in an attestation: give files");
         }
+        self.prepare(min_verified, || files(from))
+    }
+
+    /// For a policy of a cluster, before the verifier is asked; `declared`: files of objects that are read beside that.
+    pub fn plan_for_cluster(&self, declared: &[PathBuf], min_verified: u64) -> anyhow::Result<Option<Planned>> {
+        if self.attest.is_some() && declared.iter().any(|path| *path == *Path::new("-")) {
+            bail!("--attest: what comes by standard input cannot be named in an attestation: give files");
+        }
+        self.prepare(min_verified, || Ok(sources(Role::Inventory, declared)?))
+    }
+
+    fn prepare(
+        &self,
+        min_verified: u64,
+        sources: impl FnOnce() -> anyhow::Result<Vec<Source>>,
+    ) -> anyhow::Result<Option<Planned>> {
+        let (Some(path), Some(key)) = (&self.attest, &self.attest_key) else { return Ok(None) };
         let of_key = || format!("--attest-key {}", key.display());
         let key = SigningKey::from_pem(&std::fs::read(key).with_context(of_key)?).with_context(of_key)?;
-        let sources = files(from)?;
+        let sources = sources()?;
         let file = Fresh::create(path).with_context(|| format!("--attest {}", path.display()))?;
         Ok(Some(Planned { file, key, sources, began: seconds(), min_verified }))
     }
@@ -65,14 +84,42 @@ impl Planned {
     }
 
     /// Signs what was found. Of evidence that is not whole nothing is attested.
-    fn write(self, summary: &Summary, kept: Option<&Kept>) -> anyhow::Result<()> {
-        let mut sources = self.sources;
+    fn of_machine(mut self, summary: &Summary, kept: Option<&Kept>) -> anyhow::Result<()> {
+        let mut sources = std::mem::take(&mut self.sources);
         if let Some(Kept { path, digest }) = kept {
             let Ok(sha256) = *digest else { bail!("the recording is not whole") };
             let name = path.to_string_lossy().into_owned();
             sources.push(Source { role: Role::Evidence, name, sha256 });
         }
-        let statement = Statement::of(summary, &sources, (self.began, seconds()), self.min_verified);
+        let subjects: Vec<_> = sources.into_iter().map(Subject::from).collect();
+        self.write(&Tested::from(summary), &subjects, json!({"command": "gate"}))
+    }
+
+    /// Signs what a verifier has told of a policy of the cluster, which is told as a whole.
+    fn of_cluster(mut self, found: &Found, policy: &WaypointPolicy) -> anyhow::Result<()> {
+        let document = document(policy);
+        if found.uid.is_some() && document["metadata"]["uid"].as_str() != found.uid.as_deref() {
+            bail!("the policy was replaced by another one of its name meanwhile");
+        }
+        let content = serde_json::to_vec(&document)?;
+        let mut hashing = Hashing::default();
+        hashing.add(&content);
+        let source = Source { role: Role::Policy, name: found.policy.to_string(), sha256: hashing.so_far() };
+        let files = std::mem::take(&mut self.sources).into_iter().map(Subject::from);
+        let subjects: Vec<_> = [Subject { source, content: Some(content) }].into_iter().chain(files).collect();
+        let tested = Tested {
+            overall: found.verdict,
+            policies: vec![(found.policy.clone(), found.verdict)],
+            uncovered_nodes: Vec::new(),
+            counted: json!([found]),
+        };
+        self.write(&tested, &subjects, json!({"command": "gate", "judgedBy": "verifier"}))
+    }
+
+    fn write(self, tested: &Tested, subjects: &[Subject], mut settings: Value) -> anyhow::Result<()> {
+        settings["program"] = env!("CARGO_PKG_VERSION").into();
+        settings["minVerified"] = self.min_verified.into();
+        let statement = Statement::of(tested, subjects, (self.began, seconds()), &settings);
         let envelope = seal(&serde_json::to_vec(&statement)?, &self.key)?;
         let mut text = serde_json::to_string(&envelope)?;
         text.push('\n');
@@ -80,11 +127,33 @@ impl Planned {
     }
 }
 
-/// Writes what was planned. A bypass stays one; without the attestation that was asked for nothing else is proven.
+/// What of a policy decides how requests are judged, and which object it is.
+fn document(policy: &WaypointPolicy) -> Value {
+    let meta = &policy.metadata;
+    json!({
+        "apiVersion": format!("{GROUP}/v1alpha1"), "kind": KIND,
+        "metadata": {
+            "namespace": meta.namespace, "name": meta.name, "uid": meta.uid, "generation": meta.generation,
+        },
+        "spec": policy.spec,
+    })
+}
+
+/// Writes what was planned.
 pub fn told(planned: Option<Planned>, summary: &Summary, kept: Option<&Kept>, code: u8) -> u8 {
+    attested(planned, code, |planned| planned.of_machine(summary, kept))
+}
+
+/// The same of what a verifier has told. `policy`: as it was at the start.
+pub fn told_of_cluster(planned: Option<Planned>, found: &Found, policy: &WaypointPolicy, code: u8) -> u8 {
+    attested(planned, code, |planned| planned.of_cluster(found, policy))
+}
+
+/// A bypass stays one; without the attestation that was asked for nothing else is proven.
+fn attested(planned: Option<Planned>, code: u8, write: impl FnOnce(Planned) -> anyhow::Result<()>) -> u8 {
     let Some(planned) = planned else { return code };
     let path = planned.file.path().to_owned();
-    match planned.write(summary, kept) {
+    match write(planned) {
         Ok(()) => code,
         Err(error) => {
             eprintln!("waypoint-verify: nothing is attested in {}: {error:#}", path.display());

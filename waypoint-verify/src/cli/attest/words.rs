@@ -31,6 +31,9 @@ pub fn of(file: &Path, key: &PublicKey, others: usize, attested: &Attested, comp
     for source in &compared.given {
         line(format!("  {} is what it was made of", named(source)));
     }
+    for source in &compared.same {
+        line(format!("  {} asks for what the policy asked for that was judged", named(source)));
+    }
     if let Some(replayed) = &compared.replayed {
         let redacted = if replayed.begin.redacted { " (redacted)" } else { "" };
         line(format!("  the evidence{redacted}, judged again here, says the same of each policy, and counts the same"));
@@ -48,11 +51,23 @@ pub fn of(file: &Path, key: &PublicKey, others: usize, attested: &Attested, comp
         ));
         counted.uncovered_nodes.iter().for_each(|node| line(format!("  node {node} was not observed")));
     }
-    for source in attested.not_among(&compared.given) {
+    if let Some(policy) = &compared.held {
+        let meta = &policy["metadata"];
+        line(format!(
+            "  a verifier judged this object of a cluster (uid {}, generation {}): {}",
+            meta["uid"].as_str().unwrap_or("not known"),
+            meta["generation"],
+            policy["spec"]
+        ));
+    }
+    let files = |source: &&Source| compared.held.is_none() || source.role != Role::Policy;
+    for source in attested.not_among(&compared.given).filter(files) {
         line(format!("  it was made of {} (not at hand here)", named(source)));
     }
     if compared.replayed.is_none() {
-        let how = if attested.sources.iter().any(|source| source.role == Role::Evidence) {
+        let how = if compared.held.is_some() {
+            "it is with the verifier, and only its word is signed"
+        } else if attested.sources.iter().any(|source| source.role == Role::Evidence) {
             "--evidence FILE --replay judges it again"
         } else {
             "no evidence was recorded (gate --record)"

@@ -88,13 +88,14 @@ impl Access {
     }
 }
 
-/// Asks until the outcome is clear, the time is over, or a signal comes. `probes` are sent once the verifier counts.
+/// Asks until the outcome is clear, the time is over, or a signal comes. `probes` are sent once the verifier counts. Returns the policy, too,
+/// as it was at the start: what is counted is of that generation.
 pub async fn watch(
     access: &Access,
     name: &NamespacedName,
     wanted: Wanted,
     mut probes: Option<&mut Probes>,
-) -> anyhow::Result<Found> {
+) -> anyhow::Result<(Found, WaypointPolicy)> {
     let config = access.kube.config().await?;
     let client = kube::Client::try_from(config.clone())?;
     let policies: Api<WaypointPolicy> = Api::namespaced(client.clone(), &name.namespace);
@@ -167,7 +168,7 @@ pub async fn watch(
     if let Some(run) = run {
         run.end().await;
     }
-    Ok(found)
+    Ok((found, policy))
 }
 
 fn take(probes: &mut Probes, policy: &NamespacedName, judged: &[asked::Judged]) {

@@ -14,10 +14,10 @@ use crate::verifier::window::Said;
 pub struct Found {
     r#type: &'static str,
     #[serde(serialize_with = "as_text")]
-    pub(super) policy: NamespacedName,
+    pub policy: NamespacedName,
     /// UID of the policy, once the verifier has told it.
     #[serde(skip)]
-    pub(super) uid: Option<String>,
+    pub uid: Option<String>,
     generation: i64,
     pub verdict: PolicyVerdict,
     pub(super) since: Said,
