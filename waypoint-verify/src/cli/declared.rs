@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use super::kube::Kube;
 use super::routes::Policing;
 use super::routes::source::{Source, State};
-use crate::manifest::{file_of, line_of};
+use crate::manifest::{ObjectKey, file_of, line_of};
+use crate::policy::{GROUP, KIND, Loaded};
 use crate::report::outcome::{Location, Outcome, risks};
 use crate::routes::{Analysis, Assumptions, Hop, compare};
 
@@ -21,12 +22,22 @@ pub struct Lines {
 
 impl Lines {
     pub fn locate(&self, hop: &Hop) -> Option<Location> {
-        let (source, key) = (hop.source.as_deref()?, hop.key.as_ref()?);
+        self.find(hop.source.as_deref()?, hop.key.as_ref()?, hop.field.as_deref())
+    }
+
+    /// Where a policy is written.
+    pub fn of_policy(&self, policy: &Loaded) -> Option<Location> {
+        let (group, kind) = (GROUP.to_owned(), KIND.to_owned());
+        let key = ObjectKey { group, kind, namespace: policy.namespace.clone(), name: policy.name.clone() };
+        self.find(&policy.source, &key, None)
+    }
+
+    fn find(&self, source: &str, key: &ObjectKey, field: Option<&str>) -> Option<Location> {
         let file = file_of(source);
         let mut files = self.files.borrow_mut();
         // Standard input and the cluster are no files.
         let text = files.entry(file.to_owned()).or_insert_with(|| std::fs::read_to_string(file).ok()).as_ref()?;
-        Some(Location { file: file.to_owned(), line: line_of(text, key, hop.field.as_deref()) })
+        Some(Location { file: file.to_owned(), line: line_of(text, key, field) })
     }
 }
 

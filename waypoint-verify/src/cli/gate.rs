@@ -4,6 +4,7 @@ mod cluster;
 mod files;
 mod probing;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,13 +13,14 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::attest::{self, Attesting};
 use super::common::{Observation, Sources, finish, observe, prepare};
-use super::declared;
+use super::declared::{self, Lines};
 use super::exit;
 use super::recording::{self, Recording};
 use super::routes::Policing;
 use super::routes::source::Source;
 use crate::engine::Engine;
 use crate::judge::{Judged, PolicyVerdict};
+use crate::policy::read_policies;
 use crate::recording::Command;
 use crate::report::{Format, Outcome, Told};
 use crate::routes::Analysis;
@@ -151,10 +153,23 @@ fn of_machine(args: &Args, declared: &[Analysis]) -> anyhow::Result<Told> {
         outcome: Outcome::of_machine(&summary, args.min_verified, began, Timestamp::now()),
         exit_code,
     };
+    place(&mut told.outcome, &args.sources);
     if let Some(probes) = probes {
         probes.tell(&mut told);
     }
     Ok(told)
+}
+
+/// What is found of a policy is found where it is written; standard input and what has gone meanwhile is nowhere.
+fn place(outcome: &mut Outcome, sources: &Sources) {
+    let lines = Lines::default();
+    let files = sources.policies.iter().filter(|path| *path != Path::new("-"));
+    let (policies, ..) = read_policies(files);
+    for policy in &policies {
+        if let Some(at) = lines.of_policy(policy) {
+            outcome.place(&policy.key(), &at);
+        }
+    }
 }
 
 fn of_cluster(args: &Args, policy: &str, declared: &[Analysis]) -> anyhow::Result<Told> {

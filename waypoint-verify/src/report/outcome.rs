@@ -142,6 +142,14 @@ impl Outcome {
         all.sort_by_key(|finding| finding.level);
     }
 
+    /// Where a policy is written: the place of what is found of it and of no other object.
+    pub fn place(&mut self, policy: &NamespacedName, at: &Location) {
+        let own = self.policies.iter_mut().filter(|own| own.name == *policy).flat_map(|own| &mut own.findings);
+        for finding in own.filter(|finding| finding.location.is_none() && finding.object.is_none()) {
+            finding.location = Some(at.clone());
+        }
+    }
+
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }

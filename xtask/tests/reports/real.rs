@@ -55,8 +55,8 @@ const ROWS: [Row; 3] = [
         exit: 3,
         paths: &[],
         result: "Error traffic/tooLittle",
-        annotation: "::error title=WaypointPolicy hello/hello-through-waypoint%3A Fewer requests",
-        record: Some("error traffic/tooLittle WaypointPolicy hello/hello-through-waypoint:1"),
+        annotation: "::error file={policy},line=1,title=WaypointPolicy hello/hello-through-waypoint%3A Fewer requests",
+        record: Some("error traffic/tooLittle"),
         summary: "error: 1",
     },
     Row {
@@ -71,8 +71,8 @@ const ROWS: [Row; 3] = [
         exit: 1,
         paths: &["/", "/bypass"],
         result: "Failure bypass/RouteBypass",
-        annotation: "::error title=WaypointPolicy hello/hello-through-waypoint%3A A gateway reached",
-        record: Some("error bypass/RouteBypass WaypointPolicy hello/hello-through-waypoint:1"),
+        annotation: "::error file={policy},line=1,title=WaypointPolicy hello/hello-through-waypoint%3A A gateway reached",
+        record: Some("error bypass/RouteBypass"),
         summary: "fail: 1",
     },
 ];
@@ -92,22 +92,26 @@ fn all_reports_of_a_run_say_what_its_exit_code_says() {
             lab.apply(BYPASS).unwrap();
         }
         assert_eq!(gate(&lab, &folder, row.paths), row.exit);
+        let policy = lab.policy_yaml();
         lab.down().unwrap();
-        check(&row, &folder);
+        check(&row, &folder, &policy);
     }
 }
 
-fn check(row: &Row, folder: &Path) {
+fn check(row: &Row, folder: &Path, policy: &Path) {
     let requests = row.paths.len();
     let suites = read("junit", &folder.join("junit"), &junit::schema());
     assert_eq!(junit::results(&suites), [format!("hello-through-waypoint: {}", row.result)], "{suites:#}");
     assert_eq!(suites[0]["properties"]["requests"], requests.to_string());
     let records = sarif::results(&read("sarif", &folder.join("sarif"), &sarif::schema()));
     let of_policy: Vec<_> = records.iter().filter(|record| !record.contains("observer/finding")).collect();
-    assert_eq!(of_policy, row.record.into_iter().collect::<Vec<_>>());
+    // What is found of a policy is found where it is written.
+    let place = format!("file://{}:1", policy.display());
+    assert_eq!(of_policy, row.record.map(|record| format!("{record} {place}")).iter().collect::<Vec<_>>());
     let text = |format: &str| fs::read_to_string(folder.join(format)).unwrap();
     let annotations = text("github");
-    assert!(annotations.lines().any(|line| line.starts_with(row.annotation)), "{annotations}");
+    let expected = row.annotation.replace("{policy}", &policy.display().to_string());
+    assert!(annotations.lines().any(|line| line.starts_with(&expected)), "{annotations}");
     // Of a request that bypassed it is told who sent it.
     assert_eq!(annotations.contains("/bypass HTTP/1.1, sent by pod clients/client-1 "), row.exit == 1, "{annotations}");
     assert!(text("openreports").contains(row.summary), "{}", text("openreports"));
