@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::ApiResource;
-use kube::discovery::{Discovery, verbs};
+use kube::discovery::{ApiGroup, Discovery, verbs};
 
 use crate::manifest::{Object, ObjectKey, Problem};
 use crate::routes::matters;
@@ -21,10 +21,10 @@ pub async fn list(
     client: &Client,
     is_wanted: impl Fn(&ApiResource) -> bool,
 ) -> Result<(Vec<Object>, Vec<Problem>), kube::Error> {
-    let discovery = Discovery::new(client.clone()).run().await?;
     let (mut objects, mut unread) = (Vec::new(), Vec::new());
-    for group in discovery.groups() {
-        for (resource, capabilities) in group.recommended_resources() {
+    for discovery in discover(client, &mut unread).await? {
+        // A kind may be served in another version than the one that its group prefers.
+        for (resource, capabilities) in discovery.groups().flat_map(ApiGroup::resources_by_stability) {
             if !capabilities.supports_operation(verbs::LIST)
                 || !matters(&resource.group, &resource.kind, &resource.version)
                 || !is_wanted(&resource)
@@ -45,6 +45,29 @@ pub async fn list(
         }
     }
     Ok((objects, unread))
+}
+
+/// What the API server serves. One group whose server is away keeps nobody from reading the others.
+async fn discover(client: &Client, unread: &mut Vec<Problem>) -> Result<Vec<Discovery>, kube::Error> {
+    if let Ok(all) = Discovery::new(client.clone()).run().await {
+        return Ok(vec![all]);
+    }
+    let mut found = Vec::new();
+    let others = client.list_api_groups().await?.groups.into_iter().map(|group| group.name);
+    for group in std::iter::once(String::new()).chain(others).filter(|group| matters(group, "", "")) {
+        match Discovery::new(client.clone()).filter(&[&group]).run().await {
+            Ok(one) => found.push(one),
+            Err(error) => unread.push(
+                Problem::finding(
+                    format!("which kinds there are of this group cannot be asked: {error}"),
+                    "see whether what serves it runs (`kubectl get apiservices`)",
+                )
+                .at("the cluster")
+                .of(format!("API group {group}")),
+            ),
+        }
+    }
+    Ok(found)
 }
 
 async fn list_kind(client: &Client, resource: &ApiResource) -> Result<Vec<Object>, kube::Error> {

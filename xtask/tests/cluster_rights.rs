@@ -26,8 +26,9 @@ const NODE: &str = "node-1";
 /// A public key of a user of the bus, as agents make one for themselves.
 const USER: &str = r#"{"user": "UAAACAQDAQCQMBYIBEFAWDANBYHRAEISCMKBKFQXDAMRUGY4DUPB63NN"}"#;
 /// What it lists beside what it watches.
-const DECLARED: [&str; 10] = [
+const DECLARED: [&str; 11] = [
     "apiservices",
+    "ciliumdatapathplugins",
     "ciliumlocalredirectpolicies",
     "ingresses",
     "listenersets",

@@ -10,6 +10,7 @@ use super::kube::Kube;
 use super::routes::Policing;
 use super::routes::source::{Source, State};
 use crate::manifest::{ObjectKey, file_of, line_of};
+use crate::model::NamespacedName;
 use crate::policy::{GROUP, KIND, Loaded};
 use crate::report::outcome::{Location, Outcome, risks};
 use crate::routes::{Analysis, Assumptions, Hop, compare};
@@ -41,18 +42,22 @@ impl Lines {
     }
 }
 
-/// Paths of every policy among these objects.
+/// Paths of these policies, or of every one among these objects.
 pub fn analyses(
+    only: Option<&NamespacedName>,
     sources: &[Source],
     access: &Kube,
     namespace: &str,
     policing: Policing,
 ) -> anyhow::Result<Vec<Analysis>> {
     let mut state = State::read(sources, access, namespace)?;
-    let (policies, problems) = state.take_policies();
+    let (mut policies, problems) = state.take_policies();
+    policies.retain(|policy| only.is_none_or(|only| policy.key() == *only));
     state.unread.extend(problems);
     if policies.is_empty() {
-        anyhow::bail!("no WaypointPolicy among the declared objects: add the file that holds it with --declared");
+        let which =
+            only.map_or_else(|| "no WaypointPolicy is".to_owned(), |only| format!("WaypointPolicy {only} is not"));
+        anyhow::bail!("{which} among the declared objects: add the file that holds it with --declared");
     }
     let assumptions = Assumptions { enforcement: policing.mode(), ..Assumptions::default() };
     super::routes::analyses(state, &policies, &assumptions)

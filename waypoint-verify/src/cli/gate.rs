@@ -67,17 +67,26 @@ pub struct Args {
     reports: Vec<files::Wanted>,
 }
 
+impl Args {
+    /// A policy that is no file, without an inventory, is one of the cluster.
+    fn policy_of_cluster(&self) -> Option<String> {
+        match (&self.sources.policies[..], &self.sources.inventory[..]) {
+            ([policy], []) if !policy.exists() => Some(policy.to_string_lossy().into_owned()),
+            _ => None,
+        }
+    }
+}
+
 /// 0 every policy is verified, 1 something bypassed, 3 not verifiable.
 pub fn run(args: &Args) -> anyhow::Result<u8> {
     let files = Files::prepare(&args.reports)?;
     let declared = declared(args)?;
-    // A policy that is no file, without an inventory, is one of the cluster.
-    let mut told = match (&args.sources.policies[..], &args.sources.inventory[..]) {
-        ([policy], []) if !policy.exists() => {
+    let mut told = match args.policy_of_cluster() {
+        Some(policy) => {
             args.recording.refuse("--record is for one machine: a policy of a cluster is judged by its verifier")?;
-            of_cluster(args, &policy.to_string_lossy(), &declared)?
+            of_cluster(args, &policy, &declared)?
         }
-        _ => of_machine(args, &declared)?,
+        None => of_machine(args, &declared)?,
     };
     if !declared.is_empty() {
         let words = declared::tell(&declared, &mut told.outcome);
@@ -101,15 +110,9 @@ fn declared(args: &Args) -> anyhow::Result<Vec<Analysis>> {
     }
     let policies = args.sources.policies.iter().filter(|path| path.exists()).cloned().map(Source::Path);
     let sources: Vec<_> = policies.chain(args.declared.iter().cloned()).collect();
-    let found = declared::analyses(&sources, &args.access.kube, &args.access.namespace, args.policing)?;
-    for policy in args.sources.policies.iter().filter(|path| !path.exists()) {
-        let name = args.access.name(&policy.to_string_lossy()).to_string();
-        anyhow::ensure!(
-            found.iter().any(|analysis| analysis.policy == name),
-            "WaypointPolicy {name} is not among the declared objects: add the file that holds it with --declared"
-        );
-    }
-    Ok(found)
+    // Of a cluster one policy is asked for, and no other one is anybody's business here.
+    let only = args.policy_of_cluster().map(|policy| args.access.name(&policy));
+    declared::analyses(only.as_ref(), &sources, &args.access.kube, &args.access.namespace, args.policing)
 }
 
 fn of_machine(args: &Args, declared: &[Analysis]) -> anyhow::Result<Told> {
@@ -186,11 +189,8 @@ fn of_cluster(args: &Args, policy: &str, declared: &[Analysis]) -> anyhow::Resul
     if probes.is_some() {
         args.attesting.refuse(NOT_OF_OTHERS)?;
     }
-    let files = args.declared.iter().filter_map(|source| match source {
-        Source::Path(path) => Some(path.clone()),
-        Source::Cluster => None,
-    });
-    let attesting = args.attesting.plan_for_cluster(&files.collect::<Vec<_>>(), args.min_verified)?;
+    let attesting =
+        args.attesting.plan_for_cluster(args.min_verified, args.access.attested_since(args.attesting.is_wanted())?)?;
     let (found, policy) = runtime.block_on(cluster::watch(&args.access, &name, wanted, probes.as_mut()))?;
     let mut told = Told {
         text: found.to_string(),

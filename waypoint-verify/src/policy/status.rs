@@ -14,7 +14,7 @@ pub struct WaypointPolicyStatus {
     /// The generation of the spec that all of this is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Accepted, Covered and Verified.
+    /// Accepted, Covered, Verified and Enforced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,

@@ -84,10 +84,11 @@ impl Resolved {
 }
 
 pub fn resolve(world: &World, kind: RouteKind, route: &Item<RouteSpec>, to: &ObjectRef) -> Resolved {
-    let Some(port) = to.port.filter(|_| to.is_service()) else { return Resolved::Invalid };
+    let Some(port) = to.port.filter(|_| to.is_service() || to.is_import()) else { return Resolved::Invalid };
     let namespace = to.namespace.clone().unwrap_or_else(|| route.key.namespace.clone());
     let backend = Backend { service: NamespacedName { namespace, name: to.name.clone() }, port };
-    if !granted(&world.grants, (GATEWAY_GROUP, kind.name(), &route.key.namespace), to, "Service") {
+    // Whether a controller asks for grants of imports, and of which kind, is not known: they count as given.
+    if !to.is_import() && !granted(&world.grants, (GATEWAY_GROUP, kind.name(), &route.key.namespace), to, "Service") {
         return Resolved::NotGranted(backend);
     }
     if world.services.contains_key(&backend.service) { Resolved::To(backend) } else { Resolved::Missing }

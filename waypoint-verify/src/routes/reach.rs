@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::objects::{Item, Workload, World};
+use super::table::Backend;
 use crate::inventory::{EndpointSlice, Service, ServicePort, matches_labels};
 use crate::model::NamespacedName;
 
@@ -21,10 +22,19 @@ pub struct Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lead {
     pub endpoints: BTreeSet<Endpoint>,
-    /// Other Services: by an ExternalName, or by an endpoint that is a Service's address.
-    pub services: BTreeSet<NamespacedName>,
+    /// Ports of other Services: by an ExternalName, or by an endpoint that is a Service's address, or a port of a node.
+    pub services: BTreeSet<Backend>,
     /// Why: `selector`, `EndpointSlice NAME`, `ExternalName`.
     pub by: BTreeSet<String>,
+}
+
+/// What is behind the addresses of an EndpointSlice.
+#[derive(Debug, Default)]
+struct Behind<'a> {
+    workloads: Vec<usize>,
+    services: Vec<&'a NamespacedName>,
+    /// Some address may be a node's.
+    nodes: bool,
 }
 
 /// Indexes over the objects.
@@ -36,6 +46,10 @@ pub struct Reach<'a> {
     by_ip: HashMap<IpAddr, Vec<usize>>,
     by_name: HashMap<(&'a str, &'a str), usize>,
     service_ips: HashMap<IpAddr, Vec<&'a NamespacedName>>,
+    /// Ports of Services by the port of every node at which they answer.
+    node_ports: HashMap<u16, Vec<Backend>>,
+    /// Container ports of workloads by the port of their node.
+    host_ports: HashMap<u16, Vec<Endpoint>>,
 }
 
 impl<'a> Reach<'a> {
@@ -46,11 +60,16 @@ impl<'a> Reach<'a> {
             by_ip: HashMap::new(),
             by_name: HashMap::new(),
             service_ips: HashMap::new(),
+            node_ports: HashMap::new(),
+            host_ports: HashMap::new(),
         };
         for (at, workload) in world.workloads.iter().enumerate() {
             let namespace = workload.key.namespace.as_str();
             for (name, value) in &workload.value.labels {
                 reach.by_label.entry((namespace, name, value)).or_default().push(at);
+            }
+            for (host, port) in workload.value.host_ports() {
+                reach.host_ports.entry(host).or_default().push(Endpoint { workload: at, port });
             }
             if workload.value.is_pod {
                 reach.by_name.insert((namespace, &workload.key.name), at);
@@ -63,6 +82,10 @@ impl<'a> Reach<'a> {
         for (name, service) in &world.services {
             for ip in service.value.addresses() {
                 reach.service_ips.entry(ip).or_default().push(name);
+            }
+            for port in service.value.spec.ports.iter().filter(|port| port.node_port != 0) {
+                let backend = Backend { service: name.clone(), port: port.port };
+                reach.node_ports.entry(port.node_port).or_default().push(backend);
             }
         }
         reach
@@ -83,7 +106,7 @@ impl<'a> Reach<'a> {
     pub fn pods(&self, service: &'a Item<Service>) -> BTreeSet<usize> {
         let mut pods: BTreeSet<_> = self.selected(service).into_iter().collect();
         for slice in self.slices(service) {
-            pods.extend(self.of_slice(slice).0);
+            pods.extend(self.of_slice(slice).workloads);
         }
         pods
     }
@@ -92,13 +115,17 @@ impl<'a> Reach<'a> {
         self.world.slices.get(&service.name()).map_or(&[], Vec::as_slice)
     }
 
-    /// Workloads and Services behind the addresses of a slice.
-    fn of_slice(&self, slice: &'a Item<EndpointSlice>) -> (Vec<usize>, Vec<&'a NamespacedName>) {
-        let (mut workloads, mut services) = (Vec::new(), Vec::new());
+    /// What is behind the addresses of a slice.
+    fn of_slice(&self, slice: &'a Item<EndpointSlice>) -> Behind<'a> {
+        let Behind { mut workloads, mut services, mut nodes } = Behind::default();
         for endpoint in &slice.value.endpoints {
             for address in endpoint.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok()) {
-                workloads.extend(self.by_ip.get(&address).into_iter().flatten().copied());
-                services.extend(self.service_ips.get(&address).into_iter().flatten());
+                let (pods, behind) = (self.by_ip.get(&address), self.service_ips.get(&address));
+                workloads.extend(pods.into_iter().flatten().copied());
+                services.extend(behind.into_iter().flatten());
+                // Nodes are among the objects of few; pods in a node's own network have its address.
+                let is_nodes = |at: &usize| self.world.workloads[*at].value.spec.host_network;
+                nodes |= behind.is_none() && pods.is_none_or(|pods| pods.iter().any(is_nodes));
             }
             if let Some(target) = endpoint.target_ref.as_ref().filter(|target| target.kind == "Pod") {
                 let namespace =
@@ -106,7 +133,7 @@ impl<'a> Reach<'a> {
                 workloads.extend(self.by_name.get(&(namespace, target.name.as_str())).copied());
             }
         }
-        (workloads, services)
+        Behind { workloads, services, nodes }
     }
 
     pub fn lead(&self, service: &'a Item<Service>, port: u16) -> Lead {
@@ -115,7 +142,7 @@ impl<'a> Reach<'a> {
         if spec.kind.as_deref() == Some("ExternalName")
             && let Some(other) = in_cluster(&spec.external_name)
         {
-            lead.services.insert(other);
+            lead.services.insert(Backend { service: other, port });
             lead.by.insert(format!("ExternalName {}", spec.external_name));
         }
         let headless = spec.cluster_ip.as_deref() == Some("None");
@@ -142,17 +169,24 @@ impl<'a> Reach<'a> {
                 .filter(|own| own.name == name || declared.is_none())
                 .filter_map(|own| own.port)
                 .collect();
-            let (workloads, services) = self.of_slice(slice);
-            for at in workloads {
-                for port in &ports {
-                    if lead.endpoints.insert(Endpoint { workload: at, port: *port }) {
+            let Behind { workloads, services, nodes } = self.of_slice(slice);
+            for port in ports {
+                let mut endpoints: Vec<_> = workloads.iter().map(|at| Endpoint { workload: *at, port }).collect();
+                let others = services.iter().map(|other| Backend { service: (*other).clone(), port });
+                let mut backends: Vec<_> = others.filter(|other| other.service != service.name()).collect();
+                if nodes {
+                    endpoints.extend(self.host_ports.get(&port).into_iter().flatten().copied());
+                    backends.extend(self.node_ports.get(&port).into_iter().flatten().cloned());
+                }
+                for endpoint in endpoints {
+                    if lead.endpoints.insert(endpoint) {
                         lead.by.insert(slice.key.to_string());
                     }
                 }
-            }
-            for other in services.into_iter().filter(|other| **other != service.name()) {
-                lead.services.insert(other.clone());
-                lead.by.insert(slice.key.to_string());
+                for backend in backends {
+                    lead.services.insert(backend);
+                    lead.by.insert(slice.key.to_string());
+                }
             }
         }
         lead

@@ -176,6 +176,19 @@ impl VirtualHost {
 }
 
 impl Entry {
+    /// In percent, how many of its requests a backend gets; `None`: all of them.
+    pub fn share(&self, of: &Backend) -> Option<f64> {
+        let forward = self.actions.iter().find_map(|action| match action {
+            Action::Forward(forward) => Some(forward),
+            _ => None,
+        })?;
+        let sum = |wanted: &dyn Fn(&Backend) -> bool| -> f64 {
+            forward.backends.iter().filter(|(backend, _)| wanted(backend)).map(|(_, share)| f64::from(*share)).sum()
+        };
+        let (own, all) = (sum(&|backend| backend == of), sum(&|_| true) + f64::from(forward.lost));
+        (own < all).then(|| 100.0 * own / all)
+    }
+
     /// The route that it is of, unless it is merged from several.
     fn only_route(&self) -> Option<usize> {
         let first = self.rules.first()?.route;

@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use crate::manifest::{Object, Problem};
 use crate::model::{Bypass, NamespacedName};
-use crate::policy::take_policies;
+use crate::policy::{GROUP, take_policies};
 use crate::report::outcome::{Finding, Level, declared_more, risks};
 use crate::routes::{Analysis, Assumptions, Compared, analyze_all, compare, kinds_of};
 
+/// How old a reading may be; they are made anew every minute.
+const OUTDATED: Duration = Duration::from_secs(300);
 /// Ways that are told of one policy in its Report.
 const TOLD: usize = 50;
 
@@ -20,8 +22,10 @@ const TOLD: usize = 50;
 pub struct Declarations {
     /// Of which state of the objects that are watched; `None`: nothing was read yet.
     pub of: Option<u64>,
-    /// When reading began.
+    /// When reading began: what is newer may not be in it.
     pub began: Option<Instant>,
+    /// When it was made.
+    pub made: Option<Instant>,
     /// How long it took to make this of what was read.
     pub took: Duration,
     /// What could not be read.
@@ -29,9 +33,13 @@ pub struct Declarations {
     policies: BTreeMap<NamespacedName, Declared>,
 }
 
+/// Which object a policy is: its UID, and the generation of its spec.
+pub type Identity = (String, i64);
+
 /// Of one policy.
 #[derive(Debug)]
 struct Declared {
+    of: Identity,
     analysis: Arc<Analysis>,
     /// Kinds of bypasses that objects have declared, and when last.
     kinds: BTreeMap<Bypass, Instant>,
@@ -42,11 +50,11 @@ struct Declared {
 #[serde(rename_all = "camelCase")]
 pub struct Shown<'a> {
     #[serde(flatten)]
-    analysis: &'a Analysis,
+    pub analysis: &'a Analysis,
     /// Requests within the policy's window that went past the waypoint, by kind.
-    seen: &'a BTreeMap<String, u64>,
+    pub seen: &'a BTreeMap<String, u64>,
     /// Those of them that no object explains.
-    undeclared: &'a BTreeMap<String, u64>,
+    pub undeclared: &'a BTreeMap<String, u64>,
 }
 
 impl Declarations {
@@ -59,23 +67,37 @@ impl Declarations {
         before: &Self,
         began: Instant,
     ) -> Self {
+        let started = Instant::now();
+        let identity = |object: &Object| {
+            let meta = &object.json["metadata"];
+            (meta["uid"].as_str().unwrap_or_default().to_owned(), meta["generation"].as_i64().unwrap_or_default())
+        };
+        let ours = objects.iter().filter(|object| object.key.group == GROUP);
+        let identities: BTreeMap<_, _> = ours.map(|object| (object.key.name(), identity(object))).collect();
         // What is wrong with policies their status says.
         let (policies, objects) = take_policies(objects, &mut Vec::new());
         let analyses = analyze_all(objects, unread.clone(), &policies, assumptions);
         let of_policy = |name: NamespacedName, analysis: Analysis| {
-            let known = before.policies.get(&name).map(|known| known.kinds.clone());
+            let of = identities.get(&name).cloned().unwrap_or_default();
+            let known = before.policies.get(&name).filter(|known| known.of == of).map(|known| known.kinds.clone());
             let mut kinds = known.unwrap_or_default();
             kinds.extend(analysis.paths.iter().filter_map(|path| Some((path.class.bypass()?, began))));
-            (name, Declared { analysis: Arc::new(analysis), kinds })
+            (name, Declared { of, analysis: Arc::new(analysis), kinds })
         };
         let found = policies.iter().zip(analyses);
         let policies = found.filter_map(|(policy, analysis)| Some(of_policy(policy.key(), analysis.ok()?))).collect();
-        Self { of: Some(of), began: Some(began), took: began.elapsed(), unread, policies }
+        Self { of: Some(of), began: Some(began), made: Some(Instant::now()), took: started.elapsed(), unread, policies }
     }
 
-    /// `None`: it was not read yet, or its target is not there.
-    pub fn analysis(&self, policy: &NamespacedName) -> Option<&Analysis> {
-        self.policies.get(policy).map(|declared| &*declared.analysis)
+    /// Nobody has read it anew for so long that what it says is worth nothing.
+    pub fn is_outdated(&self) -> bool {
+        self.began.is_some_and(|began| began.elapsed() > OUTDATED + self.took * 40)
+    }
+
+    /// `None`: this generation of it was not read yet, or its target is not there.
+    pub fn analysis(&self, policy: &NamespacedName, of: (&str, i64)) -> Option<&Analysis> {
+        let declared = self.policies.get(policy).filter(|one| (one.of.0.as_str(), one.of.1) == of)?;
+        Some(&*declared.analysis)
     }
 
     pub fn analyses(&self) -> impl Iterator<Item = (&NamespacedName, &Analysis)> {
@@ -92,40 +114,29 @@ impl Declarations {
         window: Duration,
     ) -> BTreeMap<String, u64> {
         let (Some(declared), Some(began)) = (self.policies.get(policy), self.began) else { return BTreeMap::new() };
+        // What was not read may explain it.
+        if declared.analysis.is_partial() {
+            return BTreeMap::new();
+        }
         let last = |kind: &Bypass| declared.kinds.get(kind).is_some_and(|last| began.duration_since(*last) <= window);
         let Compared { undeclared, .. } = compare(&declared.analysis, seen);
-        let is_hole = |label: &str| sightings.before(policy, label, began) && !kinds_of(label).iter().any(last);
+        let is_hole = |label: &str| sightings.before(policy, label, began, window) && !kinds_of(label).iter().any(last);
         undeclared.into_iter().filter(|(label, _)| is_hole(label)).collect()
     }
+}
 
-    /// What a Report says of them; the gravest first, and not more than people read.
-    pub fn findings(
-        &self,
-        policy: &NamespacedName,
-        seen: &BTreeMap<String, u64>,
-        undeclared: &BTreeMap<String, u64>,
-    ) -> Vec<Finding> {
-        let Some(analysis) = self.analysis(policy) else { return Vec::new() };
-        let mut compared = compare(analysis, seen);
-        compared.undeclared = undeclared.clone().into_iter().collect();
-        let mut findings = risks(&compared, analysis, &|_| None);
-        findings.sort_by_key(|finding| finding.level);
-        if findings.len() > TOLD {
-            let left = findings.split_off(TOLD);
-            let level = left.first().map_or(Level::Note, |finding| finding.level);
-            findings.push(declared_more(level, left.len()));
-        }
-        findings
+/// What a Report says of them; the gravest first, and not more than people read.
+pub fn findings(analysis: &Analysis, seen: &BTreeMap<String, u64>, undeclared: &BTreeMap<String, u64>) -> Vec<Finding> {
+    let mut compared = compare(analysis, seen);
+    compared.undeclared = undeclared.clone().into_iter().collect();
+    let mut findings = risks(&compared, analysis, &|_| None);
+    findings.sort_by_key(|finding| finding.level);
+    if findings.len() > TOLD {
+        let left = findings.split_off(TOLD);
+        let level = left.first().map_or(Level::Note, |finding| finding.level);
+        findings.push(declared_more(level, left.len()));
     }
-
-    pub fn shown<'a>(
-        &'a self,
-        policy: &NamespacedName,
-        seen: &'a BTreeMap<String, u64>,
-        undeclared: &'a BTreeMap<String, u64>,
-    ) -> Option<Shown<'a>> {
-        Some(Shown { analysis: self.analysis(policy)?, seen, undeclared })
-    }
+    findings
 }
 
 /// Since when bypasses of each kind are counted.
@@ -133,7 +144,8 @@ impl Declarations {
 pub struct Sightings {
     /// By policy and kinds. `None`: since before this verifier looked, so that nobody knows what was declared then.
     since: BTreeMap<(NamespacedName, String), Option<Instant>>,
-    began: bool,
+    /// The first look.
+    began: Option<Instant>,
 }
 
 impl Sightings {
@@ -143,7 +155,7 @@ impl Sightings {
         counted: impl Iterator<Item = (&'a NamespacedName, &'a BTreeMap<String, u64>)>,
         now: Instant,
     ) {
-        let first = self.began.then_some(now);
+        let first = self.began.map(|_| now);
         let mut there = BTreeSet::new();
         for (policy, by_kind) in counted {
             for (label, _) in by_kind.iter().filter(|(_, count)| **count > 0) {
@@ -153,11 +165,13 @@ impl Sightings {
             }
         }
         self.since.retain(|key, _| there.contains(key));
-        self.began = true;
+        self.began.get_or_insert(now);
     }
 
-    fn before(&self, policy: &NamespacedName, label: &str, time: Instant) -> bool {
-        let since = self.since.get(&(policy.clone(), label.to_owned())).copied().flatten();
+    /// What was counted before this verifier looked has left the window, when that is over: the rest is newer.
+    fn before(&self, policy: &NamespacedName, label: &str, time: Instant, window: Duration) -> bool {
+        let Some(since) = self.since.get(&(policy.clone(), label.to_owned())) else { return false };
+        let since = since.or_else(|| self.began?.checked_add(window));
         since.is_some_and(|since| since < time)
     }
 }

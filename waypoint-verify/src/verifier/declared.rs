@@ -1,4 +1,4 @@
-//! Reads what the objects declare anew as they change: beside the judges, and never for more than a part of the time.
+//! Reads what the objects declare anew as they change: beside the judges, and for a twentieth of the time at most.
 //!
 //! Kinds that judging needs are watched; the others are listed now and then. What cannot be listed keeps nobody from judging: it is unread.
 
@@ -20,6 +20,8 @@ use crate::routes::{Assumptions, TEMPLATES};
 const LOOK: Duration = Duration::from_secs(1);
 /// How old a list may be.
 const LISTED: Duration = Duration::from_secs(60);
+/// How long a list of all of it may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Of the time, one part of so many is spent.
 const SHARE: u32 = 20;
 
@@ -36,18 +38,26 @@ pub fn follow(
         let mut listed: Option<Listed> = None;
         loop {
             tokio::time::sleep(LOOK).await;
-            let Ok((of, mut all)) = objects.all() else { continue };
             let before = Arc::clone(&tell.borrow());
-            let is_current = listed.as_ref().is_some_and(|listed| listed.at.elapsed() < LISTED);
-            let is_known = is_current && before.of == Some(of);
-            let is_early = before.began.is_some_and(|began| began.elapsed() < before.took * SHARE);
-            if is_known || is_early || !is_judging() {
+            if !is_judging() {
+                // Whoever begins to judge does not begin with what was declared before that.
+                if before.of.is_some() {
+                    tell.send_replace(Arc::default());
+                }
                 continue;
             }
-            let began = Instant::now();
-            if !is_current {
-                listed = Some(Listed::new(&client).await);
+            let is_current = listed.as_ref().is_some_and(|listed| listed.at.elapsed() < LISTED);
+            let is_known = is_current && before.of == Some(objects.revision());
+            let is_early = before.made.is_some_and(|made| made.elapsed() < before.took * SHARE);
+            if is_known || is_early {
+                continue;
             }
+            if !is_current {
+                listed = Some(Listed::new(&client, &objects.missing()).await);
+            }
+            let Ok((of, mut all)) = objects.all() else { continue };
+            // What is not in a list may be newer than it.
+            let began = listed.as_ref().map_or_else(Instant::now, |listed| listed.at);
             let (more, mut unread) =
                 listed.as_ref().map_or_else(Default::default, |listed| (listed.objects.clone(), listed.unread.clone()));
             all.extend(more);
@@ -59,7 +69,10 @@ pub fn follow(
             match made.await {
                 Ok(made) => drop(tell.send_replace(Arc::new(made))),
                 // It has panicked, and so has said why: what was read before is not what is there.
-                Err(_) => drop(tell.send_replace(Arc::default())),
+                Err(_) => {
+                    tell.send_replace(Arc::default());
+                    tokio::time::sleep(LISTED).await;
+                }
             }
         }
     });
@@ -73,22 +86,27 @@ struct Listed {
 }
 
 impl Listed {
-    async fn new(client: &Client) -> Self {
-        let (objects, unread) = match listing::list(client, is_listed).await {
-            Ok(listed) => listed,
-            Err(error) => {
-                let what = format!("the API server does not say which kinds it serves: {error}");
-                (Vec::new(), vec![Problem::finding(what, "see the API server's log").at("the cluster")])
-            }
+    /// `missing`: kinds (by plural) that are watched in a version that this cluster does not serve.
+    async fn new(client: &Client, missing: &BTreeSet<&'static str>) -> Self {
+        let at = Instant::now();
+        let is_wanted = |resource: &ApiResource| is_listed(resource, missing);
+        let listed = tokio::time::timeout(PATIENCE, listing::list(client, is_wanted)).await;
+        let nothing =
+            |what: String| (Vec::new(), vec![Problem::finding(what, "see the API server's log").at("the cluster")]);
+        let (objects, unread) = match listed {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(error)) => nothing(format!("the API server does not say which kinds it serves: {error}")),
+            Err(_) => nothing(format!("the API server did not list everything within {} s", PATIENCE.as_secs())),
         };
-        Self { at: Instant::now(), objects, unread }
+        Self { at, objects, unread }
     }
 }
 
 /// Pods are there: what they were made of declares nothing more.
-fn is_listed(resource: &ApiResource) -> bool {
+fn is_listed(resource: &ApiResource, missing: &BTreeSet<&'static str>) -> bool {
     let kind = (resource.group.as_str(), resource.kind.as_str());
-    !is_watched(kind.0, kind.1) && !TEMPLATES.contains(&kind)
+    let is_watched = is_watched(kind.0, kind.1) && !missing.contains(resource.plural.as_str());
+    !is_watched && !TEMPLATES.contains(&kind)
 }
 
 fn unwatched(trouble: &str) -> Problem {

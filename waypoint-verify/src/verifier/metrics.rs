@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::declarations::Declarations;
 use super::report::Report;
+use crate::model::NamespacedName;
 use crate::routes::Class;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -78,7 +79,10 @@ pub fn text(report: &Report, judged: &[bool], declared: &Declarations) -> String
         provisional.get_or_create(&label).set(i64::try_from(policy.provisional).unwrap_or(i64::MAX));
     }
     let paths = Family::<Declared, Gauge>::default();
-    for (name, analysis) in declared.analyses() {
+    let is_judged = |name: &NamespacedName| {
+        report.policies.iter().any(|policy| (&policy.namespace, &policy.name) == (&name.namespace, &name.name))
+    };
+    for (name, analysis) in declared.analyses().filter(|(name, _)| is_judged(name)) {
         // Every class: one that is not there is 0, and not unknown.
         for class in Class::NAMES {
             let count = analysis.paths.iter().filter(|path| path.class.name() == class).count();

@@ -65,6 +65,11 @@ impl Objects {
         Ok((self.revision.load(Ordering::Relaxed), all))
     }
 
+    /// Which state of them this is.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Relaxed)
+    }
+
     /// What keeps all objects from being known; empty: nothing.
     pub fn waiting(&self) -> Vec<String> {
         not_listed(&self.known.lock().unwrap_or_else(PoisonError::into_inner)).err().unwrap_or_default()

@@ -18,6 +18,8 @@ use crate::report::openreports::{GROUP, KIND, PLURAL, VERSION, object};
 use crate::report::outcome::{Finding, PolicyOutcome};
 
 const MANAGER: &str = "waypoint-verify-verifier";
+/// Between two looks what is due: each makes all that a Report says.
+const LEAST: Duration = Duration::from_secs(1);
 /// Between two looks for the definition, and how old counts may be.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -34,6 +36,10 @@ pub struct Reports {
     /// Whether the cluster knows Reports. `None`: nobody has looked.
     is_known: Option<bool>,
     looked: Option<Instant>,
+    /// When it was last looked what is due.
+    passed: Option<Instant>,
+    /// What could not be written then.
+    failed: Vec<String>,
     written: BTreeMap<NamespacedName, Written>,
 }
 
@@ -48,8 +54,13 @@ impl Reports {
     ) -> Vec<String> {
         if !self.look(client).await {
             self.written.clear();
+            self.failed.clear();
             return Vec::new();
         }
+        if self.passed.is_some_and(|passed| passed.elapsed() < LEAST) {
+            return self.failed.clone();
+        }
+        self.passed = Some(Instant::now());
         let policies: Vec<_> = policies.collect();
         self.written.retain(|name, _| policies.iter().any(|(other, ..)| *other == name));
         let mut failed = Vec::new();
@@ -79,6 +90,7 @@ impl Reports {
                 Err(error) => failed.push(format!("writing Report {}/{known_as}: {error}", name.namespace)),
             }
         }
+        self.failed.clone_from(&failed);
         failed
     }
 

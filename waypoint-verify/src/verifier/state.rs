@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::Options;
 use super::checkpoint::{Checkpoint, Progress};
 use super::cluster::Cluster;
-use super::declarations::{Declarations, Sightings};
+use super::declarations::{Declarations, Sightings, findings};
 use super::early::Early;
 use super::grace::Grace;
 use super::judges::Judges;
@@ -235,6 +235,7 @@ impl State {
 
     /// What the objects declare, as it was read last. At the end of every tick.
     pub fn set_declared(&mut self, declared: Arc<Declarations>) {
+        let declared = if declared.is_outdated() { Arc::default() } else { declared };
         let Self { judges, picture, sightings, .. } = self;
         let seen = |name: &NamespacedName| judges.record(name).map(|record| &record.said.bypassed);
         let policies = || picture.watch.policies.iter().filter_map(|policy| Some((policy, seen(&policy.name)?)));
@@ -275,15 +276,16 @@ impl State {
         static NONE: LazyLock<Waits> = LazyLock::new(Waits::default);
         static NO_HOLES: BTreeMap<String, u64> = BTreeMap::new();
         let record = self.judges.record(name);
+        let policy = self.picture.policies.get(name)?;
         Some(Facts {
-            policy: self.picture.policies.get(name)?,
+            policy,
             said: record.map_or(&NOTHING, |record| &record.said),
             provisional: record.map_or(0, |record| record.provisional),
             coverage,
             waits: self.waits.get(name).unwrap_or(&NONE),
             errors: &self.errors,
             last_bypass: record.and_then(|record| record.last_bypass.as_ref()),
-            declared: self.declared.analysis(name),
+            declared: self.declared.analysis(name, (&policy.uid, policy.generation)),
             undeclared: self.undeclared.get(name).unwrap_or(&NO_HOLES),
             since: record.map(|record| record.since),
         })
@@ -296,6 +298,7 @@ impl State {
     /// For a policy's Report.
     pub fn declared_findings(&self, name: &NamespacedName) -> Vec<Finding> {
         let facts = self.facts(name, &self.shown);
-        facts.map_or_else(Vec::new, |facts| self.declared.findings(name, &facts.said.bypassed, facts.undeclared))
+        let analyzed = facts.and_then(|facts| Some((facts.declared?, facts)));
+        analyzed.map_or_else(Vec::new, |(analysis, facts)| findings(analysis, &facts.said.bypassed, facts.undeclared))
     }
 }

@@ -39,7 +39,7 @@ pub fn what_a_verifier_told_is_signed(stage: &mut Stage) {
         "PASSED",
         "asks for what the policy asked for that was judged",
         &format!(
-            "a verifier judged this object of a cluster (uid {}",
+            "it is what a verifier told of this object of a cluster (uid {}",
             String::from_utf8_lossy(&kubectl("--output=jsonpath={.metadata.uid}"))
         ),
         &format!("generation {generation})"),

@@ -17,7 +17,7 @@ use super::requests::SHARED;
 use super::translate::Set;
 
 /// The operator's defaults.
-const SETTINGS: Settings = Settings { shared: false, https: true };
+pub const SETTINGS: Settings = Settings { shared: false, https: true, secret: false };
 
 /// The tables of every Gateway and Ingress of a set.
 pub struct Predictions {

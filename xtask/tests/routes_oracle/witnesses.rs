@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use waypoint_verify::routes::ingress::{self, Settings};
+use waypoint_verify::routes::ingress;
 use waypoint_verify::routes::{Assumptions, Class, Demand, Path, Witness, World, analyze};
 
 use super::generate;
@@ -123,7 +123,7 @@ fn of_path(world: &World, path: &Path) -> Option<Expected> {
         "Gateway" => (front.namespace, format!("cilium-gateway-{}", front.name)),
         "Ingress" => {
             let ingress = world.ingresses.get(&front.name()).filter(|one| ingress::is_served(one) == Some(true))?;
-            match ingress::is_shared(ingress, Settings { shared: false, https: true }) {
+            match ingress::is_shared(ingress, predict::SETTINGS) {
                 true => (SHARED.0.to_owned(), SHARED.1.to_owned()),
                 false => (front.namespace, format!("{}-{}", SHARED.1, front.name)),
             }

@@ -1,6 +1,7 @@
 //! `gate --attest`: what came of it, signed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -15,7 +16,7 @@ use crate::attest::dsse::seal;
 use crate::attest::keys::SigningKey;
 use crate::attest::statement::{Statement, Subject, Tested};
 use crate::policy::{GROUP, KIND, WaypointPolicy};
-use crate::recording::{Hashing, Role, Source, sources};
+use crate::recording::{Hashing, Role, Source};
 use crate::report::Summary;
 
 #[derive(Args, Clone, Debug)]
@@ -47,12 +48,14 @@ impl Attesting {
         self.prepare(min_verified, || files(from))
     }
 
-    /// For a policy of a cluster, before the verifier is asked; `declared`: files of objects that are read beside that.
-    pub fn plan_for_cluster(&self, declared: &[PathBuf], min_verified: u64) -> anyhow::Result<Option<Planned>> {
-        if self.attest.is_some() && declared.iter().any(|path| *path == *Path::new("-")) {
-            bail!("--attest: what comes by standard input cannot be named in an attestation: give files");
-        }
-        self.prepare(min_verified, || Ok(sources(Role::Inventory, declared)?))
+    /// For a policy of a cluster, before the verifier is asked; `since`: what was judged so long before counts, too.
+    pub fn plan_for_cluster(&self, min_verified: u64, since: Duration) -> anyhow::Result<Option<Planned>> {
+        let planned = self.prepare(min_verified, || Ok(Vec::new()))?;
+        Ok(planned.map(|planned| Planned { began: planned.began.saturating_sub(since.as_secs()), ..planned }))
+    }
+
+    pub fn is_wanted(&self) -> bool {
+        self.attest.is_some()
     }
 
     fn prepare(
@@ -96,7 +99,7 @@ impl Planned {
     }
 
     /// Signs what a verifier has told of a policy of the cluster, which is told as a whole.
-    fn of_cluster(mut self, found: &Found, policy: &WaypointPolicy) -> anyhow::Result<()> {
+    fn of_cluster(self, found: &Found, policy: &WaypointPolicy) -> anyhow::Result<()> {
         let document = document(policy);
         if found.uid.is_some() && document["metadata"]["uid"].as_str() != found.uid.as_deref() {
             bail!("the policy was replaced by another one of its name meanwhile");
@@ -105,8 +108,7 @@ impl Planned {
         let mut hashing = Hashing::default();
         hashing.add(&content);
         let source = Source { role: Role::Policy, name: found.policy.to_string(), sha256: hashing.so_far() };
-        let files = std::mem::take(&mut self.sources).into_iter().map(Subject::from);
-        let subjects: Vec<_> = [Subject { source, content: Some(content) }].into_iter().chain(files).collect();
+        let subjects = [Subject { source, content: Some(content) }];
         let tested = Tested {
             overall: found.verdict,
             policies: vec![(found.policy.clone(), found.verdict)],

@@ -54,7 +54,7 @@ pub fn of(file: &Path, key: &PublicKey, others: usize, attested: &Attested, comp
     if let Some(policy) = &compared.held {
         let meta = &policy["metadata"];
         line(format!(
-            "  a verifier judged this object of a cluster (uid {}, generation {}): {}",
+            "  it is what a verifier told of this object of a cluster (uid {}, generation {}): {}",
             meta["uid"].as_str().unwrap_or("not known"),
             meta["generation"],
             policy["spec"]

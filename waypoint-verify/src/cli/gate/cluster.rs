@@ -81,6 +81,14 @@ pub struct Wanted {
 }
 
 impl Access {
+    /// How long before the start what is attested began; canaries are the gate's own, and nobody's traffic.
+    pub fn attested_since(&self, is_attested: bool) -> anyhow::Result<Duration> {
+        if is_attested && self.canary {
+            bail!("--attest says what was observed of others: it is not for canaries, which the gate sends itself");
+        }
+        Ok(self.since.unwrap_or_default())
+    }
+
     /// `namespace/name`, or a name in `--namespace`.
     pub fn name(&self, text: &str) -> NamespacedName {
         let (namespace, name) = text.split_once('/').unwrap_or((&self.namespace, text));
@@ -107,6 +115,12 @@ pub async fn watch(
     }
     let generation = policy.metadata.generation.unwrap_or_default();
     let mut asked = Asked::new(access, &config, &client, name).await?;
+    if probes.is_some()
+        && let Err(error) = asked.verdicts().await
+        && asked::is_refused(&error)
+    {
+        return Err(error.context("--probe-witnesses: bind the ClusterRole waypoint-verify-audit to the gate's user"));
+    }
     let mut gate = Gate::new(name.clone(), generation, access.canary);
     let (start, mut told) = (Instant::now(), Instant::now());
     let mut run = None;
@@ -115,6 +129,15 @@ pub async fn watch(
     let mut is_stopped = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context).is_ready())).await;
     let found = loop {
         let counted = gate.counts();
+        // Before the counts: what was judged by now is in these.
+        let mut is_probed = true;
+        if let Some(probes) = probes.as_deref_mut().filter(|_| counted) {
+            match asked.verdicts().await {
+                Ok(judged) => take(probes, name, &judged),
+                Err(error) => gate.no_answer(format!("{error:#}")),
+            }
+            is_probed = probes.is_over();
+        }
         let since = access.since.filter(|_| !counted);
         match asked.policy(since).await {
             Ok(report) => gate.take(report),
@@ -136,18 +159,6 @@ pub async fn watch(
             if let Some(failure) = run.failure().await {
                 gate.no_answer(failure);
             }
-        }
-        let mut is_probed = true;
-        if let Some(probes) = probes.as_deref_mut().filter(|_| gate.counts()) {
-            match asked.verdicts().await {
-                Ok(judged) => take(probes, name, &judged),
-                Err(error) if asked::is_refused(&error) => {
-                    return Err(error
-                        .context("--probe-witnesses: bind the ClusterRole waypoint-verify-audit to the gate's user"));
-                }
-                Err(error) => gate.no_answer(format!("{error:#}")),
-            }
-            is_probed = probes.is_over();
         }
         let found = gate.found(wanted.min_verified);
         let is_clear = is_probed && found.verdict != PolicyVerdict::Unknown && !wanted.keep_going;

@@ -16,7 +16,7 @@ use crate::nonce::Sent;
 use crate::report::Told;
 use crate::report::outcome::probed;
 use crate::routes::Analysis;
-use crate::routes::probing::{Order, Probe, Probing, Seen, nonce_of, plan};
+use crate::routes::probing::{Order, Probe, Probed, Probing, Seen, nonce_of, plan};
 
 /// Between two requests.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -128,9 +128,11 @@ impl Probes {
             let finding = probed(&probe.path, &came, &|hop| files.locate(hop));
             let _ = write!(told.text, "\n{}: {finding}", probe.policy);
             told.outcome.add(&probe.policy, [finding]);
-            if told.exit_code == exit::VERIFIED && came.is_missed() {
-                told.exit_code = exit::NOT_VERIFIABLE;
-            }
+            told.exit_code = match (told.exit_code, &came) {
+                (exit::VERIFIED | exit::NOT_VERIFIABLE, Probed::Caught { .. }) => exit::BYPASSED,
+                (exit::VERIFIED, came) if came.is_missed() => exit::NOT_VERIFIABLE,
+                (code, _) => code,
+            };
         }
         told.json.insert_str(0, &lines);
     }

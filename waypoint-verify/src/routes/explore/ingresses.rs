@@ -3,10 +3,14 @@
 //! Every path of a rule is a way, whatever other rule may win over it: which controller serves an Ingress, and how it is set, no object
 //! says for certain. Of Ingresses that Cilium serves its tables are asked for a request that takes the way however it is set.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use super::Explorer;
-use crate::routes::dialect::ingress::{Settings, backend_of, is_served, passes_tls_through, rules, tables};
+use crate::routes::dialect::ingress::{Settings, backend_of, is_served, is_shared, passes_tls_through, rules, tables};
 use crate::routes::doors;
-use crate::routes::objects::{IngressBackend, IngressSpec, Item};
+use crate::routes::objects::{IngressBackend, IngressSpec, Item, World};
 use crate::routes::path::{Hop, Path};
 use crate::routes::request::Request;
 use crate::routes::table::{Backend, RuleAt, Speaks, Table};
@@ -25,17 +29,25 @@ struct Lead<'a> {
 impl Explorer<'_> {
     pub(super) fn ingress_paths(&self) -> Vec<Path> {
         let mut paths = Vec::new();
+        let asked_of = Tables { world: self.world, shared: RefCell::default() };
         for (number, ingress) in self.world.ingresses.values().enumerate() {
-            let asked = Asked::of(self, ingress);
+            let asked = asked_of.of(ingress);
+            if let Asked::Cilium(settings) | Asked::NoRequest(settings) = &asked {
+                self.say_refused(ingress, settings);
+            }
             for lead in leads(number, &ingress.value) {
                 let Some(next) = backend_of(self.world, &ingress.key.namespace, lead.backend) else { continue };
                 let hop = Hop::of(ingress, lead.what.clone()).at(&lead.field);
                 let legs = self.legs(&next, &mut Vec::new());
-                let request = if legs.is_empty() { None } else { asked.request(&lead, &next) };
+                if legs.is_empty() {
+                    continue;
+                }
+                let (request, share) = asked.request(&lead, &next).unzip();
                 for leg in legs.iter().cloned() {
                     let request = request.clone().filter(|_| leg.is_plain());
                     let mut leg = leg.after(hop.clone());
                     leg.proxied = true;
+                    leg.share = share.flatten().or(leg.share);
                     paths.push(self.path(leg, doors::of_ingress(&ingress.value), request));
                 }
             }
@@ -45,8 +57,8 @@ impl Explorer<'_> {
 }
 
 impl Explorer<'_> {
-    /// Tables that Envoy does not take: what it had before goes on. Of all settings of the operator, or of some.
-    fn say_refused(&self, ingress: &Item<IngressSpec>, settings: &[Vec<Table>]) {
+    /// Tables that Envoy does not take: what it had before goes on, wherever its rules lead now. Of all settings of the operator, or of some.
+    fn say_refused(&self, ingress: &Item<IngressSpec>, settings: &[Rc<Vec<Table>>]) {
         let refused = || settings.iter().filter_map(|tables| tables.iter().find_map(|table| table.refused.as_ref()));
         let Some(why) = refused().next() else { return };
         let always = refused().count() == settings.len();
@@ -56,11 +68,7 @@ impl Explorer<'_> {
             format!("Envoy refuses the routes of this Ingress{when} ({why}) and goes on with those it had before"),
             "mend it; what the Ingress serves until then is not known",
         );
-        if always {
-            self.unread.borrow_mut().insert(problem)
-        } else {
-            self.problems.borrow_mut().insert(problem)
-        };
+        self.unread.borrow_mut().insert(problem);
     }
 }
 
@@ -90,40 +98,56 @@ fn leads(number: usize, spec: &IngressSpec) -> Vec<Lead<'_>> {
 /// Who is asked for requests.
 enum Asked {
     /// The tables of each setting of Cilium's operator.
-    Cilium(Vec<Vec<Table>>),
+    Cilium(Vec<Rc<Vec<Table>>>),
     /// Nobody knows which rule wins: the rule's own host and path are taken.
     Nobody,
     /// What goes through is TLS.
-    NoRequest,
+    NoRequest(Vec<Rc<Vec<Table>>>),
+}
+
+/// Of all that share a load balancer there is one set of tables.
+struct Tables<'w> {
+    world: &'w World,
+    shared: RefCell<HashMap<Settings, Rc<Vec<Table>>>>,
+}
+
+impl Tables<'_> {
+    fn of(&self, ingress: &Item<IngressSpec>) -> Asked {
+        if is_served(ingress) != Some(true) {
+            return Asked::Nobody;
+        }
+        let tables: Vec<_> = Settings::all().map(|settings| self.under(ingress, settings)).collect();
+        if passes_tls_through(ingress) { Asked::NoRequest(tables) } else { Asked::Cilium(tables) }
+    }
+
+    fn under(&self, ingress: &Item<IngressSpec>, settings: Settings) -> Rc<Vec<Table>> {
+        let make = || Rc::new(tables(self.world, ingress, settings));
+        if is_shared(ingress, settings) {
+            self.shared.borrow_mut().entry(settings).or_insert_with(make).clone()
+        } else {
+            make()
+        }
+    }
 }
 
 impl Asked {
-    fn of(explorer: &Explorer<'_>, ingress: &Item<IngressSpec>) -> Self {
-        match is_served(ingress) {
-            Some(true) if passes_tls_through(ingress) => Self::NoRequest,
-            Some(true) => {
-                let settings = Settings::ALL.into_iter();
-                let tables: Vec<_> = settings.map(|settings| tables(explorer.world, ingress, settings)).collect();
-                explorer.say_refused(ingress, &tables);
-                Self::Cilium(tables)
-            }
-            _ => Self::Nobody,
-        }
-    }
-
-    fn request(&self, lead: &Lead<'_>, to: &Backend) -> Option<Request> {
+    /// With the share of requests that take the way, in percent, if that is not all of them.
+    fn request(&self, lead: &Lead<'_>, to: &Backend) -> Option<(Request, Option<f64>)> {
         match self {
-            Self::NoRequest => None,
-            Self::Nobody => Some(Request {
-                method: "GET".into(),
-                scheme: "http".into(),
-                host: if lead.host == "*" { "any.example".into() } else { lead.host.replacen('*', "a", 1) },
-                path: if lead.path.starts_with('/') { lead.path.to_owned() } else { "/".into() },
-                ..Request::default()
-            }),
+            Self::NoRequest(_) => None,
+            Self::Nobody => Some((
+                Request {
+                    method: "GET".into(),
+                    scheme: "http".into(),
+                    host: if lead.host == "*" { "any.example".into() } else { lead.host.replacen('*', "a", 1) },
+                    path: if lead.path.starts_with('/') { lead.path.to_owned() } else { "/".into() },
+                    ..Request::default()
+                },
+                None,
+            )),
             Self::Cilium(settings) => {
                 [(Speaks::Http, "http"), (Speaks::Https, "https")].into_iter().find_map(|(speaks, scheme)| {
-                    let of = |tables: &Vec<Table>| {
+                    let of = |tables: &'_ Rc<Vec<Table>>| {
                         tables.iter().position(|table| table.fronts.iter().any(|front| front.speaks == speaks))
                     };
                     let tables: Vec<&Table> =
@@ -135,7 +159,8 @@ impl Asked {
                         .flat_map(|host| host.entries.iter().map(move |entry| (host, entry)));
                     let mut own = entries.filter(|(_, entry)| entry.rules.contains(&lead.at));
                     own.find_map(|(host, entry)| {
-                        Aim { host, entry, backend: to, mirror: false, scheme }.request_by_all(&tables)
+                        let aim = Aim { host, entry, backend: to, mirror: false, scheme };
+                        Some((aim.request_by_all(&tables)?, entry.share(to)))
                     })
                 })
             }

@@ -116,8 +116,7 @@ impl Explorer<'_> {
             .into_iter()
             .map(|(role, reaches)| Leg::to(role, reaches).after(hop.clone()))
             .collect();
-        for other in lead.services {
-            let next = Backend { service: other, port: from.port };
+        for next in lead.services {
             legs.extend(self.legs(&next, stack).iter().cloned().map(|leg| leg.after(hop.clone())));
         }
         legs

@@ -111,4 +111,9 @@ impl ObjectRef {
     pub fn is_service(&self) -> bool {
         self.group.as_deref().unwrap_or_default().is_empty() && self.kind.as_deref().unwrap_or("Service") == "Service"
     }
+
+    /// A Service of this name as all clusters together have it (MCS API, KEP-1645): one of them may be this one.
+    pub fn is_import(&self) -> bool {
+        (self.group.as_deref(), self.kind.as_deref()) == (Some("multicluster.x-k8s.io"), Some("ServiceImport"))
+    }
 }

@@ -1,5 +1,7 @@
 //! Which kinds and versions are understood, and what an object of each becomes.
 
+mod irrelevant;
+
 use k8s_openapi::api::networking::v1::NetworkPolicySpec;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -84,63 +86,6 @@ const KINDS: [(&str, &str, &[&str], Meaning); 22] = [
     ("cilium.io", "CiliumClusterwideNetworkPolicy", &["v2"], Meaning::ClusterwideCiliumPolicy),
 ];
 
-/// Kinds that lead traffic nowhere, or only close what others open. What they say of a Service is no path of its own: a pod
-/// that dials it takes the way of every pod.
-const IRRELEVANT: [(&str, &str); 33] = [
-    ("", "ComponentStatus"),
-    ("", "ConfigMap"),
-    ("", "Secret"),
-    ("", "ServiceAccount"),
-    ("", "Event"),
-    ("", "Node"),
-    ("", "LimitRange"),
-    ("", "PersistentVolume"),
-    ("", "PersistentVolumeClaim"),
-    ("", "PodTemplate"),
-    ("", "ResourceQuota"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
-    ("apps", "ControllerRevision"),
-    (GATEWAY, "BackendTLSPolicy"),
-    ("networking.k8s.io", "IPAddress"),
-    ("networking.k8s.io", "IngressClass"),
-    ("networking.k8s.io", "ServiceCIDR"),
-    ("cilium.io", "CiliumBGPAdvertisement"),
-    ("cilium.io", "CiliumBGPClusterConfig"),
-    ("cilium.io", "CiliumBGPNodeConfig"),
-    ("cilium.io", "CiliumBGPNodeConfigOverride"),
-    ("cilium.io", "CiliumBGPPeerConfig"),
-    // A policy that names one lets in somebody who is not known.
-    ("cilium.io", "CiliumCIDRGroup"),
-    ("cilium.io", "CiliumEgressGatewayPolicy"),
-    ("cilium.io", "CiliumEndpoint"),
-    ("cilium.io", "CiliumIdentity"),
-    ("cilium.io", "CiliumGatewayClassConfig"),
-    ("cilium.io", "CiliumLoadBalancerIPPool"),
-    ("cilium.io", "CiliumNode"),
-    ("cilium.io", "CiliumNodeConfig"),
-    ("kustomize.config.k8s.io", "Kustomization"),
-    ("waypoint-verify.dev", "WaypointPolicy"),
-];
-
-/// Groups of Kubernetes and of reports, all kinds of which are so.
-const IRRELEVANT_GROUPS: [&str; 14] = [
-    "apiextensions.k8s.io",
-    "autoscaling",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "events.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "node.k8s.io",
-    "openreports.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-    "wgpolicyk8s.io",
-];
-
 pub fn meaning_of(object: &Object) -> Meaning {
     meaning(&object.key.group, &object.key.kind, &object.version)
 }
@@ -155,7 +100,7 @@ fn meaning(group: &str, kind: &str, version: &str) -> Meaning {
     if (group, kind) == ("extensions", "Ingress") {
         return Meaning::OtherVersion;
     }
-    if IRRELEVANT_GROUPS.contains(&group) || IRRELEVANT.contains(&(group, kind)) {
+    if irrelevant::is(group, kind) {
         Meaning::Irrelevant
     } else if guards(kind) {
         Meaning::OtherPolicy

@@ -51,6 +51,8 @@ fn a_request_is_one_that_no_other_rule_takes() {
     // Equal rules of one host are merged: the way is there, and takes its share.
     let found = requests(&[only(&[waypoint("", "Prefix", "/"), backend("", "Prefix", "/")])]);
     assert_eq!(found[0].1.as_deref(), Some("curl -H 'Host: any.example' 'http://<ingress>:80/'"));
+    let path = added(&[&only(&[waypoint("", "Prefix", "/"), backend("", "Prefix", "/")])]).remove(0);
+    assert_eq!(path.witness.unwrap().share, Some(50.0));
     // A wildcard is one label.
     let found = requests(&[only(&[backend("*.example.com", "Prefix", "/")])]);
     assert_eq!(found[0].1.as_deref(), Some("curl -H 'Host: a.example.com' 'http://<ingress>:80/'"));
@@ -106,6 +108,31 @@ fn a_host_with_two_certificates_breaks_all_that_share() {
         told[0].contains("Envoy refuses the routes of this Ingress (several Ingresses have a certificate"),
         "{told:?}"
     );
+}
+
+/// Whatever its rules lead to now: what they led to before goes on.
+#[test]
+fn a_table_that_is_refused_is_told_of_rules_that_lead_elsewhere_too() {
+    let of = |tls: &str| {
+        let rules = rule("a.example.com", "Prefix", "/", "elsewhere", 80);
+        let (yes, no) = ("ingress.cilium.io/force-https: enabled", "ingress.cilium.io/force-https: disabled");
+        let rules = format!("rules: [{rules}], tls: [{tls}]");
+        let shared = "ingress.cilium.io/loadbalancer-mode: shared";
+        let texts =
+            [ingress("i", &format!("{shared}, {yes}"), &rules), ingress("j", &format!("{shared}, {no}"), &rules)];
+        analysis(&texts.each_ref().map(String::as_str)).unread.len()
+    };
+    assert_eq!(of("{hosts: [a.example.com], secretName: cert}"), 2);
+    assert_eq!(of("{hosts: [b.example.com], secretName: cert}"), 0);
+    // Without a Secret, unless the operator has one for all: the host is there twice, once with a redirect.
+    let alone = |force: &str| {
+        let rules = rule("a.example.com", "Prefix", "/", "elsewhere", 80);
+        let annotations = format!("ingress.cilium.io/force-https: {force}");
+        let text = ingress("i", &annotations, &format!("rules: [{rules}], tls: [{{hosts: [a.example.com]}}]"));
+        analysis(&[&text]).unread.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(alone("disabled"), [""; 0]);
+    assert!(alone("enabled")[0].contains("depending on how Cilium's operator is set"), "{:?}", alone("enabled"));
 }
 
 #[test]

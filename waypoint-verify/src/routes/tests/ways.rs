@@ -123,6 +123,36 @@ fn every_kind_of_way_is_found() {
             &["DirectConnection: DaemonSet hello/d :any", "DirectConnection: DaemonSet hello/d :8084"],
         ),
         (
+            "another port of the Service, by its address",
+            "{apiVersion: v1, kind: Service, metadata: {name: own, namespace: hello}, spec: {clusterIP: 10.0.0.9, selector: {app: backend}, ports: [{port: 8083, targetPort: 8084}]}}\n---\n{apiVersion: v1, kind: Service, metadata: {name: chain, namespace: hello}, spec: {ports: [{port: 80}]}}\n---\n{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: chain-1, namespace: hello, labels: {kubernetes.io/service-name: chain}}, addressType: IPv4, ports: [{port: 8083}], endpoints: [{addresses: [10.0.0.9]}]}",
+            &[
+                "DirectConnection: Service hello/chain > Service hello/own :8084",
+                "DirectConnection: Service hello/own :8084",
+            ],
+        ),
+        (
+            "a port of a node",
+            "{apiVersion: v1, kind: Service, metadata: {name: own, namespace: hello}, spec: {type: NodePort, selector: {app: backend}, ports: [{port: 8083, targetPort: 8084, nodePort: 30083}]}}\n---\n{apiVersion: v1, kind: Service, metadata: {name: chain, namespace: hello}, spec: {ports: [{port: 80}]}}\n---\n{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: chain-1, namespace: hello, labels: {kubernetes.io/service-name: chain}}, addressType: IPv4, ports: [{port: 30083}], endpoints: [{addresses: [192.0.2.7]}]}",
+            &[
+                "DirectConnection: Service hello/chain > Service hello/own :8084",
+                "DirectConnection: Service hello/own :8084",
+            ],
+        ),
+        (
+            "a port of a node that a pod has",
+            "{apiVersion: v1, kind: Service, metadata: {name: chain, namespace: hello}, spec: {ports: [{port: 80}]}}\n---\n{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: chain-1, namespace: hello, labels: {kubernetes.io/service-name: chain}}, addressType: IPv4, ports: [{port: 9090}], endpoints: [{addresses: [192.0.2.7]}]}\n---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: held, namespace: hello}, spec: {template: {metadata: {labels: {app: backend}}, spec: {containers: [{name: c, ports: [{containerPort: 8084, hostPort: 9090}]}]}}}}",
+            &[
+                "DirectConnection: Deployment hello/held :any",
+                "DirectConnection: Deployment hello/held :8084",
+                "DirectConnection: Service hello/chain :8084",
+            ],
+        ),
+        (
+            "the Service as all clusters have it",
+            "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: chain, namespace: hello}, spec: {parentRefs: [{name: front}], hostnames: [chain.example], rules: [{backendRefs: [{group: multicluster.x-k8s.io, kind: ServiceImport, name: backend, port: 8083}]}]}}",
+            &["RouteBypass: Gateway hello/front > HTTPRoute hello/chain > Service hello/backend :8084"],
+        ),
+        (
             "an object of an unknown kind that names the Service",
             "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: t, namespace: hello}, spec: {routes: [{services: [{name: backend, port: 8083}]}]}}",
             &["unknown: IngressRoute hello/t :any"],

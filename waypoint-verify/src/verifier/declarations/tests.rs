@@ -73,6 +73,14 @@ fn what_was_seen_before_a_reading_and_is_in_none_of_it_is_a_hole() {
     let mut inherited = Sightings::default();
     inherited.update([(&name(), &seen)].into_iter(), start);
     assert_eq!(holes(&declared, &inherited), none);
+    // What it had counted is gone when the window is over: the rest was seen since.
+    let much_later = read(OBJECTS, &Declarations::default(), start + WINDOW + Duration::from_secs(1));
+    assert_eq!(holes(&much_later, &inherited), seen);
+    // What was not read may be what opened it.
+    let (objects, _) = read_str("test", OBJECTS);
+    let unread = vec![Problem::finding("not listed", "grant it")];
+    let partial = Declarations::new(1, objects, unread, &Assumptions::default(), &Declarations::default(), later);
+    assert_eq!(holes(&partial, &sightings), none);
     // It was open, and is no more.
     let open = read(&format!("{OBJECTS}{ROUTE}"), &Declarations::default(), later);
     assert_eq!(holes(&open, &sightings), none);
@@ -89,14 +97,15 @@ fn what_is_not_counted_any_more_was_not_seen() {
     let mut sightings = sighted(&seen, start);
     sightings.update(std::iter::empty(), start);
     sightings.update([(&name(), &seen)].into_iter(), start + Duration::from_secs(5));
-    assert!(!sightings.before(&name(), "RouteBypass", start + Duration::from_secs(5)));
-    assert!(sightings.before(&name(), "RouteBypass", start + Duration::from_secs(6)));
+    assert!(!sightings.before(&name(), "RouteBypass", start + Duration::from_secs(5), WINDOW));
+    assert!(sightings.before(&name(), "RouteBypass", start + Duration::from_secs(6), WINDOW));
 }
 
 #[test]
 fn a_report_tells_ways_with_requests_and_is_bounded() {
     let open = read(&format!("{OBJECTS}{ROUTE}"), &Declarations::default(), Instant::now());
-    let told = open.findings(&name(), &counted("RouteBypass"), &counted("UpstreamBypass"));
+    let analysis = |read: &Declarations| read.analysis(&name(), ("", 0)).unwrap().clone();
+    let told = findings(&analysis(&open), &counted("RouteBypass"), &counted("UpstreamBypass"));
     assert_eq!((&*told[0].rule.id, told[0].level), ("declared/undeclared", Level::Violation));
     let route = told.iter().find(|finding| finding.message.starts_with("RouteBypass")).unwrap();
     assert_eq!(&*route.rule.id, "declared/past");
@@ -106,7 +115,7 @@ fn a_report_tells_ways_with_requests_and_is_bounded() {
         .map(|at| format!("---\napiVersion: v1\nkind: Service\nmetadata: {{name: s{at}, namespace: hello}}\nspec: {{selector: {{app: backend}}, ports: [{{port: 80}}]}}\n"))
         .collect();
     let told = read(&format!("{OBJECTS}{many}"), &Declarations::default(), Instant::now());
-    let told = told.findings(&name(), &BTreeMap::new(), &BTreeMap::new());
+    let told = findings(&analysis(&told), &BTreeMap::new(), &BTreeMap::new());
     assert_eq!(told.len(), TOLD + 1);
     assert!(told[TOLD].message.contains("findings more"), "{}", told[TOLD].message);
 }
@@ -118,4 +127,13 @@ fn a_policy_without_its_target_is_not_read_and_others_are() {
     let read = read(&format!("{OBJECTS}---{other}"), &Declarations::default(), Instant::now());
     let names: Vec<_> = read.analyses().map(|(name, _)| name.to_string()).collect();
     assert_eq!(names, ["hello/p"]);
+}
+
+#[test]
+fn what_was_read_of_another_generation_says_nothing_of_this_one() {
+    let of = |generation: i64| OBJECTS.replace("{name: p,", &format!("{{name: p, uid: u, generation: {generation},"));
+    let declared = read(&of(3), &Declarations::default(), Instant::now());
+    assert!(declared.analysis(&name(), ("u", 3)).is_some());
+    assert!(declared.analysis(&name(), ("u", 4)).is_none());
+    assert!(declared.analysis(&name(), ("v", 3)).is_none());
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::canary::{Asked, Refused};
+use super::super::declarations::Shown;
 use super::super::questions::Question;
 use super::super::report::{Counters, PolicyReport, Report};
 use super::super::window::Said;
@@ -50,7 +51,7 @@ impl State {
 
     fn declared_of(&self, name: &NamespacedName) -> Option<Value> {
         let facts = self.facts(name, &self.coverage)?;
-        let shown = self.declared.shown(name, &facts.said.bypassed, facts.undeclared)?;
+        let shown = Shown { analysis: facts.declared?, seen: &facts.said.bypassed, undeclared: facts.undeclared };
         serde_json::to_value(shown).ok()
     }
 

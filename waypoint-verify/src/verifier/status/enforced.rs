@@ -1,7 +1,9 @@
 //! What objects declare, as a condition: whether anything keeps traffic on the demanded path. Pure.
 
+use std::collections::BTreeSet;
+
 use super::Facts;
-use crate::routes::{Path, compare};
+use crate::routes::{Path, compare, kinds_of};
 
 /// Ways that a message names.
 const NAMED: usize = 3;
@@ -33,6 +35,18 @@ pub(super) fn enforced(facts: &Facts<'_>) -> super::Words {
             "PathOpen",
             format!("objects open {} ways past the waypoint: {}{more}", ways.len(), named.join("; ")),
         );
+    }
+    // Ways that only who runs on the pods' node can take explain what came so; whether it was they nobody knows.
+    let open: BTreeSet<_> = ways.iter().filter_map(|(path, _)| path.class.bypass()).collect();
+    let odd = facts.said.bypassed.iter().filter(|(label, count)| **count > 0 && kinds_of(label).is_disjoint(&open));
+    let odd: Vec<_> = odd.map(|(label, count)| format!("{count} {label}")).collect();
+    if !odd.is_empty() {
+        let told = format!(
+            "no object opens a way past the waypoint to others than who runs on the pods' own node, and requests came past it: {}; are \
+             NetworkPolicies enforced as the verifier was told (--policy-enforcement)?",
+            odd.join(", ")
+        );
+        return ("Unknown", "NotExplained", told);
     }
     if analysis.is_partial() {
         let unread = analysis.unread.iter().map(ToString::to_string).take(NAMED).collect::<Vec<_>>();

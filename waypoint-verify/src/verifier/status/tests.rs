@@ -139,6 +139,7 @@ fn enforced_says_what_objects_open_and_what_they_do_not_explain() {
     for (declared, said_of, undeclared, expected, reason, word) in [
         (None, &Said::default(), &none, "Unknown", "NotRead", "not read yet"),
         (Some(&shut), &Said::default(), &none, "True", "NoPathOpen", "own node"),
+        (Some(&shut), &bypassed, &none, "Unknown", "NotExplained", "2 DirectConnection"),
         (Some(&open), &Said::default(), &none, "False", "PathOpen", "DirectConnection by Pod hello/backend"),
         (Some(&open), &bypassed, &none, "False", "PathOpen", "(its kind was seen)"),
         (Some(&unread), &Said::default(), &none, "Unknown", "NotRead", "Gate cannot be listed (grant it)"),

@@ -84,5 +84,9 @@ fn tls(random: &mut Random, rules: &[Value]) -> Value {
             hosts.push(host);
         }
     }
-    json!({"hosts": hosts, "secretName": random.of(&["cert1", "cert2"])})
+    let mut tls = json!({"hosts": hosts});
+    if random.often(85) {
+        tls["secretName"] = json!(random.of(&["cert1", "cert2"]));
+    }
+    tls
 }

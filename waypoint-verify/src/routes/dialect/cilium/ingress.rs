@@ -17,22 +17,21 @@ const PREFIX: &str = "ingress.cilium.io/";
 const OLD_PREFIX: &str = "io.cilium.ingress/";
 
 /// How the operator is set where an Ingress says nothing itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// `ingress-default-lb-mode`: one load balancer for all.
     pub shared: bool,
     /// `enforce-ingress-https`: plaintext of hosts with a certificate is redirected.
     pub https: bool,
+    /// `ingress-default-secret-name`: hosts whose TLS names no Secret have one.
+    pub secret: bool,
 }
 
 impl Settings {
     /// Each that there is: no object says which it is.
-    pub const ALL: [Self; 4] = [
-        Self { shared: false, https: true },
-        Self { shared: false, https: false },
-        Self { shared: true, https: true },
-        Self { shared: true, https: false },
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..8).map(|bits| Self { shared: bits & 4 != 0, https: bits & 2 != 0, secret: bits & 1 != 0 })
+    }
 }
 
 /// Whether this controller serves it. `None`: that depends on which IngressClass is the default.
@@ -44,7 +43,7 @@ pub fn is_served(ingress: &Item<IngressSpec>) -> Option<bool> {
 
 /// Whether it is behind the load balancer of all of them.
 pub fn is_shared(ingress: &Item<IngressSpec>, settings: Settings) -> bool {
-    match annotation(ingress, "loadbalancer-mode") {
+    match annotation(ingress, "loadbalancer-mode", true) {
         Some("shared") => true,
         Some("dedicated") => false,
         _ => settings.shared,
@@ -72,11 +71,11 @@ pub fn tables(world: &World, ingress: &Item<IngressSpec>, settings: Settings) ->
     };
     together.sort_by_key(|(_, one)| one.name().to_string());
     let (passed, ended): (Vec<_>, Vec<_>) = together.into_iter().partition(|(_, one)| passes_tls_through(one));
-    let listeners: Vec<_> = ended.iter().flat_map(|(at, one)| listeners(world, *at, one, settings.https)).collect();
+    let listeners: Vec<_> = ended.iter().flat_map(|(at, one)| listeners(world, *at, one, settings)).collect();
     let passed: Vec<_> = passed.iter().flat_map(|(at, one)| passthrough(world, *at, one)).collect();
     let mut tables = vec![plaintext(&listeners)];
-    if listeners.iter().any(|listener| listener.is_secure) {
-        tables.push(table(Speaks::Https, &by_host(listeners.iter().filter(|listener| listener.is_secure))));
+    if listeners.iter().any(|listener| listener.is_secure()) {
+        tables.push(table(Speaks::Https, &by_host(listeners.iter().filter(|listener| listener.is_secure()))));
     }
     if !passed.is_empty() {
         tables.push(table(Speaks::TlsPassthrough, &by_host(passed.iter())));
@@ -90,7 +89,7 @@ pub fn tables(world: &World, ingress: &Item<IngressSpec>, settings: Settings) ->
 /// Why Envoy takes nothing of what these make of a host with TLS: it takes no name twice.
 fn conflict(listeners: &[Listener], passed: &[Listener], host: &str) -> Option<String> {
     let secrets: BTreeSet<_> =
-        listeners.iter().filter(|one| one.is_secure && one.host == host).map(|one| &one.secret).collect();
+        listeners.iter().filter(|one| one.host == host).filter_map(|one| one.secret.as_ref()).collect();
     let passed: usize = passed.iter().filter(|one| one.host == host).map(|one| one.drafts.len()).sum();
     // Each certificate is a filter chain, and each rule that passes TLS through.
     if passed > 1 || (passed == 1 && !secrets.is_empty()) {
@@ -100,23 +99,27 @@ fn conflict(listeners: &[Listener], passed: &[Listener], host: &str) -> Option<S
         return Some(format!("several Ingresses have a certificate for {host}, each another one"));
     }
     // Each is a virtual host.
-    (redirects(listeners, host, true) && redirects(listeners, host, false))
-        .then(|| format!("{host} is redirected to HTTPS by one Ingress and not by another"))
+    [true, false]
+        .into_iter()
+        .any(|secure| redirects(listeners, host, secure, true) && redirects(listeners, host, secure, false))
+        .then(|| format!("{host} is redirected to HTTPS by one rule or Ingress and not by another"))
 }
 
-/// Whether some listener of this host with TLS redirects plaintext, or does not.
-fn redirects(listeners: &[Listener], host: &str, wanted: bool) -> bool {
-    listeners.iter().any(|one| one.is_secure && one.redirects == wanted && one.host == host && !one.drafts.is_empty())
+/// Whether some listener of this host, with TLS or without it, redirects plaintext, or does not.
+fn redirects(listeners: &[Listener], host: &str, secure: bool, wanted: bool) -> bool {
+    let of_host = listeners.iter().filter(|one| one.host == host && !one.drafts.is_empty());
+    of_host.filter(|one| one.is_secure() == secure).any(|one| one.redirects == wanted)
 }
 
-fn annotation<'a>(ingress: &'a Item<IngressSpec>, name: &str) -> Option<&'a str> {
+/// `has_old`: whether it has the older name, too.
+fn annotation<'a>(ingress: &'a Item<IngressSpec>, name: &str, has_old: bool) -> Option<&'a str> {
     let of = |prefix: &str| ingress.meta.annotations.get(&format!("{prefix}{name}"));
-    of(PREFIX).or_else(|| of(OLD_PREFIX)).map(String::as_str)
+    of(PREFIX).or_else(|| of(OLD_PREFIX).filter(|_| has_old)).map(String::as_str)
 }
 
 /// As Go's `strconv.ParseBool`, and `enabled` and `disabled`.
-fn switch(ingress: &Item<IngressSpec>, name: &str) -> Option<bool> {
-    match annotation(ingress, name)? {
+fn switch(ingress: &Item<IngressSpec>, name: &str, has_old: bool) -> Option<bool> {
+    match annotation(ingress, name, has_old)? {
         "enabled" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "disabled" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
         _ => None,
@@ -124,32 +127,30 @@ fn switch(ingress: &Item<IngressSpec>, name: &str) -> Option<bool> {
 }
 
 pub fn passes_tls_through(ingress: &Item<IngressSpec>) -> bool {
-    switch(ingress, "tls-passthrough") == Some(true)
+    switch(ingress, "tls-passthrough", true) == Some(true)
 }
 
 /// `model.HTTPListener`: one host, without TLS or with it.
 #[derive(Clone)]
 struct Listener {
     host: String,
-    /// Port 443, whether TLS is ended there or not.
-    is_secure: bool,
     redirects: bool,
-    /// Namespace and name of its certificate.
-    secret: (String, String),
+    /// Namespace and name of the certificate with which it ends TLS; the operator's own has none.
+    secret: Option<(String, String)>,
     drafts: Vec<Draft>,
 }
 
+impl Listener {
+    fn is_secure(&self) -> bool {
+        self.secret.is_some()
+    }
+}
+
 /// `ingestion.Ingress`.
-fn listeners(world: &World, at: usize, ingress: &Item<IngressSpec>, https: bool) -> Vec<Listener> {
+fn listeners(world: &World, at: usize, ingress: &Item<IngressSpec>, settings: Settings) -> Vec<Listener> {
     let spec = &ingress.value;
     let mut insecure: BTreeMap<&str, Listener> = BTreeMap::new();
-    let listener = |host: &str| Listener {
-        host: host.to_owned(),
-        is_secure: false,
-        redirects: false,
-        secret: Default::default(),
-        drafts: Vec::new(),
-    };
+    let listener = |host: &str| Listener { host: host.to_owned(), redirects: false, secret: None, drafts: Vec::new() };
     if let Some(backend) = &spec.default_backend {
         let drafts = draft(world, ingress, RuleAt { route: at, rule: 0 }, None, backend).into_iter().collect();
         insecure.insert("*", Listener { drafts, ..listener("*") });
@@ -158,18 +159,19 @@ fn listeners(world: &World, at: usize, ingress: &Item<IngressSpec>, https: bool)
         let own = insecure.entry(host).or_insert_with(|| listener(host));
         own.drafts.extend(draft(world, ingress, RuleAt { route: at, rule: rule + 1 }, Some(path), &path.backend));
     }
-    let redirects = switch(ingress, "force-https").unwrap_or(https);
+    let redirects = switch(ingress, "force-https", false).unwrap_or(settings.https);
     let mut secure: BTreeMap<&str, Listener> = BTreeMap::new();
     for tls in &spec.tls {
-        // Without a secret TLS is ended by the operator's default one, if it has any.
-        let is_secure = !tls.secret_name.is_empty();
+        let own = (!tls.secret_name.is_empty()).then(|| (ingress.key.namespace.clone(), tls.secret_name.clone()));
+        let named = own.or_else(|| settings.secret.then(Default::default));
         for host in tls.hosts.iter().map(String::as_str) {
             let default = insecure.get("*");
             let Some(known) = secure.get(host).or_else(|| insecure.get(host)).or(default) else { continue };
             // Where there is a listener for all hosts, that is what every host gets over TLS, and without a redirect.
-            let secret = (ingress.key.namespace.clone(), tls.secret_name.clone());
             let (like, redirects) = default.map_or((known, redirects), |default| (default, false));
-            let made = Listener { host: host.to_owned(), is_secure, redirects, secret, ..like.clone() };
+            // Without any certificate it is plaintext to the translation.
+            let secret = named.clone().or_else(|| like.secret.clone());
+            let made = Listener { host: host.to_owned(), redirects, secret, ..like.clone() };
             secure.insert(host, made);
         }
     }
@@ -233,7 +235,7 @@ fn by_host<'a>(listeners: impl Iterator<Item = &'a Listener>) -> BTreeMap<&'a st
 fn plaintext(listeners: &[Listener]) -> Table {
     let redirected: Vec<Listener> = listeners
         .iter()
-        .filter(|listener| listener.is_secure && redirects(listeners, &listener.host, true))
+        .filter(|listener| listener.is_secure() && redirects(listeners, &listener.host, true, true))
         .map(|listener| {
             let mut listener = listener.clone();
             let redirect = Redirect { scheme: Some("https".to_owned()), ..Redirect::default() };
@@ -243,7 +245,7 @@ fn plaintext(listeners: &[Listener]) -> Table {
         .collect();
     let plain = listeners
         .iter()
-        .filter(|listener| !listener.is_secure && redirected.iter().all(|other| other.host != listener.host));
+        .filter(|listener| !listener.is_secure() && redirected.iter().all(|other| other.host != listener.host));
     table(Speaks::Http, &by_host(plain.chain(&redirected)))
 }
 
@@ -284,9 +286,8 @@ fn passthrough(world: &World, at: usize, ingress: &Item<IngressSpec>) -> Vec<Lis
     for (rule, (host, path)) in rules(&ingress.value).enumerate().filter(whole) {
         let own = hosts.entry(host).or_insert_with(|| Listener {
             host: host.to_owned(),
-            is_secure: true,
             redirects: false,
-            secret: Default::default(),
+            secret: None,
             drafts: Vec::new(),
         });
         own.drafts.extend(draft(world, ingress, RuleAt { route: at, rule: rule + 1 }, None, &path.backend));
