@@ -10,7 +10,7 @@ use crate::manifest::{Object, Problem};
 use crate::model::{Bypass, NamespacedName};
 use crate::policy::{GROUP, take_policies};
 use crate::report::outcome::{Finding, Level, declared_more, risks};
-use crate::routes::{Analysis, Assumptions, Compared, analyze_all, compare, kinds_of};
+use crate::routes::{Analysis, Assumptions, Compared, Path, analyze_all, compare, kinds_of};
 
 /// How old a reading may be; they are made anew every minute.
 const OUTDATED: Duration = Duration::from_secs(300);
@@ -41,8 +41,8 @@ pub type Identity = (String, i64);
 struct Declared {
     of: Identity,
     analysis: Arc<Analysis>,
-    /// Kinds of bypasses that objects have declared, and when last.
-    kinds: BTreeMap<Bypass, Instant>,
+    /// Kinds of bypasses that objects have declared, with the object where they begin, and when last.
+    ways: BTreeMap<(Bypass, String), Instant>,
 }
 
 /// For whoever asks.
@@ -79,10 +79,12 @@ impl Declarations {
         let analyses = analyze_all(objects, unread.clone(), &policies, assumptions);
         let of_policy = |name: NamespacedName, analysis: Analysis| {
             let of = identities.get(&name).cloned().unwrap_or_default();
-            let known = before.policies.get(&name).filter(|known| known.of == of).map(|known| known.kinds.clone());
-            let mut kinds = known.unwrap_or_default();
-            kinds.extend(analysis.paths.iter().filter_map(|path| Some((path.class.bypass()?, began))));
-            (name, Declared { of, analysis: Arc::new(analysis), kinds })
+            let known = before.policies.get(&name).filter(|known| known.of == of).map(|known| known.ways.clone());
+            let mut ways = known.unwrap_or_default();
+            let begins = |path: &Path| path.hops.first().map_or_else(String::new, |hop| hop.object.clone());
+            let past = analysis.paths.iter().filter_map(|path| Some((path.class.bypass()?, begins(path))));
+            ways.extend(past.map(|way| (way, began)));
+            (name, Declared { of, analysis: Arc::new(analysis), ways })
         };
         let found = policies.iter().zip(analyses);
         let policies = found.filter_map(|(policy, analysis)| Some(of_policy(policy.key(), analysis.ok()?))).collect();
@@ -118,10 +120,51 @@ impl Declarations {
         if declared.analysis.is_partial() {
             return BTreeMap::new();
         }
-        let last = |kind: &Bypass| declared.kinds.get(kind).is_some_and(|last| began.duration_since(*last) <= window);
+        let is_known = |label: &str| {
+            let kinds = kinds_of(label);
+            declared.within(began, window).any(|(kind, _)| kinds.contains(kind))
+        };
         let Compared { undeclared, .. } = compare(&declared.analysis, seen);
-        let is_hole = |label: &str| sightings.before(policy, label, began, window) && !kinds_of(label).iter().any(last);
+        let is_hole = |label: &str| sightings.before(policy, label, began, window) && !is_known(label);
         undeclared.into_iter().filter(|(label, _)| is_hole(label)).collect()
+    }
+
+    /// Of these bypasses (kinds, listeners that they came through, how long ago) those that came through Gateways by which nothing leads
+    /// past the waypoint that was declared since the window began, though something of their kind was: by kind and listener.
+    pub fn by_other_gateways<'a>(
+        &self,
+        policy: &NamespacedName,
+        bypasses: impl Iterator<Item = (&'a [Bypass], &'a [String], Duration)>,
+        window: Duration,
+    ) -> BTreeMap<String, u64> {
+        let (Some(declared), Some(began)) = (self.policies.get(policy), self.began) else { return BTreeMap::new() };
+        let mut found = BTreeMap::new();
+        if declared.analysis.is_partial() {
+            return found;
+        }
+        let read = began.elapsed();
+        for (kinds, listeners, _) in bypasses.filter(|(_, _, age)| *age > read && *age <= window) {
+            let ways = || declared.within(began, window).filter(|(kind, _)| kinds.contains(kind));
+            // What is no Gateway's listener is not named as objects are.
+            let is_of =
+                |begin: &str, listener: &String| listener.strip_prefix(begin).is_some_and(|rest| rest.starts_with(' '));
+            let is_known = |listener: &String| {
+                !listener.starts_with("Gateway ")
+                    || ways().any(|(_, begin)| !begin.starts_with("Gateway ") || is_of(begin, listener))
+            };
+            if ways().next().is_some() && !listeners.is_empty() && !listeners.iter().any(is_known) {
+                let label = format!("{} through {}", Bypass::names(kinds), listeners.join(" or "));
+                *found.entry(label).or_default() += 1;
+            }
+        }
+        found
+    }
+}
+
+impl Declared {
+    /// Ways that were declared since the window began, as of a reading that began then.
+    fn within(&self, began: Instant, window: Duration) -> impl Iterator<Item = &(Bypass, String)> {
+        self.ways.iter().filter(move |(_, last)| began.duration_since(**last) <= window).map(|(way, _)| way)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::judge::Judged;
-use crate::model::Verdict;
+use crate::model::{Bypass, Verdict};
 use crate::report::json::Line;
 
 /// Of each kind of verdict. A flood of one kind pushes out nothing of another.
@@ -79,6 +79,14 @@ impl Recent {
         };
         given.truncate(KEPT - 1);
         given.push_front(Given { at, is_canary, judged });
+    }
+
+    /// Bypasses that were no canaries: kinds, listeners that they came through, and when they were judged.
+    pub fn bypasses(&self) -> impl Iterator<Item = (&[Bypass], &[String], Timestamp)> {
+        self.bypassed.iter().filter(|given| !given.is_canary).filter_map(|given| {
+            let Verdict::Bypassed(kinds) = &given.judged.verdict else { return None };
+            Some((kinds.as_slice(), given.judged.explanation.as_deref()?.listeners.as_slice(), given.at))
+        })
     }
 
     /// The newest first, kind by kind, each in the form of `run --output json`.

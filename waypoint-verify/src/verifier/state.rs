@@ -240,8 +240,16 @@ impl State {
         let seen = |name: &NamespacedName| judges.record(name).map(|record| &record.said.bypassed);
         let policies = || picture.watch.policies.iter().filter_map(|policy| Some((policy, seen(&policy.name)?)));
         sightings.update(policies().map(|(policy, seen)| (&policy.name, seen)), Instant::now());
+        let now = Timestamp::now();
         let holes = policies().map(|(policy, seen)| {
-            (policy.name.clone(), declared.undeclared(&policy.name, seen, sightings, policy.window))
+            let (name, window) = (&policy.name, policy.window);
+            let recent = judges.record(name).into_iter().flat_map(|record| record.recent.bypasses());
+            // By the same clock as it was judged at; one that was set back makes it no older.
+            let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
+            let recent = recent.map(|(kinds, listeners, at)| (kinds, listeners, age(at)));
+            let mut holes = declared.undeclared(name, seen, sightings, window);
+            holes.extend(declared.by_other_gateways(name, recent, window));
+            (name.clone(), holes)
         });
         self.undeclared = holes.filter(|(_, undeclared)| !undeclared.is_empty()).collect();
         self.declared = declared;

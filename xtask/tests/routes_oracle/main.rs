@@ -4,6 +4,7 @@ mod adapt;
 mod admissions;
 mod ask;
 mod compare;
+mod controller;
 mod echo;
 mod envoy;
 mod facts;

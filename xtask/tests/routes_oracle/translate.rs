@@ -51,6 +51,9 @@ pub struct Outcome {
     /// What the operator could not do, and why.
     #[serde(default)]
     pub failures: Vec<String>,
+    /// Kind, namespace, name and status of the parents of each route.
+    #[serde(default)]
+    pub routes: Vec<Value>,
 }
 
 /// The program, answering questions line by line.

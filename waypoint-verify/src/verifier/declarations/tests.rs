@@ -91,6 +91,30 @@ fn what_was_seen_before_a_reading_and_is_in_none_of_it_is_a_hole() {
 }
 
 #[test]
+fn what_came_through_a_gateway_that_leads_nowhere_past_the_waypoint_is_a_hole() {
+    let began = Instant::now().checked_sub(Duration::from_secs(30)).unwrap();
+    let open = read(&format!("{OBJECTS}{ROUTE}"), &Declarations::default(), began);
+    let through = |gateways: &[&str], seconds: u64| {
+        let listeners: Vec<_> = gateways.iter().map(|gateway| format!("Gateway hello/{gateway} port 80")).collect();
+        let bypass = (&[Bypass::RouteBypass][..], listeners.as_slice(), Duration::from_secs(seconds));
+        open.by_other_gateways(&name(), std::iter::once(bypass), WINDOW)
+    };
+    assert_eq!(through(&["front"], 40), BTreeMap::new());
+    let hole = BTreeMap::from([("RouteBypass through Gateway hello/front-2 port 80".to_owned(), 1)]);
+    assert_eq!(through(&["front-2"], 40), hole);
+    // One of both, newer than the reading, older than the window, or through none.
+    assert_eq!(through(&["front-2", "front"], 40), BTreeMap::new());
+    assert_eq!(through(&["front-2"], 20), BTreeMap::new());
+    assert_eq!(through(&["front-2"], 700), BTreeMap::new());
+    assert_eq!(through(&[], 40), BTreeMap::new());
+    // Nothing of the kind at all is told by its count.
+    let closed = read(OBJECTS, &Declarations::default(), began);
+    let listener = ["Gateway hello/front port 80".to_owned()];
+    let bypass = (&[Bypass::RouteBypass][..], &listener[..], Duration::from_secs(40));
+    assert_eq!(closed.by_other_gateways(&name(), std::iter::once(bypass), WINDOW), BTreeMap::new());
+}
+
+#[test]
 fn what_is_not_counted_any_more_was_not_seen() {
     let start = Instant::now();
     let seen = counted("RouteBypass");
