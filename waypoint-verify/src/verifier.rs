@@ -117,7 +117,7 @@ pub async fn run(
     let shared = Shared::new(client.clone(), signer, &options, clusters.clone(), declared.clone(), ask);
     let judging = shared.clone();
     let assumptions = Assumptions { enforcement: options.enforcement, ..Assumptions::default() };
-    declared::follow(&client, &objects, assumptions, tell, move || judging.of_all().is_ok());
+    let mut reading = declared::follow(&client, &objects, assumptions, tell, move || judging.of_all().is_ok());
     let serving = serve::serve(&options, &shared).await?;
     let hold = lease::hold(&client, &options.lease_namespace, options.partitions, &options.identity);
     let (stop_judging, stopped) = watch::channel(false);
@@ -138,6 +138,7 @@ pub async fn run(
     let ended = tokio::select! {
         Some(ended) = judging.next() => ended.context("one that judges has ended").flatten(),
         ended = serving => ended,
+        ended = &mut reading => Err(anyhow::anyhow!("one that reads what objects declare has ended: {ended:?}")),
         () = stop => Ok(()),
     };
     // Nothing is written any more when the Leases are given back.

@@ -24,7 +24,7 @@ use crate::policy::read_policies;
 use crate::recording::Command;
 use crate::report::{Format, Outcome, Told};
 use crate::routes::Analysis;
-pub use cluster::Found;
+pub use cluster::Watched;
 use files::Files;
 
 const NOT_OF_OTHERS: &str =
@@ -191,12 +191,13 @@ fn of_cluster(args: &Args, policy: &str, declared: &[Analysis]) -> anyhow::Resul
     }
     let attesting =
         args.attesting.plan_for_cluster(args.min_verified, args.access.attested_since(args.attesting.is_wanted())?)?;
-    let (found, policy) = runtime.block_on(cluster::watch(&args.access, &name, wanted, probes.as_mut()))?;
+    let watched = runtime.block_on(cluster::watch(&args.access, &name, wanted, probes.as_mut()))?;
+    let found = &watched.found;
     let mut told = Told {
         text: found.to_string(),
-        json: serde_json::to_string(&found).context("writing the outcome")?,
+        json: serde_json::to_string(found).context("writing the outcome")?,
         outcome: found.outcome(args.min_verified, began, Timestamp::now()),
-        exit_code: attest::told_of_cluster(attesting, &found, &policy, code(found.verdict)),
+        exit_code: attest::told_of_cluster(attesting, &watched, code(found.verdict)),
     };
     if let Some(probes) = probes {
         probes.tell(&mut told);

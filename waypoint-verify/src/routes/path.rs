@@ -26,6 +26,9 @@ pub enum Class {
     Through,
 }
 
+/// A note of paths through the waypoint.
+pub const OTHERWISE_ENTERED: &str = "enters otherwise than by spec.entry";
+
 impl Class {
     pub const NAMES: [&'static str; 4] = ["past", "unknown", "closed", "through"];
 
@@ -179,6 +182,11 @@ impl Path {
     /// Not only from the own network of the pods' node, from which nothing shuts anybody out.
     pub fn from_pods(&self) -> bool {
         self.doors.iter().any(|door| door.from != From::Node)
+    }
+
+    /// It reaches the waypoint, and is entered otherwise than the policy wants.
+    pub fn is_otherwise_entered(&self) -> bool {
+        self.class == Class::Through && self.notes.iter().any(|note| note == OTHERWISE_ENTERED)
     }
 
     pub fn from_outside(&self) -> bool {

@@ -123,9 +123,9 @@ impl<'a> Reach<'a> {
                 let (pods, behind) = (self.by_ip.get(&address), self.service_ips.get(&address));
                 workloads.extend(pods.into_iter().flatten().copied());
                 services.extend(behind.into_iter().flatten());
-                // Nodes are among the objects of few; pods in a node's own network have its address.
+                // Nodes are among the objects of few. Pods in a node's own network have its address, and some load balancers.
                 let is_nodes = |at: &usize| self.world.workloads[*at].value.spec.host_network;
-                nodes |= behind.is_none() && pods.is_none_or(|pods| pods.iter().any(is_nodes));
+                nodes |= pods.is_none_or(|pods| pods.iter().any(is_nodes));
             }
             if let Some(target) = endpoint.target_ref.as_ref().filter(|target| target.kind == "Pod") {
                 let namespace =
@@ -137,6 +137,7 @@ impl<'a> Reach<'a> {
     }
 
     pub fn lead(&self, service: &'a Item<Service>, port: u16) -> Lead {
+        let from = Backend { service: service.name(), port };
         let mut lead = Lead { endpoints: BTreeSet::new(), services: BTreeSet::new(), by: BTreeSet::new() };
         let spec = &service.value.spec;
         if spec.kind.as_deref() == Some("ExternalName")
@@ -170,10 +171,12 @@ impl<'a> Reach<'a> {
                 .filter_map(|own| own.port)
                 .collect();
             let Behind { workloads, services, nodes } = self.of_slice(slice);
-            for port in ports {
+            // The name of a headless Service is the addresses themselves, at whatever port is asked for.
+            let asked = (headless || ports.is_empty()).then_some(port).filter(|port| !ports.contains(port));
+            for port in ports.into_iter().chain(asked) {
                 let mut endpoints: Vec<_> = workloads.iter().map(|at| Endpoint { workload: *at, port }).collect();
                 let others = services.iter().map(|other| Backend { service: (*other).clone(), port });
-                let mut backends: Vec<_> = others.filter(|other| other.service != service.name()).collect();
+                let mut backends: Vec<_> = others.filter(|other| *other != from).collect();
                 if nodes {
                     endpoints.extend(self.host_ports.get(&port).into_iter().flatten().copied());
                     backends.extend(self.node_ports.get(&port).into_iter().flatten().cloned());

@@ -26,7 +26,7 @@ pub struct Declarations {
     pub began: Option<Instant>,
     /// When it was made.
     pub made: Option<Instant>,
-    /// How long it took to make this of what was read.
+    /// How long it took to read it, and to make this of it.
     pub took: Duration,
     /// What could not be read.
     pub unread: Vec<Problem>,
@@ -41,7 +41,7 @@ pub type Identity = (String, i64);
 struct Declared {
     of: Identity,
     analysis: Arc<Analysis>,
-    /// Kinds of bypasses that objects have declared, with the object where they begin, and when last.
+    /// Kinds of bypasses that objects have declared, with the Gateway where they begin (empty: at none), and when last.
     ways: BTreeMap<(Bypass, String), Instant>,
 }
 
@@ -81,9 +81,11 @@ impl Declarations {
             let of = identities.get(&name).cloned().unwrap_or_default();
             let known = before.policies.get(&name).filter(|known| known.of == of).map(|known| known.ways.clone());
             let mut ways = known.unwrap_or_default();
-            let begins = |path: &Path| path.hops.first().map_or_else(String::new, |hop| hop.object.clone());
-            let past = analysis.paths.iter().filter_map(|path| Some((path.class.bypass()?, begins(path))));
-            ways.extend(past.map(|way| (way, began)));
+            let now: BTreeSet<_> = analysis.paths.iter().flat_map(ways_of).collect();
+            // It was open until some time between both readings.
+            let closed = ways.iter_mut().filter(|(way, last)| Some(**last) == before.began && !now.contains(*way));
+            closed.for_each(|(_, last)| *last = started);
+            ways.extend(now.into_iter().map(|way| (way, began)));
             (name, Declared { of, analysis: Arc::new(analysis), ways })
         };
         let found = policies.iter().zip(analyses);
@@ -159,6 +161,20 @@ impl Declarations {
         }
         found
     }
+}
+
+/// As what a request that takes it may be counted, and at which Gateway it begins, if at any.
+fn ways_of(path: &Path) -> Vec<(Bypass, String)> {
+    let begin = path.hops.first().map(|hop| &hop.object).filter(|object| object.starts_with("Gateway "));
+    let kinds: &[Bypass] = match path.class.bypass() {
+        // Of several Gateways behind the waypoint the first one is entered past it.
+        Some(Bypass::UpstreamBypass) => &[Bypass::UpstreamBypass, Bypass::RouteBypass],
+        Some(Bypass::DirectConnection) => &[Bypass::DirectConnection],
+        Some(_) => &[Bypass::RouteBypass],
+        None if path.is_otherwise_entered() => &[Bypass::RouteBypass],
+        None => &[],
+    };
+    kinds.iter().map(|kind| (*kind, begin.cloned().unwrap_or_default())).collect()
 }
 
 impl Declared {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use kube::Client;
 use kube::core::ApiResource;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::declarations::Declarations;
 use super::objects::{Objects, is_watched};
@@ -21,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How old a list may be.
 const LISTED: Duration = Duration::from_secs(60);
 /// How long a list of all of it may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Of the time, one part of so many is spent.
 const SHARE: u32 = 20;
 
@@ -32,7 +33,7 @@ pub fn follow(
     assumptions: Assumptions,
     tell: watch::Sender<Arc<Declarations>>,
     is_judging: impl Fn() -> bool + Send + 'static,
-) {
+) -> JoinHandle<()> {
     let (client, objects) = (client.clone(), Arc::clone(objects));
     tokio::spawn(async move {
         let mut listed: Option<Listed> = None;
@@ -52,6 +53,7 @@ pub fn follow(
             if is_known || is_early {
                 continue;
             }
+            let started = Instant::now();
             if !is_current {
                 listed = Some(Listed::new(&client, &objects.missing()).await);
             }
@@ -67,7 +69,10 @@ pub fn follow(
             let made =
                 tokio::task::spawn_blocking(move || Declarations::new(of, all, unread, &assumptions, &before, began));
             match made.await {
-                Ok(made) => drop(tell.send_replace(Arc::new(made))),
+                Ok(mut made) => {
+                    made.took = started.elapsed();
+                    tell.send_replace(Arc::new(made));
+                }
                 // It has panicked, and so has said why: what was read before is not what is there.
                 Err(_) => {
                     tell.send_replace(Arc::default());
@@ -75,7 +80,7 @@ pub fn follow(
                 }
             }
         }
-    });
+    })
 }
 
 /// What is not watched, as of one time.

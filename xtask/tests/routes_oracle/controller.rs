@@ -18,6 +18,8 @@ const SETS: u64 = 6;
 /// Of these what comes out the same is not left open by the order of lists.
 const ORDERS: [i64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks, each of which is a process.
+const PAUSE: Duration = Duration::from_millis(300);
 /// What a set brings or the controller makes of it; the ones that it watches first.
 const KINDS: [&str; 11] = [
     "gateways",
@@ -110,6 +112,7 @@ fn agrees(server: &ApiServer, expected: &Outcome) -> Result<()> {
     let wanted = (configs(&expected.configs), statuses(&expected.routes));
     let mut last = None;
     let found = patience::wait_for(PATIENCE, "the controller to agree", || {
+        std::thread::sleep(PAUSE);
         let routes = listed(server, "httproutes,grpcroutes,tlsroutes")?;
         let routes: Vec<_> = routes
             .iter()
@@ -180,9 +183,14 @@ fn clear(server: &ApiServer) -> Result<()> {
     };
     delete(&KINDS[..6].join(","))?;
     // What was under way by then is made once more.
+    let mut clear = false;
     patience::wait_for(PATIENCE, "nothing to be left", || {
         delete(&KINDS[6..].join(","))?;
-        Ok(listed(server, &KINDS.join(","))?.iter().all(is_elsewhere).then_some(()))
+        std::thread::sleep(PAUSE);
+        // Twice nothing, with time in between for what was still under way.
+        let is_clear = listed(server, &KINDS.join(","))?.iter().all(is_elsewhere);
+        let was_clear = std::mem::replace(&mut clear, is_clear);
+        Ok((is_clear && was_clear).then_some(()))
     })
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::common::Sources;
 use super::super::exit;
 use super::super::fresh::Fresh;
-use super::super::gate::Found;
+use super::super::gate::Watched;
 use super::super::recording::{Kept, files, seconds};
 use crate::attest::dsse::seal;
 use crate::attest::keys::SigningKey;
@@ -36,6 +36,8 @@ pub struct Planned {
     key: SigningKey,
     sources: Vec<Source>,
     began: u64,
+    /// What was judged so long before that counts, too.
+    since: Duration,
     min_verified: u64,
 }
 
@@ -51,7 +53,7 @@ impl Attesting {
     /// For a policy of a cluster, before the verifier is asked; `since`: what was judged so long before counts, too.
     pub fn plan_for_cluster(&self, min_verified: u64, since: Duration) -> anyhow::Result<Option<Planned>> {
         let planned = self.prepare(min_verified, || Ok(Vec::new()))?;
-        Ok(planned.map(|planned| Planned { began: planned.began.saturating_sub(since.as_secs()), ..planned }))
+        Ok(planned.map(|planned| Planned { since, ..planned }))
     }
 
     pub fn is_wanted(&self) -> bool {
@@ -68,7 +70,7 @@ impl Attesting {
         let key = SigningKey::from_pem(&std::fs::read(key).with_context(of_key)?).with_context(of_key)?;
         let sources = sources()?;
         let file = Fresh::create(path).with_context(|| format!("--attest {}", path.display()))?;
-        Ok(Some(Planned { file, key, sources, began: seconds(), min_verified }))
+        Ok(Some(Planned { file, key, sources, began: seconds(), since: Duration::ZERO, min_verified }))
     }
 
     /// Where nothing can be attested.
@@ -99,7 +101,10 @@ impl Planned {
     }
 
     /// Signs what a verifier has told of a policy of the cluster, which is told as a whole.
-    fn of_cluster(self, found: &Found, policy: &WaypointPolicy) -> anyhow::Result<()> {
+    fn of_cluster(mut self, watched: &Watched) -> anyhow::Result<()> {
+        let Watched { found, policy, began } = watched;
+        let counted = u64::try_from(began.as_second()).unwrap_or_default();
+        self.began = counted.saturating_sub(self.since.as_secs());
         let document = document(policy);
         if found.uid.is_some() && document["metadata"]["uid"].as_str() != found.uid.as_deref() {
             bail!("the policy was replaced by another one of its name meanwhile");
@@ -146,9 +151,9 @@ pub fn told(planned: Option<Planned>, summary: &Summary, kept: Option<&Kept>, co
     attested(planned, code, |planned| planned.of_machine(summary, kept))
 }
 
-/// The same of what a verifier has told. `policy`: as it was at the start.
-pub fn told_of_cluster(planned: Option<Planned>, found: &Found, policy: &WaypointPolicy, code: u8) -> u8 {
-    attested(planned, code, |planned| planned.of_cluster(found, policy))
+/// The same of what a verifier has told.
+pub fn told_of_cluster(planned: Option<Planned>, watched: &Watched, code: u8) -> u8 {
+    attested(planned, code, |planned| planned.of_cluster(watched))
 }
 
 /// A bypass stays one; without the attestation that was asked for nothing else is proven.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 
 use super::probing::Probes;
@@ -80,6 +81,16 @@ pub struct Wanted {
     pub stream: Option<Stream>,
 }
 
+/// What was watched.
+#[derive(Debug)]
+pub struct Watched {
+    pub found: Found,
+    /// As it was at the start: what is counted is of that generation.
+    pub policy: WaypointPolicy,
+    /// From when on requests count, `--since` aside.
+    pub began: Timestamp,
+}
+
 impl Access {
     /// How long before the start what is attested began; canaries are the gate's own, and nobody's traffic.
     pub fn attested_since(&self, is_attested: bool) -> anyhow::Result<Duration> {
@@ -96,14 +107,13 @@ impl Access {
     }
 }
 
-/// Asks until the outcome is clear, the time is over, or a signal comes. `probes` are sent once the verifier counts. Returns the policy, too,
-/// as it was at the start: what is counted is of that generation.
+/// Asks until the outcome is clear, the time is over, or a signal comes. `probes` are sent once the verifier counts.
 pub async fn watch(
     access: &Access,
     name: &NamespacedName,
     wanted: Wanted,
     mut probes: Option<&mut Probes>,
-) -> anyhow::Result<(Found, WaypointPolicy)> {
+) -> anyhow::Result<Watched> {
     let config = access.kube.config().await?;
     let client = kube::Client::try_from(config.clone())?;
     let policies: Api<WaypointPolicy> = Api::namespaced(client.clone(), &name.namespace);
@@ -115,28 +125,30 @@ pub async fn watch(
     }
     let generation = policy.metadata.generation.unwrap_or_default();
     let mut asked = Asked::new(access, &config, &client, name).await?;
-    if probes.is_some()
-        && let Err(error) = asked.verdicts().await
-        && asked::is_refused(&error)
-    {
-        return Err(error.context("--probe-witnesses: bind the ClusterRole waypoint-verify-audit to the gate's user"));
-    }
     let mut gate = Gate::new(name.clone(), generation, access.canary);
     let (start, mut told) = (Instant::now(), Instant::now());
-    let mut run = None;
+    let (mut run, mut may_see, mut began) = (None, false, Timestamp::now());
     let mut stop = std::pin::pin!(stopped());
     // Signals are heard from here on: one that comes before the first pause tells the gate to decide, too.
     let mut is_stopped = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context).is_ready())).await;
     let found = loop {
         let counted = gate.counts();
         // Before the counts: what was judged by now is in these.
-        let mut is_probed = true;
-        if let Some(probes) = probes.as_deref_mut().filter(|_| counted) {
+        let (mut is_probed, mut unseen) = (true, None);
+        if let Some(probes) = probes.as_deref_mut() {
             match asked.verdicts().await {
-                Ok(judged) => take(probes, name, &judged),
-                Err(error) => gate.no_answer(format!("{error:#}")),
+                Ok(judged) => {
+                    take(probes, name, &judged);
+                    may_see = true;
+                }
+                // Nobody gives rights while a gate waits for them; nothing was sent yet.
+                Err(error) if !may_see && asked::is_refused(&error) => {
+                    let cure = "--probe-witnesses: bind the ClusterRole waypoint-verify-audit to the gate's user";
+                    return Err(error.context(cure));
+                }
+                Err(error) => unseen = Some(format!("verdicts of what was sent: {error:#}")),
             }
-            is_probed = probes.is_over();
+            is_probed = may_see && counted && probes.is_over();
         }
         let since = access.since.filter(|_| !counted);
         match asked.policy(since).await {
@@ -145,7 +157,9 @@ pub async fn watch(
             Err(error) if !counted && forward::is_forbidden(&error) => return Err(error),
             Err(error) => gate.no_answer(format!("{error:#}")),
         }
+        unseen.into_iter().for_each(|why| gate.no_answer(why));
         if !counted && gate.counts() {
+            began = Timestamp::now();
             begun(name, generation, wanted.stream)?;
             if access.canary {
                 run = Some(Run::start(&client, &access.canary_namespace, name, access.self_attack).await?);
@@ -179,7 +193,7 @@ pub async fn watch(
     if let Some(run) = run {
         run.end().await;
     }
-    Ok((found, policy))
+    Ok(Watched { found, policy, began })
 }
 
 fn take(probes: &mut Probes, policy: &NamespacedName, judged: &[asked::Judged]) {

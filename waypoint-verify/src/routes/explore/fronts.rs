@@ -6,7 +6,7 @@ use super::{Explorer, Leg, Role};
 use crate::inventory::{Service, ServicePort};
 use crate::model::{Bypass, NamespacedName};
 use crate::routes::objects::Item;
-use crate::routes::path::{Class, Door, From, Hop, Path};
+use crate::routes::path::{Class, Door, From, Hop, OTHERWISE_ENTERED, Path};
 use crate::routes::request::Request;
 use crate::routes::table::{Backend, Front};
 use crate::routes::witness::Witness;
@@ -93,7 +93,7 @@ impl Explorer<'_> {
             let enters =
                 |entry: &BTreeSet<NamespacedName>| leg.gateways.first().is_some_and(|first| entry.contains(first));
             if self.demand.entry.as_ref().is_some_and(|entry| !enters(entry)) {
-                notes.push("enters otherwise than by spec.entry".into());
+                notes.push(OTHERWISE_ENTERED.into());
             }
             return Class::Through;
         }

@@ -158,9 +158,12 @@ impl Asked {
                         .flat_map(|table| &table.hosts)
                         .flat_map(|host| host.entries.iter().map(move |entry| (host, entry)));
                     let mut own = entries.filter(|(_, entry)| entry.rules.contains(&lead.at));
+                    // However the operator is set, so many take it at least.
+                    let shares = own.clone().filter_map(|(_, entry)| entry.share(to));
+                    let share = shares.min_by(f64::total_cmp);
                     own.find_map(|(host, entry)| {
                         let aim = Aim { host, entry, backend: to, mirror: false, scheme };
-                        Some((aim.request_by_all(&tables)?, entry.share(to)))
+                        Some((aim.request_by_all(&tables)?, share))
                     })
                 })
             }

@@ -114,6 +114,21 @@ fn what_came_through_a_gateway_that_leads_nowhere_past_the_waypoint_is_a_hole() 
     assert_eq!(closed.by_other_gateways(&name(), std::iter::once(bypass), WINDOW), BTreeMap::new());
 }
 
+/// Nobody knows how long it was open after the last reading that has it.
+#[test]
+fn a_way_that_is_closed_explains_what_came_until_it_was_seen_to_be() {
+    let now = Instant::now();
+    let early = now.checked_sub(WINDOW + Duration::from_secs(100)).unwrap();
+    let seen = counted("RouteBypass");
+    let open = read(&format!("{OBJECTS}{ROUTE}"), &Declarations::default(), early);
+    let closed = read(OBJECTS, &open, now);
+    assert_eq!(closed.undeclared(&name(), &seen, &sighted(&seen, early), WINDOW), BTreeMap::new());
+    // It is stamped once, and not at every reading after that.
+    let later = now + WINDOW + Duration::from_secs(100);
+    let still = read(OBJECTS, &closed, later);
+    assert_eq!(still.undeclared(&name(), &seen, &sighted(&seen, early), WINDOW), seen);
+}
+
 #[test]
 fn what_is_not_counted_any_more_was_not_seen() {
     let start = Instant::now();

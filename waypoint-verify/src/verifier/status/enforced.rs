@@ -1,8 +1,7 @@
 //! What objects declare, as a condition: whether anything keeps traffic on the demanded path. Pure.
 
-use std::collections::BTreeSet;
-
 use super::Facts;
+use crate::model::Bypass;
 use crate::routes::{Path, compare, kinds_of};
 
 /// Ways that a message names.
@@ -36,18 +35,6 @@ pub(super) fn enforced(facts: &Facts<'_>) -> super::Words {
             format!("objects open {} ways past the waypoint: {}{more}", ways.len(), named.join("; ")),
         );
     }
-    // Ways that only who runs on the pods' node can take explain what came so; whether it was they nobody knows.
-    let open: BTreeSet<_> = ways.iter().filter_map(|(path, _)| path.class.bypass()).collect();
-    let odd = facts.said.bypassed.iter().filter(|(label, count)| **count > 0 && kinds_of(label).is_disjoint(&open));
-    let odd: Vec<_> = odd.map(|(label, count)| format!("{count} {label}")).collect();
-    if !odd.is_empty() {
-        let told = format!(
-            "no object opens a way past the waypoint to others than who runs on the pods' own node, and requests came past it: {}; are \
-             NetworkPolicies enforced as the verifier was told (--policy-enforcement)?",
-            odd.join(", ")
-        );
-        return ("Unknown", "NotExplained", told);
-    }
     if analysis.is_partial() {
         let unread = analysis.unread.iter().map(ToString::to_string).take(NAMED).collect::<Vec<_>>();
         let told = match unread.is_empty() {
@@ -55,6 +42,22 @@ pub(super) fn enforced(facts: &Facts<'_>) -> super::Words {
             false => unread.join("; "),
         };
         return ("Unknown", "NotRead", told);
+    }
+    // Not only who runs on the pods' node may have sent it: nobody knows.
+    let is_path = |label: &str| {
+        kinds_of(label).iter().any(|kind| !matches!(kind, Bypass::WaypointOrigin | Bypass::UnknownSender))
+    };
+    let seen = facts.said.bypassed.iter().filter(|(label, count)| **count > 0 && is_path(label));
+    let mut seen: Vec<_> = seen.map(|(label, count)| format!("{count} {label}")).collect();
+    seen.extend((facts.said.forced > 0).then(|| format!("{} that cannot be named", facts.said.forced)));
+    if !seen.is_empty() {
+        let told = format!(
+            "no object opens a way past the waypoint now to others than who runs on the pods' own node, and requests came past it within the \
+             window: {}; by a way that was open then, from the pods' own node, or because NetworkPolicies are not enforced as the verifier \
+             was told (--policy-enforcement)",
+            seen.join(", ")
+        );
+        return ("Unknown", "NotExplained", told);
     }
     ("True", "NoPathOpen", "no object opens a way past the waypoint, but to who runs on the pods' own node".to_owned())
 }

@@ -134,12 +134,15 @@ fn enforced_says_what_objects_open_and_what_they_do_not_explain() {
         ),
     );
     let unread = Analysis { unread: vec![Problem::finding("Gate cannot be listed", "grant it")], ..shut.clone() };
+    let forced = Said { forced: 3, ..Said::default() };
     let hole = BTreeMap::from([("RouteBypass".to_owned(), 2)]);
     let none = BTreeMap::new();
     for (declared, said_of, undeclared, expected, reason, word) in [
         (None, &Said::default(), &none, "Unknown", "NotRead", "not read yet"),
         (Some(&shut), &Said::default(), &none, "True", "NoPathOpen", "own node"),
         (Some(&shut), &bypassed, &none, "Unknown", "NotExplained", "2 DirectConnection"),
+        (Some(&shut), &forced, &none, "Unknown", "NotExplained", "3 that cannot be named"),
+        (Some(&unread), &bypassed, &none, "Unknown", "NotRead", "Gate cannot be listed"),
         (Some(&open), &Said::default(), &none, "False", "PathOpen", "DirectConnection by Pod hello/backend"),
         (Some(&open), &bypassed, &none, "False", "PathOpen", "(its kind was seen)"),
         (Some(&unread), &Said::default(), &none, "Unknown", "NotRead", "Gate cannot be listed (grant it)"),
