@@ -75,7 +75,8 @@ async fn list_kind(client: &Client, resource: &ApiResource) -> Result<Vec<Object
     let (mut objects, mut params) = (Vec::new(), ListParams::default().limit(PAGE));
     loop {
         let page = api.list(&params).await?;
-        objects.extend(page.items.into_iter().map(|item| object(resource, item)));
+        let kind = (resource.group.as_str(), resource.version.as_str(), resource.kind.as_str());
+        objects.extend(page.items.iter().map(|item| object(kind, item)));
         match page.metadata.continue_.filter(|next| !next.is_empty()) {
             Some(next) => params = params.continue_token(&next),
             None => return Ok(objects),
@@ -83,15 +84,17 @@ async fn list_kind(client: &Client, resource: &ApiResource) -> Result<Vec<Object
     }
 }
 
-fn object(resource: &ApiResource, mut item: DynamicObject) -> Object {
-    // Items of a list do not repeat their type.
-    item.types = Some(kube::core::TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
+/// An object of the cluster, of this group, version and kind: items of a list do not repeat their type.
+pub fn object((group, version, kind): (&str, &str, &str), item: &DynamicObject) -> Object {
+    let mut json = serde_json::to_value(item).unwrap_or_default();
+    json["apiVersion"] = if group.is_empty() { version.into() } else { format!("{group}/{version}").into() };
+    json["kind"] = kind.into();
+    let (namespace, name) = (item.metadata.namespace.clone(), item.metadata.name.clone());
     let key = ObjectKey {
-        group: resource.group.clone(),
-        kind: resource.kind.clone(),
-        namespace: item.metadata.namespace.clone().unwrap_or_default(),
-        name: item.metadata.name.clone().unwrap_or_default(),
+        group: group.to_owned(),
+        kind: kind.to_owned(),
+        namespace: namespace.unwrap_or_default(),
+        name: name.unwrap_or_default(),
     };
-    let json = serde_json::to_value(&item).unwrap_or_default();
-    Object { key, version: resource.version.clone(), json: Arc::new(json), source: "the cluster".into() }
+    Object { key, version: version.to_owned(), json: Arc::new(json), source: "the cluster".into() }
 }

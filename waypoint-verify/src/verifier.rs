@@ -41,6 +41,8 @@ mod recent;
 pub mod report;
 mod reports;
 mod roles;
+#[cfg(test)]
+mod sample;
 mod serve;
 mod shared;
 mod state;

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod fuzz;
 pub mod gateway;
 pub mod image;
+pub mod keys;
 pub mod kind;
 pub mod lab;
 pub mod lint;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::statement::{Outcome, PREDICATE_TYPE, STATEMENT_TYPE, Statement, TestResult, Tested};
+use super::statement::{Descriptor, Outcome, PREDICATE_TYPE, STATEMENT_TYPE, Statement, TestResult, Tested};
 use crate::recording::{Replayed, Role, Source};
 
 /// Why a statement does not hold.
@@ -61,7 +61,9 @@ pub fn read(payload: &[u8]) -> Result<Attested, Mismatch> {
     if !sources.iter().any(|source| source.role == Role::Policy) {
         return Err(Mismatch::NoSubject("policy"));
     }
-    if let Some(subject) = statement.subject.iter().find(|subject| matches!(subject.held(), Some(Err(_)))) {
+    if let Some(subject) =
+        statement.subject.iter().find(|subject| subject.content.is_some() && subject.held().is_none())
+    {
         return Err(Mismatch::Held(subject.name.clone()));
     }
     let result = statement.predicate.result;
@@ -98,7 +100,7 @@ impl Attested {
 
     /// The policy that it holds itself: the object of a cluster that a verifier judged.
     pub fn policy(&self) -> Option<Value> {
-        let mut held = self.statement.subject.iter().filter_map(|subject| subject.held()?.ok());
+        let mut held = self.statement.subject.iter().filter_map(Descriptor::held);
         held.find_map(|octets| serde_json::from_slice(&octets).ok())
     }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::judge::PolicyVerdict;
 use crate::model::NamespacedName;
-use crate::recording::{Digest, Hashing, Role, Source};
+use crate::recording::{Digest, Role, Source};
 use crate::report::Summary;
 
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -132,14 +132,10 @@ impl Descriptor {
         }
     }
 
-    /// What it holds itself; an error has the digest of it, which is another one than is said.
-    pub fn held(&self) -> Option<Result<Vec<u8>, Digest>> {
-        let octets = STANDARD.decode(self.content.as_ref()?).unwrap_or_default();
-        let mut hashing = Hashing::default();
-        hashing.add(&octets);
-        let found = hashing.so_far();
-        let is_it = self.digest.get("sha256") == Some(&found.to_string());
-        Some(if is_it { Ok(octets) } else { Err(found) })
+    /// What it holds itself, if that is what its digest says.
+    pub fn held(&self) -> Option<Vec<u8>> {
+        let octets = STANDARD.decode(self.content.as_ref()?).ok()?;
+        (self.digest.get("sha256") == Some(&Digest::of(&octets).to_string())).then_some(octets)
     }
 
     /// `None` where it is not one of ours.

@@ -11,7 +11,7 @@ use super::statement::{Outcome, Statement, Subject, Tested};
 use crate::judge::{Judge, Limits, PolicyVerdict};
 use crate::model::NamespacedName;
 use crate::model::WatchList;
-use crate::recording::{Digest, Hashing, Observed, Role, Source};
+use crate::recording::{Digest, Observed, Role, Source};
 use crate::report::{PolicySummary, Summary};
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -91,9 +91,7 @@ type Change<'a> = &'a dyn Fn(&mut Envelope);
 #[test]
 fn what_a_subject_holds_is_what_its_digest_says() {
     let content = json!({"metadata": {"name": "p"}}).to_string().into_bytes();
-    let mut hashing = Hashing::default();
-    hashing.add(&content);
-    let source = Source { role: Role::Policy, name: "hello/p".into(), sha256: hashing.so_far() };
+    let source = Source { role: Role::Policy, name: "hello/p".into(), sha256: Digest::of(&content) };
     let subject = Subject { source, content: Some(content) };
     let tested = Tested::from(&summary(&[("hello/p", PolicyVerdict::True)], false));
     let mut statement = json!(Statement::of(&tested, &[subject], (1, 2), &json!({})));

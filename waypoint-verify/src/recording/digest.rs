@@ -11,6 +11,13 @@ use serde::{Deserialize, Serialize};
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
+    /// Of these octets.
+    pub fn of(octets: &[u8]) -> Self {
+        let mut hashing = Hashing::default();
+        hashing.add(octets);
+        hashing.so_far()
+    }
+
     /// From 64 hexadecimal digits in lower case.
     pub fn from_hex(text: &str) -> Option<Self> {
         let digit = |digit: u8| match digit {

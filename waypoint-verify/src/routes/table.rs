@@ -103,6 +103,18 @@ pub struct Answer<'a> {
     pub nothing: bool,
 }
 
+impl Forward {
+    /// Of which the shares of its backends are parts.
+    pub fn whole(&self) -> u64 {
+        self.backends.iter().map(|(_, share)| u64::from(*share)).sum::<u64>() + u64::from(self.lost)
+    }
+}
+
+/// `None`: all of it.
+pub fn percent(part: u64, whole: u64) -> Option<f64> {
+    (part < whole).then(|| 100.0 * part as f64 / whole as f64)
+}
+
 impl Answer<'_> {
     /// Backends that get the request.
     pub fn backends(&self) -> BTreeSet<&Backend> {
@@ -182,11 +194,8 @@ impl Entry {
             Action::Forward(forward) => Some(forward),
             _ => None,
         })?;
-        let sum = |wanted: &dyn Fn(&Backend) -> bool| -> f64 {
-            forward.backends.iter().filter(|(backend, _)| wanted(backend)).map(|(_, share)| f64::from(*share)).sum()
-        };
-        let (own, all) = (sum(&|backend| backend == of), sum(&|_| true) + f64::from(forward.lost));
-        (own < all).then(|| 100.0 * own / all)
+        let own = forward.backends.iter().filter(|(backend, _)| backend == of);
+        percent(own.map(|(_, share)| u64::from(*share)).sum(), forward.whole())
     }
 
     /// The route that it is of, unless it is merged from several.

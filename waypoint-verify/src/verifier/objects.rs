@@ -15,6 +15,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use tokio::sync::Notify;
 
+use crate::listing;
 use crate::manifest::{Object, ObjectKey};
 use kinds::{KINDS, Kind};
 
@@ -261,22 +262,13 @@ fn trouble(kind: &Kind, error: &watcher::Error) -> String {
 }
 
 fn read(kind: &Kind, object: &DynamicObject) -> Object {
-    let mut json = serde_json::to_value(object).unwrap_or_default();
-    json["apiVersion"] =
-        if kind.group.is_empty() { kind.version.into() } else { format!("{}/{}", kind.group, kind.version).into() };
-    json["kind"] = kind.kind.into();
+    let mut object = listing::object((kind.group, kind.version, kind.kind), object);
+    let json = Arc::make_mut(&mut object.json);
     for (_, pointer) in NOT_READ.iter().filter(|(of, _)| of.is_empty() || *of == kind.kind) {
         let (parent, field) = pointer.rsplit_once('/').unwrap_or_default();
         if let Some(parent) = json.pointer_mut(parent).and_then(|parent| parent.as_object_mut()) {
             parent.remove(field);
         }
     }
-    let field = |name: &str| json["metadata"][name].as_str().unwrap_or_default().to_owned();
-    let key = ObjectKey {
-        group: kind.group.to_owned(),
-        kind: kind.kind.to_owned(),
-        namespace: field("namespace"),
-        name: field("name"),
-    };
-    Object { key, version: kind.version.to_owned(), json: Arc::new(json), source: "the cluster".into() }
+    object
 }

@@ -26,11 +26,7 @@ impl Folder {
         let folder = std::env::temp_dir().join(format!("wv-evidence-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let folder = Self(folder);
-        // As docs/evidence.md makes them.
-        for words in ["genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out pub.pem"] {
-            let output = Command::new("openssl").args(words.split(' ')).current_dir(&folder.0).output().unwrap();
-            assert!(output.status.success(), "openssl {words}: {output:?}");
-        }
+        xtask::keys::make(&folder.0).unwrap();
         folder
     }
 

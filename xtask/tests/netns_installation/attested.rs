@@ -12,11 +12,7 @@ pub fn what_a_verifier_told_is_signed(stage: &mut Stage) {
     stage.begin_anew().unwrap();
     let dir = stage.experiment.server.dir().join("attested");
     fs::create_dir_all(&dir).unwrap();
-    // As docs/evidence.md makes them.
-    for words in ["genpkey -algorithm ed25519 -out key.pem", "pkey -in key.pem -pubout -out pub.pem"] {
-        let output = Command::new("openssl").args(words.split(' ')).current_dir(&dir).output().unwrap();
-        assert!(output.status.success(), "openssl {words}: {output:?}");
-    }
+    xtask::keys::make(&dir).unwrap();
     let path = |name: &str| dir.join(name).display().to_string();
     let (key, file) = (path("key.pem"), path("gate.att"));
     let gate = stage.gate_with(10, &["--attest", &file, "--attest-key", &key]).unwrap();

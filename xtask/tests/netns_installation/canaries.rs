@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use xtask::client::Request;
+use xtask::cluster::Client;
 use xtask::cluster::experiment::render;
 use xtask::cluster::jobs::Host;
-use xtask::cluster::{Bound, Client};
 use xtask::demo::cluster::{AUDITOR, PIPELINE, POLICY, Stage};
 use xtask::lab::patience;
+
+use crate::ask;
 
 const NAMESPACE: &str = "waypoint-verify-canary";
 
@@ -86,12 +88,8 @@ fn host(stage: &Stage) -> Host<'_> {
     }
 }
 
-/// What the verifier answers to this account of the policy's namespace.
-fn verdicts(stage: &mut Stage, account: &str, query: &str) -> Result<Vec<Value>, (u16, String)> {
-    let token = stage.experiment.server.token(PIPELINE.0, account, &Bound::default()).unwrap();
-    let path = format!("/v1/policies/{}/{}/verdicts?{query}", POLICY.0, POLICY.1);
-    let (code, text) = stage.installation.ask(&path, &token).unwrap();
-    if code == 200 { Ok(serde_json::from_str(&text).unwrap()) } else { Err((code, text)) }
+fn verdicts(stage: &Stage, account: &str, query: &str) -> Result<Vec<Value>, (u16, String)> {
+    ask(stage, account, &format!("verdicts?{query}")).map(|answer| answer.as_array().unwrap().clone())
 }
 
 /// The changes of conditions so far were told once each, whatever came and went between them.

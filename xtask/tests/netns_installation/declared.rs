@@ -4,14 +4,15 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
-use xtask::cluster::Bound;
 use xtask::demo;
 use xtask::demo::cluster::{AUDITOR, PIPELINE, POLICY, Stage};
 use xtask::lab::patience;
 use xtask::lab::relay::Relay;
+
+use crate::ask;
 
 const ROUTE: (&str, &str) = ("hello", "hello-gateway");
 /// What manifests/experiment/bypass-route is told as.
@@ -20,8 +21,8 @@ const BY_UPSTREAM: &str = "Gateway hello/hello-upstream > HTTPRoute hello/hello-
 
 pub fn what_objects_open_is_told_and_what_takes_it_is_caught(stage: &mut Stage) {
     stage.begin_anew().unwrap();
-    let refused = declared(stage, PIPELINE.1).unwrap_err().to_string();
-    assert_eq!(refused, "403: this token may not get waypointpolicies/declared in namespace hello");
+    let refused = ask(stage, PIPELINE.1, "declared").unwrap_err();
+    assert_eq!(refused, (403, "this token may not get waypointpolicies/declared in namespace hello\n".to_owned()));
     let before = told(stage, "the ways of the experiment", |paths| paths.contains(&BY_UPSTREAM.to_owned()));
     assert!(!past(&before).contains(&BY_ROUTE.to_owned()), "{before}");
     assert_eq!((&before["unread"], &before["undeclared"]), (&json!([]), &json!({})));
@@ -65,18 +66,10 @@ pub fn what_objects_open_is_told_and_what_takes_it_is_caught(stage: &mut Stage) 
 /// Waits until these are the ways past the waypoint.
 fn told(stage: &Stage, what: &str, is_it: impl Fn(&[String]) -> bool) -> Value {
     patience::wait(what, || {
-        let declared = declared(stage, AUDITOR)?;
+        let declared = ask(stage, AUDITOR, "declared").map_err(|(code, said)| anyhow!("{code}: {said}"))?;
         Ok(is_it(&past(&declared)).then_some(declared))
     })
     .unwrap()
-}
-
-/// What the verifier answers to this account of the policy's namespace.
-fn declared(stage: &Stage, account: &str) -> Result<Value> {
-    let token = stage.experiment.server.token(PIPELINE.0, account, &Bound::default())?;
-    let (code, text) = stage.installation.ask(&format!("/v1/policies/{}/{}/declared", POLICY.0, POLICY.1), &token)?;
-    ensure!(code == 200, "{code}: {}", text.trim());
-    Ok(serde_json::from_str(&text)?)
 }
 
 /// The objects of each way past the waypoint.

@@ -8,7 +8,11 @@ mod forward;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde_json::Value;
+
 use xtask::client::Request;
+use xtask::cluster::Bound;
+use xtask::demo::cluster::{PIPELINE, POLICY};
 use xtask::demo::{self, cluster};
 use xtask::lab::patience;
 use xtask::setup::OPEN_REPORTS;
@@ -96,6 +100,14 @@ fn a_killed_verifier_goes_on_where_it_was(stage: &mut cluster::Stage) {
     }
     let status = stage.wait_for("Verified", "False", "Bypassed").unwrap();
     assert!(status["counts"]["unverified"].is_null(), "{status}");
+}
+
+/// What the verifier answers to this account of the policy's namespace, who asks for this of the policy; or the code and what it says instead.
+fn ask(stage: &cluster::Stage, account: &str, what: &str) -> Result<Value, (u16, String)> {
+    let token = stage.experiment.server.token(PIPELINE.0, account, &Bound::default()).unwrap();
+    let path = format!("/v1/policies/{}/{}/{what}", POLICY.0, POLICY.1);
+    let (code, text) = stage.installation.ask(&path, &token).unwrap();
+    if code == 200 { Ok(serde_json::from_str(&text).unwrap()) } else { Err((code, text)) }
 }
 
 /// By number: 2 DAC_READ_SEARCH, 12 NET_ADMIN, 19 SYS_PTRACE, 38 PERFMON, 39 BPF.

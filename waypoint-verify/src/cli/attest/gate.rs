@@ -16,7 +16,7 @@ use crate::attest::dsse::seal;
 use crate::attest::keys::SigningKey;
 use crate::attest::statement::{Statement, Subject, Tested};
 use crate::policy::{GROUP, KIND, WaypointPolicy};
-use crate::recording::{Hashing, Role, Source};
+use crate::recording::{Digest, Role, Source};
 use crate::report::Summary;
 
 #[derive(Args, Clone, Debug)]
@@ -110,9 +110,7 @@ impl Planned {
             bail!("the policy was replaced by another one of its name meanwhile");
         }
         let content = serde_json::to_vec(&document)?;
-        let mut hashing = Hashing::default();
-        hashing.add(&content);
-        let source = Source { role: Role::Policy, name: found.policy.to_string(), sha256: hashing.so_far() };
+        let source = Source { role: Role::Policy, name: found.policy.to_string(), sha256: Digest::of(&content) };
         let subjects = [Subject { source, content: Some(content) }];
         let tested = Tested {
             overall: found.verdict,

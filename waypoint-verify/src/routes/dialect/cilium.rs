@@ -50,6 +50,11 @@ pub fn tables(world: &World, listeners: &[ListenerAt<'_>]) -> Vec<Table> {
 /// What a route's rules become, by its place in `World::routes`.
 type Drafted<'a> = (&'a Item<RouteSpec>, Vec<Draft>);
 
+/// One of Cilium's Envoy.
+fn table(fronts: Vec<Front>, hosts: Vec<VirtualHost>, refused: Option<String>) -> Table {
+    Table { fronts, hosts, falls_through: false, wildcards_want_no_port: true, except: Vec::new(), refused }
+}
+
 fn of_http(world: &World, listeners: &[ListenerAt<'_>], routes: &[Drafted<'_>], per_port: bool) -> Vec<Table> {
     let mut by_table: BTreeMap<secure::Key, Hosts<'_>> = BTreeMap::new();
     for at in listeners.iter().filter(|at| secure::is_http(at)) {
@@ -63,14 +68,7 @@ fn of_http(world: &World, listeners: &[ListenerAt<'_>], routes: &[Drafted<'_>], 
     let table = |(key, hosts): (secure::Key, Hosts<'_>)| {
         let mut refused = None;
         let hosts = hosts.into_iter().map(|(domain, drafts)| virtual_host(domain, &drafts, &mut refused)).collect();
-        Table {
-            fronts: secure::fronts(listeners, &key, per_port),
-            hosts,
-            falls_through: false,
-            wildcards_want_no_port: true,
-            except: Vec::new(),
-            refused,
-        }
+        self::table(secure::fronts(listeners, &key, per_port), hosts, refused)
     };
     by_table.into_iter().map(table).collect()
 }
@@ -210,14 +208,7 @@ fn l4(world: &World, all: &[ListenerAt<'_>], listeners: &[ListenerAt<'_>]) -> Ve
             });
             let hosts = vec![VirtualHost { domain: "*".into(), entries: entries.collect(), any_order: false }];
             let front = Front { port: at.listener.port, listener: at.listener.name.clone(), speaks };
-            tables.push(Table {
-                fronts: vec![front],
-                hosts,
-                falls_through: false,
-                wildcards_want_no_port: true,
-                except: Vec::new(),
-                refused: None,
-            });
+            tables.push(table(vec![front], hosts, None));
         }
     }
     tables

@@ -42,7 +42,8 @@ fn http(wanted: &Match) -> Matcher {
     matcher
 }
 
-fn prefix(value: &str) -> PathMatch {
+/// By whole elements; a slash at the end says nothing.
+pub fn prefix(value: &str) -> PathMatch {
     PathMatch::Prefix(value.strip_suffix('/').unwrap_or(value).to_owned())
 }
 

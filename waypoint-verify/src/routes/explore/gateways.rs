@@ -8,7 +8,7 @@ use crate::routes::dialect::CILIUM_CONTROLLER;
 use crate::routes::objects::World;
 use crate::routes::path::Hop;
 use crate::routes::request::Request;
-use crate::routes::table::{Action, Backend, Entry, Front, Table, VirtualHost};
+use crate::routes::table::{Action, Backend, Entry, Front, Table, VirtualHost, percent};
 use crate::routes::text;
 use crate::routes::witness::Aim;
 
@@ -110,8 +110,7 @@ impl Explorer<'_> {
         let mut done: BTreeSet<(&Backend, bool)> = BTreeSet::new();
         for action in &entry.actions {
             let Action::Forward(forward) = action else { continue };
-            let whole: u64 =
-                forward.backends.iter().map(|(_, share)| u64::from(*share)).sum::<u64>() + u64::from(forward.lost);
+            let whole = forward.whole();
             let backends = forward.backends.iter().map(|(backend, share)| (backend, *share, whole, false));
             let mirrors = forward.mirrors.iter().map(|(backend, percent)| (backend, *percent, 100, true));
             for (backend, share, whole, mirror) in backends.chain(mirrors).filter(|(_, share, _, _)| *share > 0) {
@@ -128,7 +127,7 @@ impl Explorer<'_> {
                 let request = scheme
                     .filter(|_| is_wanted)
                     .and_then(|scheme| Aim { host, entry, backend, mirror, scheme }.request(alike));
-                let share = (u64::from(share) < whole).then(|| 100.0 * f64::from(share) / whole as f64);
+                let share = percent(u64::from(share), whole);
                 for leg in legs.iter().cloned() {
                     let request = request.clone().filter(|_| leg.is_plain());
                     let mut leg = leg.after(self.rule_hop(host, entry));

@@ -54,9 +54,7 @@ impl Explorer<'_> {
         }
         paths
     }
-}
 
-impl Explorer<'_> {
     /// Tables that Envoy does not take: what it had before goes on, wherever its rules lead now. Of all settings of the operator, or of some.
     fn say_refused(&self, ingress: &Item<IngressSpec>, settings: &[Rc<Vec<Table>>]) {
         let refused = || settings.iter().filter_map(|tables| tables.iter().find_map(|table| table.refused.as_ref()));

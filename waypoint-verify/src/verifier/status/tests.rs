@@ -5,6 +5,7 @@ use super::*;
 use crate::lockstep::Blind;
 use crate::model::Reason;
 use crate::routes::{Assumptions, Enforcement, analyze_all};
+use crate::verifier::sample::OBJECTS;
 
 fn policy(errors: Vec<Problem>) -> Policy {
     Policy { uid: "u".into(), generation: 3, errors, findings: Vec::new(), canary: None }
@@ -83,38 +84,26 @@ fn conditions_say_what_is_known_and_why_not() {
 
 /// A waypoint that dials the target itself, and what a test adds.
 fn declared(more: &str) -> Analysis {
-    let base = "
-apiVersion: v1
-kind: Pod
-metadata: {name: backend, namespace: hello, labels: {app: backend}}
-spec: {containers: [{name: c, ports: [{containerPort: 8084}]}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: backend, namespace: hello}
-spec: {selector: {app: backend}, ports: [{port: 8083, targetPort: 8084}]}
+    let more = format!(
+        "{OBJECTS}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: waypoint, namespace: hello, labels: {app: waypoint}}
-spec: {containers: [{name: c}]}
+metadata: {{name: backend, namespace: hello, labels: {{app: backend}}}}
+spec: {{containers: [{{name: c, ports: [{{containerPort: 8083}}]}}]}}
 ---
 apiVersion: v1
-kind: Service
-metadata: {name: waypoint, namespace: hello}
-spec: {selector: {app: waypoint}, ports: [{port: 8080}]}
+kind: Pod
+metadata: {{name: waypoint, namespace: hello, labels: {{app: waypoint}}}}
+spec: {{containers: [{{name: c}}]}}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {name: only-the-waypoint, namespace: hello}
-spec: {podSelector: {matchLabels: {app: backend}}, ingress: [{from: [{podSelector: {matchLabels: {app: waypoint}}}]}]}
----
-apiVersion: waypoint-verify.dev/v1alpha1
-kind: WaypointPolicy
-metadata: {name: p, namespace: hello}
-spec: {targetRefs: [{group: '', kind: Service, name: backend}], waypoint: {ref: {group: '', kind: Service, name: waypoint}}}
-";
-    let (objects, problems) = crate::manifest::read_str("test", &format!("{base}---{more}"));
+metadata: {{name: only-the-waypoint, namespace: hello}}
+spec: {{podSelector: {{matchLabels: {{app: backend}}}}, ingress: [{{from: [{{podSelector: {{matchLabels: {{app: waypoint}}}}}}]}}]}}
+---{more}"
+    );
+    let (objects, problems) = crate::manifest::read_str("test", &more);
     assert_eq!(problems, []);
     let mut problems = Vec::new();
     let (policies, objects) = crate::policy::take_policies(objects, &mut problems);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::super::objects::{IngressBackend, IngressPath, IngressSpec, Item, World};
 use super::super::super::request::{Matcher, PathMatch, Pattern, ValueMatch};
 use super::super::super::table::{Backend, Front, RuleAt, Speaks, Table};
+use super::super::matchers::prefix;
 use super::drafts::Draft;
 use super::virtual_host;
 use crate::model::NamespacedName;
@@ -197,12 +198,11 @@ fn draft(
         (None, service) => none(&service.as_ref()?.name),
     };
     let text = path.map_or("", |path| path.path.as_str());
-    let under = |text: &str| PathMatch::Prefix(text.strip_suffix('/').unwrap_or(text).to_owned());
     let matched = match path.map(|path| path.path_type.as_str()) {
-        _ if text.is_empty() => under(""),
+        _ if text.is_empty() => prefix(""),
         Some("Exact") => PathMatch::Exact(text.to_owned()),
         Some("ImplementationSpecific") => PathMatch::Regex(Pattern::new(text)),
-        _ => under(text),
+        _ => prefix(text),
     };
     // As it is written: `/a` and `/a/` are two, and so are every path and nothing.
     let key = format!("{:?} {text}", path.map(|path| path.path_type.as_str()).filter(|_| !text.is_empty()));
@@ -269,14 +269,7 @@ fn table(speaks: Speaks, hosts: &BTreeMap<&str, Vec<&[Draft]>>) -> Table {
     let hosts = hosts.iter().map(host).collect();
     // One Envoy listener has both ports, and tells plaintext and TLS apart by what the client sends.
     let front = |port| Front { port, listener: String::new(), speaks };
-    Table {
-        fronts: vec![front(80), front(443)],
-        hosts,
-        falls_through: false,
-        wildcards_want_no_port: true,
-        except: Vec::new(),
-        refused,
-    }
+    super::table(vec![front(80), front(443)], hosts, refused)
 }
 
 /// `ingestion.IngressPassthrough`: hosts with the path `/`.

@@ -11,7 +11,7 @@ use super::super::super::objects::{Item, RouteKind, RouteSpec, World};
 use super::super::super::table::{Front, Speaks, Table, VirtualHost};
 use super::drafts::drafts;
 use super::listeners::accepted;
-use super::{entry, served_names, taken_in};
+use super::{entry, served_names, table, taken_in};
 
 /// Which route table a listener's routes go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,14 +138,7 @@ pub fn passthrough(world: &World, all: &[ListenerAt<'_>], listeners: &[ListenerA
             && hosts.iter().all(|host: &VirtualHost| host.entries.is_empty())
             && listeners.iter().all(|other| other.listener.protocol != "HTTP" || is_passthrough(other.listener.port));
         let refused = is_empty.then(|| "its listener has no filter chain".to_owned());
-        tables.push(Table {
-            fronts,
-            hosts,
-            falls_through: false,
-            wildcards_want_no_port: true,
-            except: Vec::new(),
-            refused,
-        });
+        tables.push(table(fronts, hosts, refused));
     }
     tables
 }
